@@ -1,0 +1,48 @@
+"""The exceptions of the house, told apart by who can mend the fault.
+
+A refusal is not here: refusals are values (`rules.reason.Reason`). No HTTP here either; `web.errors` maps
+these classes to statuses, and `cli` maps them to exit codes.
+"""
+
+
+class DoorwardError(Exception):
+    """Base of all our exceptions; never raised itself."""
+
+
+class ConfigError(DoorwardError):
+    """The operator can mend it: the configuration is wrong. Exit code 78 (EX_CONFIG).
+
+    `problems` holds every problem found, each a sentence with its path.
+    """
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems or (message,)
+
+
+class InputError(DoorwardError):
+    """The caller can mend it: what was sent is malformed or not acceptable. HTTP 400."""
+
+
+class ForbiddenError(DoorwardError):
+    """The caller may not do this. HTTP 403."""
+
+
+class NotFoundError(DoorwardError):
+    """What was named does not exist, or the caller may not know that it does. HTTP 404."""
+
+
+class ConflictError(DoorwardError):
+    """Something else changed first, or the name is taken. HTTP 409."""
+
+
+class UnavailableError(DoorwardError):
+    """A part we need does not answer; trying again later may help. HTTP 503."""
+
+
+class PeerError(DoorwardError):
+    """A system we called answered wrongly. HTTP 502."""
+
+
+class TamperError(DoorwardError):
+    """Stored data is not what we wrote: refused, audited, never read as absent. HTTP 500."""

@@ -1,0 +1,290 @@
+"""What we ask of the world: Protocols only.
+
+A method is named for what it guarantees: `take` returns a thing at most once, `advance` succeeds only from the state
+you saw, `end_all_of` is complete when it returns. Durable (`Records`) and perishable (`Sessions`, `Tickets`, `Counters`)
+are different promises. Anything here may raise UnavailableError; the caller then refuses, never allows.
+"""
+
+from collections.abc import Hashable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from doorward.rules.audit import AuditEvent, AuditRecord
+from doorward.rules.envelope import Place
+from doorward.rules.identity import User, UserId
+from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
+from doorward.rules.throttle import Spent, Window
+from doorward.rules.ticket import Purpose, Ticket, TicketId
+
+
+class Clock(Protocol):
+    """The instant, read once per operation and then passed on."""
+
+    def now(self) -> datetime:
+        """Return the present instant, aware, in UTC."""
+        ...
+
+    def elapsed(self) -> float:
+        """Seconds on a clock that never steps; only differences mean anything."""
+        ...
+
+
+class Random(Protocol):
+    """Unpredictable bytes."""
+
+    def token(self, size: int) -> bytes:
+        """`size` bytes from the operating system's generator."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPassword:
+    """A password hash as it stands in the records: sealed (decision 9), so a stolen database alone cannot be cracked."""
+
+    sealed: str
+    changed_at: datetime
+
+
+class Transaction(Protocol):
+    """One durable transaction: all of it is committed when the `async with` block ends, or none of it."""
+
+    async def find_user(self, user_id: UserId) -> User | None:
+        """The account with this id."""
+        ...
+
+    async def find_user_by_login(self, login: str) -> User | None:
+        """The account whose canonical name or e-mail address equals `login` (already canonical)."""
+        ...
+
+    async def list_users(self) -> list[User]:
+        """Every account, by name."""
+        ...
+
+    async def add_user(self, user: User) -> None:
+        """Add an account. ConflictError when its name or e-mail address is taken."""
+        ...
+
+    async def advance_user(self, old: User, new: User) -> None:
+        """Change an account, only if it still is exactly `old`. ConflictError otherwise, or when a name is taken."""
+        ...
+
+    async def remove_user(self, user_id: UserId) -> bool:
+        """Remove an account with its credentials and sessions; whether there was one."""
+        ...
+
+    async def find_password(self, user_id: UserId) -> StoredPassword | None:
+        """The account's password hash, sealed."""
+        ...
+
+    async def put_password(self, user_id: UserId, password: StoredPassword) -> None:
+        """Set the account's password hash."""
+        ...
+
+    async def advance_password(self, user_id: UserId, old: StoredPassword, new: StoredPassword) -> bool:
+        """Replace the hash only if it still is `old` (re-hashing at sign-in must not undo a change of password)."""
+        ...
+
+    async def claim_first_admin(self, user_id: UserId, at: datetime) -> None:
+        """Mark the installation as set up, by this account. ConflictError if it ever was, by whomever."""
+        ...
+
+    async def is_set_up(self) -> bool:
+        """Whether a first administrator was ever made here; stays true after all accounts are deleted."""
+        ...
+
+    async def append_audit(self, event: AuditEvent) -> AuditRecord:
+        """Append to the audit chain."""
+        ...
+
+    async def list_audit(self, *, limit: int = 100, before: int | None = None) -> list[AuditRecord]:
+        """Records of the chain, newest first, with a sequence below `before`."""
+        ...
+
+    async def end_sessions_of(self, user_id: UserId, *, keep: SessionHandle | None = None) -> None:
+        """Note that this account's sessions end with this transaction; the session store is told after it commits.
+
+        Needed besides raising the generation where one session is to live on (`keep`).
+        """
+        ...
+
+
+class Records(Protocol):
+    """Durable truth: users, credentials, audit."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a writing transaction. Transactions are serial: what was read inside one holds until it commits."""
+        ...
+
+
+class Sessions(Protocol):
+    """Sign-ins (perishable). One contract suite holds every implementation."""
+
+    async def find(self, fingerprint: Fingerprint) -> Session | None:
+        """The session stored under this fingerprint, expired or not."""
+        ...
+
+    async def find_by_handle(self, handle: SessionHandle) -> Session | None:
+        """The session with this public handle."""
+        ...
+
+    async def put(self, session: Session) -> None:
+        """Store a new session. ConflictError when its fingerprint or handle exists."""
+        ...
+
+    async def touch(self, fingerprint: Fingerprint, *, seen_at: datetime, user_agent: str, address: str) -> bool:
+        """Record that the session was used. Never brings back an ended one, never moves `last_seen_at` backwards."""
+        ...
+
+    async def end(self, handle: SessionHandle) -> bool:
+        """End one session; it answers no check after this returns. Whether there was one."""
+        ...
+
+    async def end_all_of(self, user_id: UserId, *, keep: SessionHandle | None = None) -> int:
+        """End an account's sessions, except `keep`; complete when it returns. How many there were."""
+        ...
+
+    async def list_of(self, user_id: UserId) -> list[Session]:
+        """An account's sessions, last seen first."""
+        ...
+
+    async def list_all(self, *, limit: int = 200, offset: int = 0) -> list[Session]:
+        """Everybody's sessions, last seen first."""
+        ...
+
+    async def count(self) -> int:
+        """How many sessions are stored. Costs the same with ten or a million."""
+        ...
+
+    async def purge(self, now: datetime) -> int:
+        """Remove sessions that ended by lifetime or idleness; how many."""
+        ...
+
+
+class Tickets(Protocol):
+    """Half-finished things (perishable)."""
+
+    async def put(self, ticket: Ticket) -> None:
+        """Store a new ticket."""
+        ...
+
+    async def find(self, ticket_id: TicketId, purpose: Purpose, now: datetime) -> Ticket | None:
+        """The ticket, if it is of this purpose and has not expired."""
+        ...
+
+    async def advance(self, old: Ticket, new: Ticket) -> bool:
+        """Replace `old` by `new` (same id), only if it still is exactly `old`."""
+        ...
+
+    async def take(self, ticket_id: TicketId, purpose: Purpose, now: datetime) -> Ticket | None:
+        """Return the ticket and remove it, at most once however many ask."""
+        ...
+
+    async def count(self) -> int:
+        """How many tickets are stored."""
+        ...
+
+    async def purge(self, now: datetime) -> int:
+        """Remove expired tickets; how many."""
+        ...
+
+
+class Counters(Protocol):
+    """Tries and failures (perishable, but a restart must not forget them where storage is durable)."""
+
+    async def spend(self, key: str, windows: Sequence[Window], now: datetime) -> Spent:
+        """Count one try under `key` if every window has room, atomically; a refused try is not counted."""
+        ...
+
+    async def record(self, key: str, now: datetime, *, keep: timedelta) -> None:
+        """Note an instant under `key`, to be forgotten after `keep`."""
+        ...
+
+    async def recall(self, key: str, *, since: datetime) -> list[datetime]:
+        """The instants noted under `key` after `since`, in order."""
+        ...
+
+    async def forget(self, key: str) -> None:
+        """Drop everything under `key`."""
+        ...
+
+    async def purge(self, now: datetime) -> int:
+        """Drop what no window needs any more; how many instants."""
+        ...
+
+
+class LiveView(Protocol):
+    """What the gate may read without awaiting: the present truth about one fingerprint."""
+
+    def stamp(self) -> Hashable:
+        """A value that changes whenever anything the gate remembers may have changed, by this process or another."""
+        ...
+
+    def revision(self) -> int:
+        """A number that grows with every change that takes something away or alters an account."""
+        ...
+
+    def find_subject(self, fingerprint: Fingerprint) -> Subject | None:
+        """The session and its account as they are now; None when there is no such session."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The outcome of a password check. `needs_rehash`: it was right, but hashed under older settings."""
+
+    right: bool
+    needs_rehash: bool = False
+
+
+class PasswordHasher(Protocol):
+    """Slow hashes, off the event loop, in a bounded pool."""
+
+    async def hash(self, password: str) -> str:
+        """Hash under the present settings. InputError when the password is too long to be one."""
+        ...
+
+    async def verify(self, password: str, hashed: str | None) -> Verified:
+        """Check. With `hashed` None or unusable: the same work and time, and never right (E01, E22)."""
+        ...
+
+    def queued(self) -> int:
+        """How many hashes wait for a thread."""
+        ...
+
+
+class Keyring(Protocol):
+    """The master keys: sealing and derived keys."""
+
+    def seal(self, place: Place, plaintext: bytes) -> str:
+        """Seal for `place` under the newest key."""
+        ...
+
+    def unseal(self, place: Place, sealed: str) -> bytes:
+        """Open what was sealed for `place`. TamperError when it does not open."""
+        ...
+
+    def derive(self, purpose: str) -> bytes:
+        """A 32-byte key for one purpose (CSRF tokens and the like), the same at every start."""
+        ...
+
+
+class Log(Protocol):
+    """Structured log: a constant event name and fields. Secrets and query strings never stand in a field."""
+
+    def debug(self, event: str, **fields: object) -> None:
+        """For the curious."""
+        ...
+
+    def info(self, event: str, **fields: object) -> None:
+        """Something happened as it should."""
+        ...
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Something an operator may want to mend."""
+        ...
+
+    def error(self, event: str, **fields: object) -> None:
+        """Something an operator must mend."""
+        ...

@@ -1,0 +1,126 @@
+"""The decision: may this person make this request? (architecture section 6)
+
+The whole of it is here, and everything that answers a check runs it: both lanes of the gate, `explain`, and tests.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import assert_never
+
+from doorward.rules.identity import User
+from doorward.rules.policy import Address, HostRules, Policy, Requirement, Rule, in_networks
+from doorward.rules.reason import Reason
+from doorward.rules.request import AccessRequest
+from doorward.rules.session import Method, Session, Subject, find_end
+
+SECOND_FACTORS = frozenset({Method.TOTP, Method.PASSKEY, Method.RECOVERY_CODE})
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """May pass. `subject` is who it is, None where anyone may and nobody is signed in."""
+
+    reason: Reason
+    subject: Subject | None
+    rule: Rule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """May not pass now; proving something would help."""
+
+    reason: Reason
+    rule: Rule | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """May not pass."""
+
+    reason: Reason
+    rule: Rule | None = None
+
+
+Verdict = Allow | Challenge | Deny
+
+
+def decide(request: AccessRequest, subject: Subject | None, policy: Policy, *, now: datetime) -> Verdict:
+    """Answer a check. No match is a deny; order of rules never matters."""
+    rules = policy.for_host(request.host)
+    if not rules.is_known:
+        return Deny(Reason.UNKNOWN_HOST)
+    absence = Reason.NO_SESSION
+    if subject is not None:
+        end = find_end(subject.session, subject.user, now)
+        if end is not None:
+            subject, absence = None, end
+    user = subject.user if subject else None
+    groups = policy.groups_of(user) if user else frozenset[str]()
+
+    for rule in rules.denies:
+        if _applies(rule, request, user, groups, now):
+            return Deny(Reason.DENIED_BY_RULE, rule)
+    if request.preflight and rules.app is not None and rules.app.preflight:
+        return _decide_preflight(request, rules, now)
+
+    allowing = next((rule for rule in rules.allows if _applies(rule, request, user, groups, now)), None)
+    if allowing is None:
+        if user is not None:
+            return Deny(Reason.NO_RULE)
+        return Deny(absence) if absence is Reason.USER_DISABLED else Challenge(absence)
+    for rule in rules.requires:
+        if rule.requirement is not None and _applies(rule, request, user, groups, now):
+            missing = find_missing(rule.requirement, subject.session if subject else None, request.client, now)
+            if missing is not None:
+                return _refuse(missing, rule)
+    return Allow(Reason.RULE if subject else Reason.PUBLIC, subject, allowing)
+
+
+def find_missing(requirement: Requirement, session: Session | None, client: Address | None, now: datetime) -> Reason | None:
+    """The first thing the requirement asks for and the request has not, or None."""
+    if requirement.networks and (client is None or not in_networks(client, requirement.networks)):
+        return Reason.NETWORK_REQUIRED
+    needs_session = requirement.two_factor or requirement.passkey or requirement.fresh is not None
+    if session is None:
+        return Reason.NO_SESSION if needs_session else None
+    if requirement.passkey and Method.PASSKEY not in session.methods:
+        return Reason.PASSKEY_REQUIRED
+    if requirement.two_factor and not session.methods & SECOND_FACTORS:
+        return Reason.TWO_FACTOR_REQUIRED
+    if requirement.fresh is not None and not now - session.authenticated_at < requirement.fresh:
+        return Reason.NOT_FRESH
+    return None
+
+
+def _decide_preflight(request: AccessRequest, rules: HostRules, now: datetime) -> Verdict:
+    # A preflight carries no cookie by design, so what a session would prove cannot be asked; networks still can.
+    for rule in rules.requires:
+        networks = rule.requirement.networks if rule.requirement else ()
+        if networks and _applies(rule, request, None, frozenset(), now):
+            missing = find_missing(Requirement(networks=networks), None, request.client, now)
+            if missing is not None:
+                return Deny(missing, rule)
+    return Allow(Reason.PREFLIGHT, None)
+
+
+def _applies(rule: Rule, request: AccessRequest, user: User | None, groups: frozenset[str], now: datetime) -> bool:
+    return (
+        rule.speaks_of(user, groups) and rule.covers(request) and rule.holds_from(request.client) and rule.holds_at(now)
+    )
+
+
+def _refuse(missing: Reason, rule: Rule) -> Challenge | Deny:
+    match missing:
+        case Reason.NO_SESSION | Reason.NOT_FRESH:
+            return Challenge(missing, rule)
+        case _:
+            return Deny(missing, rule)
+
+
+def reason_of(verdict: Verdict) -> Reason:
+    """The verdict's reason."""
+    match verdict:
+        case Allow() | Challenge() | Deny():
+            return verdict.reason
+        case _:
+            assert_never(verdict)

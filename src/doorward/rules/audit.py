@@ -1,0 +1,101 @@
+"""The audit record and its chain (architecture decision 10; requirements 2.15).
+
+Each record's hash covers the canonical JSON of its content and the hash of the record before it, so that an edit,
+deletion, insertion or reordering shows. Personal data stands in `private`, which the chain covers only through a
+salted digest: it can be erased later and the chain still verifies.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+
+GENESIS = bytes(32)
+"""The hash "before" the first record."""
+
+
+class Act(Enum):
+    """What happened. Words are stable; TREK's vocabulary where it has one (B-38)."""
+
+    LOGIN = "user.login"
+    LOGIN_FAILED = "user.login_failed"
+    LOGIN_LOCKED = "user.login_locked"
+    REAUTHENTICATED = "user.reauthenticated"
+    LOGOUT = "user.logout"
+    SESSION_ENDED = "session.end"
+    SETUP = "admin.setup"
+    USER_CREATED = "admin.user_create"
+    USER_UPDATED = "admin.user_update"
+    USER_DISABLED = "admin.user_disable"
+    USER_ENABLED = "admin.user_enable"
+    USER_DELETED = "admin.user_delete"
+    USER_GROUPS = "admin.user_groups"
+    PASSWORD_SET = "admin.password_set"  # noqa: S105 -- an act's name
+    CONFIG_RELOADED = "system.config_reload"
+    STARTED = "system.start"
+    TAMPERED = "system.tamper"
+
+
+@dataclass(frozen=True, slots=True)
+class AuditEvent:
+    """One act, before it has a place in the chain.
+
+    `actor` and `subject` are user ids, session handles or the words "cli", "system", "anonymous". `public` holds what may
+    stay for ever (reasons, counts, handles); `private` what may have to be erased (addresses, user agents, names).
+    """
+
+    act: Act
+    actor: str
+    subject: str
+    at: datetime
+    public: Mapping[str, str] = field(default_factory=dict)
+    private: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditRecord:
+    """An event with its place: `sequence` counts from 1 without gaps; `salt` is 16 random bytes for the private digest."""
+
+    sequence: int
+    event: AuditEvent
+    salt: bytes
+    private_digest: bytes
+    previous: bytes
+    hash: bytes
+
+
+def chain(event: AuditEvent, *, sequence: int, previous: bytes, entropy: bytes) -> AuditRecord:
+    """Give `event` its place after the record whose hash is `previous`. `entropy`: 16 random bytes."""
+    digest = hashlib.sha256(b"doorward-audit-private-v1" + entropy + _canonical(dict(event.private))).digest()
+    return AuditRecord(
+        sequence, event, entropy, digest, previous, _hash(event, sequence=sequence, previous=previous, digest=digest)
+    )
+
+
+def verify_link(record: AuditRecord, previous: bytes) -> bool:
+    """Whether the record stands unedited directly after `previous`. Erased private data (empty) is no edit."""
+    expected = _hash(record.event, sequence=record.sequence, previous=previous, digest=record.private_digest)
+    if record.hash != expected or record.previous != previous:
+        return False
+    if not record.event.private:
+        return True
+    return chain(record.event, sequence=record.sequence, previous=previous, entropy=record.salt) == record
+
+
+def _hash(event: AuditEvent, *, sequence: int, previous: bytes, digest: bytes) -> bytes:
+    content = {
+        "act": event.act.value,
+        "actor": event.actor,
+        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
+        "private": digest.hex(),
+        "public": dict(event.public),
+        "sequence": sequence,
+        "subject": event.subject,
+    }
+    return hashlib.sha256(b"doorward-audit-v1" + previous + _canonical(content)).digest()
+
+
+def _canonical(value: Mapping[str, object]) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")

@@ -1,0 +1,389 @@
+"""Rules as values, and the policy they compile to (architecture section 6).
+
+An algebra without order: one matching *allow* is needed, one matching *deny* refuses, every matching *require* must
+hold. Nothing matched is a deny. The policy is an index by host, so that rules for other hosts cost nothing.
+
+SECURITY: allows match strictly, denies and requires match loosely (`PathPattern.could_match`): where servers disagree
+about what a path means, the reading that lets less through wins. tests/property/test_policy.py holds this.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta, tzinfo
+from enum import Enum
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Final
+
+from doorward.rules.identity import User
+from doorward.rules.request import AccessRequest
+
+Network = IPv4Network | IPv6Network
+Address = IPv4Address | IPv6Address
+
+
+class Effect(Enum):
+    """What a matching rule does."""
+
+    ALLOW = "allow"
+    DENY = "deny"
+    REQUIRE = "require"
+
+
+class Audience(Enum):
+    """Whom a rule speaks of besides the users and groups it names."""
+
+    NAMED = "named"
+    ANY_USER = "any_user"
+    ANYONE = "anyone"
+
+
+class PathKind(Enum):
+    """How a path pattern is read."""
+
+    EXACT = "exact"
+    PREFIX = "prefix"
+    GLOB = "glob"
+    REGEX = "regex"
+
+
+class Facet(Enum):
+    """What a verdict for one host and one user may still depend on."""
+
+    PATH = "path"
+    METHOD = "method"
+    NETWORK = "network"
+    TIME = "time"
+    FRESHNESS = "freshness"
+
+
+@dataclass(frozen=True, slots=True)
+class HostPattern:
+    """`name` exactly; with `below`, every name below it; with `apex`, the name itself too. Canonical spelling.
+
+    `app.example.com` = exact. `*.example.com` = below, without the apex. `**.example.com` = below and apex.
+    """
+
+    name: str
+    below: bool = False
+    apex: bool = True
+
+    def matches(self, host: str) -> bool:
+        """Whether the canonical host falls under this pattern."""
+        if host == self.name:
+            return self.apex
+        return self.below and host.endswith("." + self.name)
+
+    def __str__(self) -> str:
+        if not self.below:
+            return self.name
+        return ("**." if self.apex else "*.") + self.name
+
+
+@dataclass(frozen=True, slots=True)
+class PathPattern:
+    """A path pattern on canonical paths. GLOB: `*` is one segment, `**` any number. REGEX: anchored, linear time.
+
+    `fullmatch` is given for REGEX only, by whoever compiled the expression with a linear-time engine.
+    """
+
+    kind: PathKind
+    text: str
+    fullmatch: Callable[[str], object] | None = field(default=None, compare=False)
+
+    def matches(self, path: str) -> bool:
+        """Strict: exactly as written. What an allow uses."""
+        match self.kind:
+            case PathKind.EXACT:
+                return path == self.text
+            case PathKind.PREFIX:
+                return path == self.text or path.startswith(self.text if self.text.endswith("/") else self.text + "/")
+            case PathKind.GLOB:
+                return glob_matches(segments(self.text), segments(path))
+            case PathKind.REGEX:
+                return self.fullmatch is not None and self.fullmatch(path) is not None
+
+    def could_match(self, path: str) -> bool:
+        """Loose: would some server take `path` for a path under this pattern? What a deny or a require uses.
+
+        Folded: letter case, a trailing slash, trailing dots and spaces, and an extension on the last named segment
+        (B11: `/admin`, `/Admin/`, `/admin.`, `/admin%20`, `/admin.json`).
+        """
+        if self.matches(path):
+            return True
+        wanted, given = segments(self.text.lower()), [fold_segment(part) for part in segments(path.lower())]
+        match self.kind:
+            case PathKind.EXACT:
+                return len(given) == len(wanted) and _folded_equal(wanted, given)
+            case PathKind.PREFIX:
+                return len(given) >= len(wanted) and _folded_equal(wanted, given[: len(wanted)])
+            case PathKind.GLOB:
+                return glob_matches(wanted, given) or glob_matches(wanted, _without_extension(given))
+            case PathKind.REGEX:
+                if self.fullmatch is None:
+                    return True
+                spellings = {path.lower(), "/" + "/".join(given), "/" + "/".join(_without_extension(given))}
+                spellings |= {spelling.rstrip("/") + "/" for spelling in spellings}
+                return any(self.fullmatch(spelling) is not None for spelling in spellings)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeWindow:
+    """Days of the week (Monday is 0) and hours in one time zone; `until` before `start` runs past midnight."""
+
+    days: frozenset[int]
+    start: time
+    until: time
+    zone: tzinfo
+
+    def holds(self, now: datetime) -> bool:
+        """Whether `now` falls inside. The day is the day on which the window began."""
+        local = now.astimezone(self.zone)
+        at = local.time()
+        if self.start < self.until:
+            return local.weekday() in self.days and self.start <= at < self.until
+        if at >= self.start:
+            return local.weekday() in self.days
+        return at < self.until and (local.weekday() - 1) % 7 in self.days
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """What a require rule asks for; what is unset is not asked for."""
+
+    two_factor: bool = False
+    passkey: bool = False
+    fresh: timedelta | None = None
+    networks: tuple[Network, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. Empty `paths`, `methods`, `networks`, `times` mean "any". `name` is what explain and logs call it."""
+
+    name: str
+    effect: Effect
+    hosts: tuple[HostPattern, ...]
+    paths: tuple[PathPattern, ...] = ()
+    methods: frozenset[str] = frozenset()
+    audience: Audience = Audience.NAMED
+    users: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    networks: tuple[Network, ...] = ()
+    times: tuple[TimeWindow, ...] = ()
+    requirement: Requirement | None = None
+
+    def covers(self, request: AccessRequest) -> bool:
+        """Whether the resource (path and method; the host is the index's business) is meant."""
+        if self.methods and request.method not in self.methods:
+            return False
+        if not self.paths:
+            return True
+        if self.effect is Effect.ALLOW:
+            return not request.ambiguous and any(pattern.matches(request.path) for pattern in self.paths)
+        return request.ambiguous or any(pattern.could_match(request.path) for pattern in self.paths)
+
+    def speaks_of(self, user: User | None, groups: frozenset[str]) -> bool:
+        """Whether the subject is meant. Without a user, only `anyone` is."""
+        if self.audience is Audience.ANYONE:
+            return True
+        if user is None:
+            return False
+        if self.audience is Audience.ANY_USER:
+            return True
+        return user.name in self.users or (user.email != "" and user.email in self.users) or bool(groups & self.groups)
+
+    def holds_from(self, client: Address | None) -> bool:
+        """Whether the network condition holds. An unknown address satisfies no allow and escapes no deny."""
+        if not self.networks:
+            return True
+        if client is None:
+            return self.effect is not Effect.ALLOW
+        return in_networks(client, self.networks)
+
+    def holds_at(self, now: datetime) -> bool:
+        """Whether the time condition holds."""
+        return not self.times or any(window.holds(now) for window in self.times)
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """What pages and log lines call a host. `preflight`: whether CORS preflights may pass to the app."""
+
+    name: str
+    hosts: tuple[HostPattern, ...]
+    description: str = ""
+    icon: str = ""
+    contact: str = ""
+    preflight: bool = False
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class HostRules:
+    """The rules that speak of one host, and what a verdict under them can depend on besides the user."""
+
+    allows: tuple[Rule, ...]
+    denies: tuple[Rule, ...]
+    requires: tuple[Rule, ...]
+    facets: frozenset[Facet]
+    app: App | None
+    is_known: bool
+
+
+_MAX_REMEMBERED_HOSTS: Final = 4096
+
+
+class Policy:
+    """All rules, groups and apps, compiled. Immutable but for a memory of hosts already looked up."""
+
+    def __init__(
+        self, rules: Sequence[Rule], *, apps: Sequence[App] = (), groups: Mapping[str, frozenset[str]] | None = None
+    ) -> None:
+        """`groups`: from a canonical user name or e-mail address to the groups the configuration puts it in (C-27)."""
+        self.rules = tuple(rules)
+        self.apps = tuple(apps)
+        self.groups = dict(groups or {})
+        self._exact: dict[str, list[Rule]] = {}
+        self._below: dict[str, list[Rule]] = {}
+        for rule in rules:
+            for pattern in rule.hosts:
+                if pattern.apex:
+                    self._exact.setdefault(pattern.name, []).append(rule)
+                if pattern.below:
+                    self._below.setdefault(pattern.name, []).append(rule)
+        self._apps_exact: dict[str, App] = {}
+        self._apps_below: dict[str, App] = {}
+        for app in apps:
+            for pattern in app.hosts:
+                if pattern.apex:
+                    self._apps_exact.setdefault(pattern.name, app)
+                if pattern.below:
+                    self._apps_below.setdefault(pattern.name, app)
+        self._remembered: dict[str, HostRules] = {}
+
+    def for_host(self, host: str) -> HostRules:
+        """The rules for a canonical host."""
+        known = self._remembered.get(host)
+        if known is not None:
+            return known
+        found = self._gather(host)
+        if found.is_known:  # unknown names are a stranger's choice; they must not fill the memory
+            if len(self._remembered) >= _MAX_REMEMBERED_HOSTS:
+                self._remembered.clear()
+            self._remembered[host] = found
+        return found
+
+    def groups_of(self, user: User) -> frozenset[str]:
+        """The groups an account is in: its own and those the configuration puts it in, by name or e-mail address."""
+        own = user.groups | self.groups.get(user.name, frozenset())
+        return own | self.groups.get(user.email, frozenset()) if user.email else own
+
+    def app_of(self, host: str) -> App | None:
+        """The app registered for a host; the most specific pattern wins."""
+        return self.for_host(host).app
+
+    def _gather(self, host: str) -> HostRules:
+        rules: list[Rule] = list(self._exact.get(host, ()))
+        app = self._apps_exact.get(host)
+        suffix = host
+        while "." in suffix:
+            _, _, suffix = suffix.partition(".")
+            rules.extend(self._below.get(suffix, ()))
+            app = app or self._apps_below.get(suffix)
+        unique = tuple(dict.fromkeys(rules))
+        return HostRules(
+            allows=tuple(rule for rule in unique if rule.effect is Effect.ALLOW),
+            denies=tuple(rule for rule in unique if rule.effect is Effect.DENY),
+            requires=tuple(rule for rule in unique if rule.effect is Effect.REQUIRE),
+            facets=frozenset(facet for rule in unique for facet in _facets(rule)),
+            app=app,
+            is_known=bool(unique) or app is not None,
+        )
+
+
+def in_networks(client: Address, networks: Sequence[Network]) -> bool:
+    """Whether the address, unmapped from IPv6 where need be, is in one of the networks (A10)."""
+    if isinstance(client, IPv6Address) and client.ipv4_mapped is not None:
+        client = client.ipv4_mapped
+    return any(client.version == network.version and client in network for network in networks)
+
+
+def segments(path: str) -> list[str]:
+    """Path segments; a trailing slash gives no empty segment."""
+    return [part for part in path.split("/") if part]
+
+
+def fold_segment(segment: str) -> str:
+    """A segment as the most forgiving server reads it: without matrix parameters, trailing dots and spaces."""
+    return segment.partition(";")[0].rstrip(". ")
+
+
+def glob_matches(pattern: Sequence[str], path: Sequence[str]) -> bool:
+    """Match segment by segment: `**` stands for any number of segments, `*` inside a segment for any text in it."""
+    reachable = {0}
+    for part in pattern:
+        if part == "**":
+            reachable = set(range(min(reachable), len(path) + 1)) if reachable else set()
+        else:
+            reachable = {at + 1 for at in reachable if at < len(path) and _segment_matches(part, path[at])}
+        if not reachable:
+            return False
+    return len(path) in reachable
+
+
+def _segment_matches(pattern: str, segment: str) -> bool:
+    if "*" not in pattern:
+        return pattern == segment
+    head, *rest = pattern.split("*")
+    if not segment.startswith(head):
+        return False
+    at = len(head)
+    for part in rest[:-1]:
+        found = segment.find(part, at)
+        if found < 0:
+            return False
+        at = found + len(part)
+    return segment.endswith(rest[-1]) and len(segment) - len(rest[-1]) >= at
+
+
+def _folded_equal(wanted: Sequence[str], given: Sequence[str]) -> bool:
+    if not wanted:
+        return True
+    *head, last = wanted
+    last = fold_segment(last)
+    return [fold_segment(part) for part in head] == list(given[:-1]) and (
+        given[-1] == last or given[-1].startswith(last + ".")
+    )
+
+
+def _without_extension(given: Sequence[str]) -> list[str]:
+    return [*given[:-1], given[-1].partition(".")[0]] if given else []
+
+
+def _facets(rule: Rule) -> frozenset[Facet]:
+    found: set[Facet] = set()
+    if rule.paths:
+        found.add(Facet.PATH)
+    if rule.methods:
+        found.add(Facet.METHOD)
+    if rule.networks or (rule.requirement is not None and rule.requirement.networks):
+        found.add(Facet.NETWORK)
+    if rule.times:
+        found.add(Facet.TIME)
+    if rule.requirement is not None:
+        found.add(Facet.FRESHNESS)
+    return frozenset(found)
+
+
+def parse_host_pattern(text: str) -> HostPattern | None:
+    """Read `app.example.com`, `*.example.com` or `**.example.com`; None when it is none of these."""
+    name = text.lower()
+    below, apex = False, True
+    if name.startswith("**."):
+        name, below = name[3:], True
+    elif name.startswith("*."):
+        name, below, apex = name[2:], True, False
+    if not re.fullmatch(r"[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*", name):
+        return None
+    return HostPattern(name, below=below, apex=apex)

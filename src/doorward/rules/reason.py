@@ -1,0 +1,68 @@
+"""The one list of reasons: the same word in a log line, a metric, an audit record, `explain` and a test.
+
+Words are stable: people search their logs for them. `sentence` is safe to show to a visitor.
+"""
+
+from enum import Enum
+
+
+class Reason(Enum):
+    """Why a request was allowed, challenged or denied. The value is the word used everywhere."""
+
+    # Allowed
+    RULE = "rule"
+    PUBLIC = "public"
+    PREFLIGHT = "preflight"
+    # Challenged: proving something would help
+    NO_SESSION = "no_session"
+    SESSION_UNKNOWN = "session_unknown"
+    SESSION_EXPIRED = "session_expired"
+    SESSION_IDLE = "session_idle"
+    SESSION_REVOKED = "session_revoked"
+    NOT_FRESH = "not_fresh"
+    # Denied
+    USER_DISABLED = "user_disabled"
+    UNKNOWN_HOST = "unknown_host"
+    NO_RULE = "no_rule"
+    DENIED_BY_RULE = "denied_by_rule"
+    NETWORK_REQUIRED = "network_required"
+    TWO_FACTOR_REQUIRED = "two_factor_required"
+    PASSKEY_REQUIRED = "passkey_required"
+    INSECURE_SCHEME = "insecure_scheme"
+    LOGIN_LOOP = "login_loop"
+    # Refused before any rule was asked
+    PROXY_UNTRUSTED = "proxy_untrusted"
+    PROXY_SECRET = "proxy_secret"  # noqa: S105 -- a reason's name, not a secret
+    BAD_REQUEST = "bad_request"
+    UNAVAILABLE = "unavailable"
+
+    @property
+    def sentence(self) -> str:
+        """One sentence for the visitor: what happened, without anything private."""
+        return _SENTENCES[self]
+
+
+_SENTENCES = {
+    Reason.RULE: "A rule allows you in.",
+    Reason.PUBLIC: "This address is open to everyone.",
+    Reason.PREFLIGHT: "Cross-origin preflights may pass for this app.",
+    Reason.NO_SESSION: "You are not signed in.",
+    Reason.SESSION_UNKNOWN: "Your sign-in has ended.",
+    Reason.SESSION_EXPIRED: "Your sign-in has expired.",
+    Reason.SESSION_IDLE: "You were away for a while, so your sign-in has ended.",
+    Reason.SESSION_REVOKED: "Your sign-in was ended.",
+    Reason.NOT_FRESH: "This address asks for a recent sign-in.",
+    Reason.USER_DISABLED: "Your account is disabled.",
+    Reason.UNKNOWN_HOST: "This gateway does not serve that address.",
+    Reason.NO_RULE: "No rule lets your account open this.",
+    Reason.DENIED_BY_RULE: "A rule refuses this to your account.",
+    Reason.NETWORK_REQUIRED: "This can be opened from certain networks only.",
+    Reason.TWO_FACTOR_REQUIRED: "This asks for a second factor, and your sign-in has none.",
+    Reason.PASSKEY_REQUIRED: "This asks for a passkey, and your sign-in used none.",
+    Reason.INSECURE_SCHEME: "This address must be opened with https.",
+    Reason.LOGIN_LOOP: "Your browser keeps going back and forth between this app and the sign-in page.",
+    Reason.PROXY_UNTRUSTED: "The question did not come from a proxy that this gateway trusts.",
+    Reason.PROXY_SECRET: "The proxy did not show the secret it shares with this gateway.",
+    Reason.BAD_REQUEST: "The request is malformed or ambiguous.",
+    Reason.UNAVAILABLE: "The gateway cannot answer at the moment.",
+}

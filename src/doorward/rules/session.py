@@ -1,0 +1,70 @@
+"""What a session is, and whether it still counts (requirements 2.1)."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import NamedTuple, NewType
+
+from doorward.rules.identity import User, UserId
+from doorward.rules.reason import Reason
+
+Fingerprint = NewType("Fingerprint", bytes)
+"""SHA-256 of the session token: the store's key, 32 bytes. The token itself is stored nowhere."""
+
+SessionHandle = NewType("SessionHandle", str)
+"""Public name of a session in pages, API, CLI and audit: 22 characters of base64url. Opens nothing."""
+
+
+class Method(Enum):
+    """A way of proving who one is; the value is the RFC 8176 `amr` word where there is one."""
+
+    PASSWORD = "pwd"  # noqa: S105 -- a method's name
+    TOTP = "otp"
+    PASSKEY = "hwk"
+    RECOVERY_CODE = "recovery"
+    UPSTREAM = "fed"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One sign-in of one browser.
+
+    `idle_timeout` is None where the session has no idle limit ("remember me"). `authenticated_at` is the instant of the
+    last proof of identity: what `require: fresh` measures from. `parent` is the handle of the session this one was
+    derived from, None for a sign-in of its own.
+    """
+
+    fingerprint: Fingerprint
+    handle: SessionHandle
+    user_id: UserId
+    generation: int
+    created_at: datetime
+    authenticated_at: datetime
+    expires_at: datetime
+    idle_timeout: timedelta | None
+    last_seen_at: datetime
+    methods: frozenset[Method]
+    remembered: bool
+    user_agent: str
+    address: str
+    parent: SessionHandle | None = None
+
+
+class Subject(NamedTuple):
+    """A session together with the account it belongs to: what a cookie stands for at a check."""
+
+    user: User
+    session: Session
+
+
+def find_end(session: Session, user: User, now: datetime) -> Reason | None:
+    """Say why the session no longer counts at `now`, or None while it lives (A-08, A-09, C-30)."""
+    if not user.enabled:
+        return Reason.USER_DISABLED
+    if session.generation != user.generation or session.user_id != user.id:
+        return Reason.SESSION_REVOKED
+    if now >= session.expires_at:
+        return Reason.SESSION_EXPIRED
+    if session.idle_timeout is not None and now >= session.last_seen_at + session.idle_timeout:
+        return Reason.SESSION_IDLE
+    return None
