@@ -1,0 +1,57 @@
+"""What the flows answer: values, matched exhaustively by whoever shows them."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from doorward.rules.identity import User
+from doorward.rules.login import Failure, Step
+from doorward.rules.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """A sign-in has begun.
+
+    `token` goes into the form (hidden field) and comes back with it. `account` is set for a step-up: the one account
+    that may answer, whose name the page shows fixed. `return_url` is where it will lead (absolute, vetted), empty for
+    the list of apps; `return_refused` says that a return address was given and refused (D18).
+    """
+
+    token: str
+    step: Step
+    return_url: str
+    return_refused: bool
+    account: User | None
+
+
+@dataclass(frozen=True, slots=True)
+class SignedIn:
+    """Done. `cookie` is the session cookie's value, `device` the device marker's; both are set on this answer.
+
+    `return_url` is absolute and vetted, empty for the list of apps. `session.expires_at` is the cookie's end where
+    `session.remembered`.
+    """
+
+    user: User
+    session: Session
+    cookie: str
+    device: str
+    return_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Not done. `retry_after` is zero unless waiting helps (LOCKED, THROTTLED: answer 429 with Retry-After)."""
+
+    failure: Failure
+    retry_after: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Unacceptable:
+    """What was typed cannot be used; each problem is a sentence under the name of its field.
+
+    Fields: `name`, `display_name`, `email`, `password`, `groups`.
+    """
+
+    problems: tuple[tuple[str, str], ...]
