@@ -1,7 +1,7 @@
 """What every suite keeps to: no silent skip, no network where none is needed, reproducible examples.
 
-A test that cannot run is a failure that says what is missing. A known gap is written down in `tests/known_gaps.py`
-with its reason; it is then expected to fail, and fails the build when it passes.
+A test that cannot run is a failure that says what is missing. A known gap is written down with its reason in
+`tests/known_gaps.py`; it is then expected to fail, and fails the build when it passes.
 """
 
 import os

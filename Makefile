@@ -1,0 +1,110 @@
+# Every command of the project. `make` alone lists them.
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+BIN := .venv/bin
+RUN_STAMP := .venv/.installed-run
+DEV_STAMP := .venv/.installed-dev
+PYTEST := $(BIN)/python -m pytest
+CODE := src tests bench deploy
+ARGS ?=
+
+.PHONY: help
+help:  ## List the commands
+	@printf 'Doorward. Usage: make COMMAND\n\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@printf '\nPass options to a suite with ARGS, for example: make cli ARGS="-k user -x"\n'
+
+## See it work
+
+.PHONY: demo
+demo: $(RUN_STAMP)  ## A protected app behind a real Traefik, on this machine, until Ctrl-C
+	@$(BIN)/python deploy/demo/demo.py $(ARGS)
+
+.PHONY: run
+run: $(RUN_STAMP) doorward.yaml  ## Doorward alone, from doorward.yaml (a starting one is made when there is none)
+	@$(BIN)/doorward serve --config doorward.yaml
+
+doorward.yaml:
+	@cp deploy/local/doorward.yaml $@
+	@echo "Made doorward.yaml, a starting configuration for this machine alone. Read it; it is short."
+
+## Tests
+
+.PHONY: test
+test: system static docs-fresh  ## Everything: all checks, all suites, all real proxies; installs what it needs
+	$(PYTEST) tests/unit tests/property tests/contract tests/cli tests/attacks --cov --cov-report=term-missing $(ARGS)
+	$(PYTEST) tests/integration tests/browser $(ARGS)
+
+.PHONY: check
+check: static  ## The quick check before a commit: format, lint, types, contracts, unit and property tests
+	$(PYTEST) -q tests/unit tests/property $(ARGS)
+
+.PHONY: static
+static: $(DEV_STAMP)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports
+
+.PHONY: unit property contract cli attacks integration browser
+unit: $(DEV_STAMP)  ## One suite: small pieces by themselves
+property: $(DEV_STAMP)  ## One suite: what must hold for every input (Hypothesis)
+contract: $(DEV_STAMP)  ## One suite: every implementation of an interface keeps its promises
+cli: $(DEV_STAMP)  ## One suite: the command line
+attacks: system  ## One suite: hostile input, as raw bytes
+integration: system  ## One suite: the same scenarios through every real proxy
+browser: system  ## One suite: Chromium through a real Traefik
+unit property contract cli attacks integration browser:
+	$(PYTEST) tests/$@ $(ARGS)
+
+.PHONY: fuzz
+fuzz: $(DEV_STAMP)  ## The property suite with 20,000 examples each (slow)
+	$(PYTEST) tests/property --hypothesis-profile=fuzz $(ARGS)
+
+.PHONY: system
+system: $(DEV_STAMP)
+	@tools/system.sh nginx haproxy chromium
+
+## Speed
+
+.PHONY: bench bench-quick
+bench: $(DEV_STAMP)  ## Measure speed, memory and scale (under five minutes)
+	@tools/system.sh nginx wrk
+	$(BIN)/python -m bench $(ARGS)
+
+bench-quick: $(DEV_STAMP)  ## The same, shorter (under one minute)
+	@tools/system.sh nginx wrk
+	$(BIN)/python -m bench --quick $(ARGS)
+
+## Upkeep
+
+.PHONY: format
+format: $(DEV_STAMP)  ## Format the code and mend what the linter can mend
+	$(BIN)/ruff format $(CODE)
+	$(BIN)/ruff check --fix $(CODE)
+
+.PHONY: docs docs-fresh
+docs: $(DEV_STAMP)  ## Write the generated parts of docs/ anew
+	$(BIN)/python tools/docs.py
+
+docs-fresh: $(DEV_STAMP)
+	$(BIN)/python tools/docs.py --check
+
+.PHONY: lock
+lock: $(DEV_STAMP)  ## Choose exact versions anew from pyproject.toml
+	tools/lock.sh
+
+.PHONY: clean
+clean:  ## Remove everything built here; your doorward.yaml and data/ stay
+	rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage build dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(RUN_STAMP): requirements-run.lock pyproject.toml tools/venv.sh
+	@tools/venv.sh requirements-run.lock $(RUN_STAMP)
+
+$(DEV_STAMP): requirements.lock pyproject.toml tools/venv.sh
+	@tools/venv.sh requirements.lock $(DEV_STAMP) $(RUN_STAMP)
