@@ -31,6 +31,14 @@ class Clock(Protocol):
         ...
 
 
+class Pause(Protocol):
+    """Waiting without holding up anybody else (`asyncio.sleep`)."""
+
+    async def __call__(self, seconds: float, /) -> None:
+        """Return after so many seconds."""
+        ...
+
+
 class Random(Protocol):
     """Unpredictable bytes."""
 
@@ -100,6 +108,13 @@ class Transaction(Protocol):
 
     async def list_audit(self, *, limit: int = 100, before: int | None = None) -> list[AuditRecord]:
         """Records of the chain, newest first, with a sequence below `before`."""
+        ...
+
+    async def end_session(self, handle: SessionHandle) -> bool:
+        """End one session with this transaction, so that the act and its record are one; whether there was one.
+
+        Like `end_sessions_of`: the session answers no check once the transaction is committed.
+        """
         ...
 
     async def end_sessions_of(self, user_id: UserId, *, keep: SessionHandle | None = None) -> None:
@@ -267,6 +282,18 @@ class Keyring(Protocol):
 
     def derive(self, purpose: str) -> bytes:
         """A 32-byte key for one purpose (CSRF tokens and the like), the same at every start."""
+        ...
+
+
+class Tally(Protocol):
+    """What the flows report to the metrics. Words come from enums, so the number of labels is bounded."""
+
+    def count_login(self, result: str) -> None:
+        """A sign-in ended: "success" or the word of a failure."""
+        ...
+
+    def count_limited(self, bucket: str) -> None:
+        """A limit refused something."""
         ...
 
 

@@ -77,9 +77,7 @@ def draw(table: Sequence[Row] = TABLE) -> str:
     lines = ["stateDiagram-v2", "    [*] --> " + next_step(frozenset()).value]
     for row in table:
         if row.by is None:
-            lines.append(
-                f"    {row.step.value} --> [*]: ticket taken once, account checked again, session made"
-            )
+            lines.append(f"    {row.step.value} --> [*]: ticket taken once, account checked again, session made")
             continue
         after = next_step(row.proven | {row.by}, row.demand)
         lines.append(f"    {row.step.value} --> {after.value}: {row.by.value} proven")
