@@ -1,8 +1,8 @@
 """What we ask of the world: Protocols only.
 
 A method is named for what it guarantees: `take` returns a thing at most once, `advance` succeeds only from the state
-you saw, `end_all_of` is complete when it returns. Durable (`Records`) and perishable (`Sessions`, `Tickets`, `Counters`)
-are different promises. Anything here may raise UnavailableError; the caller then refuses, never allows.
+you saw, `end_all_of` is complete when it returns. Durable (`Records`) and perishable (`Sessions`, `Tickets`,
+`Counters`) are different promises. Anything here may raise UnavailableError; the caller then refuses, never allows.
 """
 
 from collections.abc import Hashable, Sequence
@@ -49,7 +49,7 @@ class Random(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class StoredPassword:
-    """A password hash as it stands in the records: sealed (decision 9), so a stolen database alone cannot be cracked."""
+    """A password hash as the records hold it: sealed, so that a stolen database alone cannot be cracked."""
 
     sealed: str
     changed_at: datetime

@@ -1,11 +1,10 @@
-"""The decision: may this person make this request? (architecture section 6)
+"""The decision: may this person make this request.
 
 The whole of it is here, and everything that answers a check runs it: both lanes of the gate, `explain`, and tests.
 """
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import assert_never
 
 from doorward.rules.identity import User
 from doorward.rules.policy import Address, HostRules, Policy, Requirement, Rule, in_networks
@@ -76,7 +75,9 @@ def decide(request: AccessRequest, subject: Subject | None, policy: Policy, *, n
     return Allow(Reason.RULE if subject else Reason.PUBLIC, subject, allowing)
 
 
-def find_missing(requirement: Requirement, session: Session | None, client: Address | None, now: datetime) -> Reason | None:
+def find_missing(
+    requirement: Requirement, session: Session | None, client: Address | None, now: datetime
+) -> Reason | None:
     """The first thing the requirement asks for and the request has not, or None."""
     if requirement.networks and (client is None or not in_networks(client, requirement.networks)):
         return Reason.NETWORK_REQUIRED
@@ -115,12 +116,3 @@ def _refuse(missing: Reason, rule: Rule) -> Challenge | Deny:
             return Challenge(missing, rule)
         case _:
             return Deny(missing, rule)
-
-
-def reason_of(verdict: Verdict) -> Reason:
-    """The verdict's reason."""
-    match verdict:
-        case Allow() | Challenge() | Deny():
-            return verdict.reason
-        case _:
-            assert_never(verdict)

@@ -47,7 +47,9 @@ def seal(master_key: bytes, place: Place, plaintext: bytes, *, entropy: bytes) -
     if len(entropy) != NONCE_SIZE:
         raise ValueError("the nonce is 12 bytes")
     kid = key_id(master_key)
-    box = AESGCM(derive(master_key, f"seal/{place.table}.{place.column}")).encrypt(entropy, plaintext, _bind(place, kid))
+    box = AESGCM(derive(master_key, f"seal/{place.table}.{place.column}")).encrypt(
+        entropy, plaintext, _bind(place, kid)
+    )
     return f"gcm1:{kid}:{base64.urlsafe_b64encode(entropy + box).rstrip(b'=').decode('ascii')}"
 
 

@@ -12,7 +12,9 @@ from doorward.errors import InputError
 _USER_NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]{0,62}[a-z0-9])?")
 _GROUP_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._:/@-]{0,62}[A-Za-z0-9])?")
 _EMAIL_LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
-_EMAIL_DOMAIN = re.compile(r"(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
+_EMAIL_DOMAIN = re.compile(
+    r"(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+)
 _MAX_EMAIL = 254
 _MAX_EMAIL_LOCAL = 64
 _MAX_DISPLAY = 128
@@ -21,17 +23,22 @@ _BAD_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def parse_user_name(text: str) -> str:
-    """Canonical user name: lower-case ASCII letters, digits, `.`, `_`, `-`; 1 to 64 characters (E16). InputError else."""
+    """Canonical user name: lower-case ASCII letters, digits, `.`, `_`, `-`; 1 to 64 characters (E16)."""
     name = _cap(text, "the user name").strip(" ").lower() if text.isascii() else text
     if not _USER_NAME.fullmatch(name):
-        raise InputError("a user name has 1 to 64 letters, digits, dots, dashes or underscores, and begins and ends with a letter or digit")
+        raise InputError(
+            "a user name has 1 to 64 letters, digits, dots, dashes or underscores, "
+            "and begins and ends with a letter or digit"
+        )
     return name
 
 
 def parse_group_name(text: str) -> str:
     """A group name: ASCII, no separators, exactly as written (C04). InputError otherwise."""
     if not _GROUP_NAME.fullmatch(_cap(text, "the group name")):
-        raise InputError("a group name has 1 to 64 letters, digits or . _ : / @ -, and begins and ends with a letter or digit")
+        raise InputError(
+            "a group name has 1 to 64 letters, digits or . _ : / @ -, and begins and ends with a letter or digit"
+        )
     return text
 
 

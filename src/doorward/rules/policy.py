@@ -74,7 +74,9 @@ class HostPattern:
             return self.apex
         return self.below and host.endswith("." + self.name)
 
-    def __str__(self) -> str:
+    @property
+    def text(self) -> str:
+        """The pattern as the configuration spells it."""
         if not self.below:
             return self.name
         return ("**." if self.apex else "*.") + self.name

@@ -1,6 +1,6 @@
-"""The request a proxy asks about, in one canonical form, or refused (attacks B, field 6 item 2).
+r"""The request a proxy asks about, in one canonical form, or refused (attacks B, field 6 item 2).
 
-What is refused outright (InputError): control bytes, spaces, raw non-ASCII, `#`, `\\`, broken percent-escapes,
+What is refused outright (InputError): control bytes, spaces, raw non-ASCII, `#`, `\`, broken percent-escapes,
 escapes of control bytes or of bytes that are not UTF-8, hosts that are no host names, methods that are not `[A-Z]+`.
 
 What is *ambiguous* is not refused but marked: a path that some servers read as another path (`//`, `.` and `..`
@@ -25,7 +25,9 @@ _SIMPLE_PATH = re.compile(rb"(?:/(?!\.{1,2}(?:/|$))[A-Za-z0-9_.~!$&'()*+,=:@-]+)
 _AMBIGUOUS = re.compile(
     rb"//|;|/\.{1,2}(?:/|$)|%(?:2[eEfF]|5[cC]|3[bB]|25|23|3[fF])",
 )
-_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*")
+_HOST = re.compile(
+    r"(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?(?:\.[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?)*"
+)
 _IPV6_HOST = re.compile(r"\[[0-9a-f:.]{2,45}\]")
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
 _CONTROL_END = 0x20
@@ -69,8 +71,7 @@ def parse_host(text: str) -> tuple[str, str]:
     if ":" in host:
         host, _, port = host.partition(":")
         port = parse_port(port)
-    if host.endswith("."):
-        host = host[:-1]
+    host = host.removesuffix(".")
     if not _HOST.fullmatch(host):
         raise InputError("the host is malformed")
     return host, port

@@ -73,4 +73,5 @@ def lock_left(failures: Sequence[datetime], policy: LockPolicy, now: datetime) -
 def _lock_length(streak: int, policy: LockPolicy) -> timedelta:
     if streak < policy.threshold:
         return timedelta(0)
-    return min(policy.first * 2 ** min(streak - policy.threshold, 16), policy.most)
+    doublings = min(streak - policy.threshold, 16)
+    return min(policy.first * (1 << doublings), policy.most)

@@ -1,0 +1,116 @@
+"""What a proxy dialect is: how one proxy asks, and how it wants to be answered (proxies.md is its field guide).
+
+A dialect reads its own header family and no other's (A17), and says which statuses its proxy can carry. Everything else
+about a check is the same for all of them and lives in `endpoint`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from doorward.errors import InputError
+
+Headers = Sequence[tuple[bytes, bytes]]
+Fields = Mapping[bytes, bytes]
+
+SECRET_HEADER = b"x-doorward-proxy-secret"
+LOGIN_HEADER = b"x-doorward-login"
+
+
+class Question(NamedTuple):
+    """What the proxy asks about, as raw as it was sent."""
+
+    method: str
+    scheme: str
+    host: str
+    target: bytes
+
+
+class Identity(NamedTuple):
+    """The identity headers of an allow, in order: name and value, every one we own, empty where need be (T-21)."""
+
+    headers: tuple[tuple[bytes, bytes], ...]
+
+
+class Dialect(Protocol):
+    """One proxy's way of asking and being answered."""
+
+    name: str
+    prefix: bool
+    """Whether the check's own path continues with the visitor's (Envoy)."""
+
+    def read(self, fields: Fields, method: bytes, target: bytes) -> Question:
+        """The question, from this proxy's headers and no other's. InputError when something it always sends is missing.
+
+        `method` and `target` are those of the check itself; `target` without the endpoint's own path.
+        """
+        ...
+
+    def identify(self, identity: Identity) -> Headers:
+        """The headers that carry the identity of an allow."""
+        ...
+
+    def strip(self, cookie: bytes) -> Headers:
+        """The headers that keep our own cookie from the app; `cookie` is what is left for it, maybe nothing."""
+        ...
+
+    def status(self, status: int) -> int:
+        """The status this proxy can carry in place of `status`. Never turns a refusal into a 2xx."""
+        ...
+
+    def redirects(self) -> bool:
+        """Whether the proxy passes a redirect on; if not, a 401 carries the Location."""
+        ...
+
+
+REPEATABLE = {b"cookie": b"; ", b"x-forwarded-for": b", "}
+"""Headers that may come in several lines, and what joins them (RFC 9110 5.3; RFC 9113 8.2.3 for Cookie)."""
+
+SINGLE = frozenset({
+    SECRET_HEADER, b"host", b"origin", b"upgrade", b"authorization", b"content-length",
+    b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-uri", b"x-forwarded-method",
+    b"x-original-url", b"x-original-method",
+})  # fmt: skip
+"""Headers whose repetition would let two readers see two requests: refused."""
+
+
+def gather(headers: Headers) -> Fields:
+    """Header lines as a mapping. Names arrive in lower case. InputError when one that may stand once stands twice."""
+    fields = dict(headers)
+    if len(fields) == len(headers):
+        return fields
+    fields = {}
+    for name, value in headers:
+        earlier = fields.get(name)
+        if earlier is None:
+            fields[name] = value
+        elif name in REPEATABLE:
+            fields[name] = earlier + REPEATABLE[name] + value
+        elif name in SINGLE:
+            raise InputError(f"the header {name.decode('latin-1')} stands twice")
+    return fields
+
+
+def require(fields: Fields, name: bytes) -> bytes:
+    """A header this proxy always sends. InputError when it is missing or empty."""
+    value = fields.get(name)
+    if not value:
+        raise InputError(f"the proxy did not send {name.decode('ascii')}")
+    return value
+
+
+def text(raw: bytes) -> str:
+    """A header value that must be ASCII. InputError otherwise (B20)."""
+    try:
+        return raw.decode("ascii")
+    except UnicodeDecodeError:
+        raise InputError("a forwarded header is not ASCII") from None
+
+
+def read_forwarded(fields: Fields) -> Question:
+    """The `X-Forwarded-*` family, which several proxies share. All four are required: a default would be a guess."""
+    return Question(
+        text(require(fields, b"x-forwarded-method")),
+        text(require(fields, b"x-forwarded-proto")),
+        text(require(fields, b"x-forwarded-host")),
+        require(fields, b"x-forwarded-uri"),
+    )

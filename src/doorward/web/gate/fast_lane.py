@@ -1,0 +1,196 @@
+"""The fast lane: uvicorn's HTTP protocol, with checks answered where their last byte is parsed.
+
+Everything a check needs is in memory or one inline read away, so the answer needs no task, no scope and no event.
+What is not a plain check is passed on to the application as if this class were not there. The parser, pipelining and
+shutdown stay uvicorn's; added are three guards it lacks: a limit on header size, a time limit for idle connections
+that costs no timer per request, and one for slow headers.
+
+Both lanes give the same bytes for any request: tests/property/test_lanes.py.
+"""
+
+import asyncio
+import logging
+from typing import Any, Final
+
+from typing_extensions import override
+from uvicorn.config import Config
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import ServerState
+
+from doorward.web.gate.answer import Answer, header_block, to_wire
+from doorward.web.gate.asgi_lane import RAW_TARGET, no_such_check
+from doorward.web.gate.dialect import Dialect
+from doorward.web.gate.endpoint import CHECK_PREFIXES, Gate, find_dialect
+
+MAX_HEADERS: Final = 100
+MAX_HEADER_BYTES: Final = 64 * 1024
+HEADER_TIMEOUT: Final = 15.0
+"""Seconds a connection may take to send a whole request head, and may stay open between requests."""
+
+
+class FastLane(HttpToolsProtocol):
+    """One connection. `gate` is set by `bind`, which makes the class uvicorn is given."""
+
+    gate: Gate
+
+    def __init__(
+        self,
+        config: Config,
+        server_state: ServerState,
+        app_state: dict[str, Any],
+        _loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(config, server_state, app_state, _loop)
+        self._dialect: Dialect | None = None
+        self._rest = b""
+        self._is_check = False
+        self._refused = False
+        self._unparsed = 0
+        self._in_head = True
+        self._peer = ""
+        self._idle_since = 0.0
+        self._idle_timer: asyncio.TimerHandle | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, and begin to watch its silence."""
+        super().connection_made(transport)
+        self._peer = self.client[0] if self.client else ""
+        self._idle_since = self.loop.time()
+        self._idle_timer = self.loop.call_later(HEADER_TIMEOUT, self._on_idle)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of the connection."""
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+        super().connection_lost(exc)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, unless the head has grown beyond all reason (P05)."""
+        if self._refused:
+            return
+        if self._in_head:
+            self._unparsed += len(data)
+            if self._unparsed > MAX_HEADER_BYTES and self._head_is_too_large(data):
+                self._refuse_head()
+                return
+        super().data_received(data)
+
+    @override
+    def on_message_begin(self) -> None:
+        """Begin a request. The scope is made only where the request is passed on."""
+        self.url = b""
+        self.headers = []
+        self.expect_100_continue = False
+        self._in_head = True
+
+    @override
+    def on_headers_complete(self) -> None:
+        """Recognise a check, or pass the request on."""
+        self._in_head = False
+        self._unparsed = 0
+        self._is_check = False
+        if len(self.headers) > MAX_HEADERS:
+            self._refuse_head()
+        if self._refused:
+            return
+        url = self.url
+        if (
+            url.startswith(CHECK_PREFIXES)
+            and not self._is_busy()
+            and not self.pipeline
+            and not self.expect_100_continue
+            and not self.flow.write_paused
+        ):
+            self._is_check = True
+            found = find_dialect(url)
+            self._dialect, self._rest = found if found is not None else (None, b"")
+            return
+        headers, expect = self.headers, self.expect_100_continue
+        super().on_message_begin()
+        self.url, self.expect_100_continue = url, expect
+        self.headers.extend(headers)
+        self.scope[RAW_TARGET] = url  # type: ignore[literal-required]
+        super().on_headers_complete()
+
+    @override
+    def on_body(self, body: bytes) -> None:
+        """A check's body means nothing and is not kept (P03)."""
+        if not self._is_check and not self._refused:
+            super().on_body(body)
+
+    @override
+    def on_message_complete(self) -> None:
+        """Answer a check."""
+        self._in_head = True
+        if self._refused:
+            return
+        if not self._is_check:
+            super().on_message_complete()
+            return
+        parser = self.parser
+        method = parser.get_method()
+        if self._dialect is None:
+            answer = no_such_check(self.gate)
+        else:
+            answer = self.gate.answer(self._dialect, method, self._rest, self.headers, self._peer)
+        close = (
+            parser.get_http_version() == "1.0"
+            or not parser.should_keep_alive()
+            or answer.head.endswith(b"connection: close\r\n")
+        )
+        self.transport.write(to_wire(answer, head_only=method == b"HEAD", close=close))
+        self.server_state.total_requests += 1
+        self._idle_since = self.loop.time()
+        if close:
+            self._refused = True
+            self.transport.close()
+
+    @override
+    def on_response_complete(self) -> None:
+        """Note the end of a request that was passed on."""
+        self._idle_since = self.loop.time()
+        super().on_response_complete()
+
+    @override
+    def _unsupported_upgrade_warning(self) -> None:
+        # Visitors of protected apps open websockets all day; that a check tells of one is no news.
+        pass
+
+    def _is_busy(self) -> bool:
+        # uvicorn declares the cycle as always there; before the first request that was passed on, it is not.
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None and not cycle.response_complete
+
+    def _head_is_too_large(self, data: bytes) -> bool:
+        # Several small requests may have come in one read: what counts is the part without an end of head.
+        return b"\r\n\r\n" not in data or len(data) > MAX_HEADER_BYTES
+
+    def _refuse_head(self) -> None:
+        if self._refused:
+            return
+        self._refused = True
+        head = header_block((*self.gate.settings.client_headers, (b"content-length", b"0")))
+        self.transport.write(to_wire(Answer(431, head), head_only=False, close=True))
+        self.transport.close()
+
+    def _on_idle(self) -> None:
+        self._idle_timer = None
+        if self.transport.is_closing():
+            return
+        left = HEADER_TIMEOUT if self._is_busy() else self._idle_since + HEADER_TIMEOUT - self.loop.time()
+        if left <= 0:
+            self.transport.close()
+        else:
+            self._idle_timer = self.loop.call_later(left, self._on_idle)
+
+
+def bind(gate: Gate) -> type[FastLane]:
+    """The protocol class for `uvicorn.Config(http=…)`, tied to this gate."""
+    # Requests are told to the log by the gate and the pages themselves, with queries redacted; uvicorn's own lines are
+    # not wanted, and "Invalid HTTP request" is a stranger's doing, not a fault.
+    logging.getLogger("uvicorn.access").disabled = True
+    return type("BoundFastLane", (FastLane,), {"gate": gate})

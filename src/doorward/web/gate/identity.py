@@ -1,0 +1,60 @@
+"""The identity an app is told: header names, and any display name made safe for the wire (C-10, C02).
+
+Encoding: visible ASCII and space stand for themselves, but for `%`; every other byte of the UTF-8 form, and `%`, is
+percent-encoded (RFC 3986 2.1). Decode with any percent-decoder, then read as UTF-8.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from doorward.rules.identity import User
+from doorward.web.gate.dialect import Identity
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityHeaders:
+    """The header names we own. Every one is set on every allow."""
+
+    email: tuple[bytes, ...] = (b"x-forwarded-user-email",)
+    name: tuple[bytes, ...] = (b"x-forwarded-user-name",)
+    groups: tuple[bytes, ...] = (b"x-forwarded-user-groups",)
+    user: tuple[bytes, ...] = ()
+
+    def of(self, user: User | None, groups: Iterable[str]) -> Identity:
+        """The headers for this user; all empty where there is none (C07)."""
+        email = encode(user.email) if user else b""
+        display = encode(user.display_name) if user else b""
+        joined = encode(",".join(sorted(groups))) if user else b""
+        login = encode(user.name) if user else b""
+        return Identity(
+            (
+                *((header, email) for header in self.email),
+                *((header, display) for header in self.name),
+                *((header, joined) for header in self.groups),
+                *((header, login) for header in self.user),
+            )
+        )
+
+
+FORWARDED = IdentityHeaders()
+FORWARDED_AND_REMOTE = IdentityHeaders(
+    email=(b"x-forwarded-user-email", b"remote-email"),
+    name=(b"x-forwarded-user-name", b"remote-name"),
+    groups=(b"x-forwarded-user-groups", b"remote-groups"),
+    user=(b"remote-user",),
+)
+
+
+def encode(text: str) -> bytes:
+    """Text as it stands in an identity header."""
+    if text.isascii() and text.isprintable() and "%" not in text:
+        return text.encode("ascii")
+    return "".join(
+        chr(byte) if _FIRST_VISIBLE <= byte < _DELETE and byte != _PERCENT else f"%{byte:02X}"
+        for byte in text.encode("utf-8", "replace")
+    ).encode("ascii")
+
+
+_FIRST_VISIBLE = 0x20
+_DELETE = 0x7F
+_PERCENT = 0x25

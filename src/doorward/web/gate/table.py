@@ -1,0 +1,102 @@
+"""The sessions the gate remembers, so that a check costs no I/O, and never remembers longer than it may.
+
+SECURITY: before every look-up the store's stamp is compared (interfaces.LiveView). When anything was taken away or
+altered since, by whatever process, everything remembered is forgotten. tests/property/test_table.py would fail.
+"""
+
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from doorward.interfaces import LiveView
+from doorward.rules.policy import Policy
+from doorward.rules.session import Fingerprint, Session, Subject
+
+TOUCH_EVERY = timedelta(seconds=60)
+"""A session's last use is written at most this often (requirements 2.1)."""
+
+MAX_ENTRIES = 100_000
+_FOR_EVER = timedelta(days=36500)
+
+
+@dataclass(slots=True)
+class Entry:
+    """A remembered session, and what was found out about it under one policy."""
+
+    subject: Subject
+    last_seen_at: datetime
+    written_at: datetime
+    lives_until: datetime
+    policy: Policy | None = None
+    open_hosts: set[str] = field(default_factory=set)
+    """Hosts on which every request of this session is allowed, whatever its path, method, origin or instant."""
+    identity: dict[str, bytes] = field(default_factory=dict)
+    """The identity header block, ready to send, by dialect."""
+
+    def extend(self) -> None:
+        """Take account of the use that memory knows of and the store not yet."""
+        session = replace(self.subject.session, last_seen_at=self.last_seen_at)
+        self.subject = Subject(self.subject.user, session)
+        self.lives_until = _end_of(session)
+
+    def reset(self, policy: Policy) -> None:
+        """Forget what was found out under another policy."""
+        self.policy = policy
+        self.open_hosts.clear()
+        self.identity.clear()
+
+
+class SessionTable:
+    """Fingerprint to entry."""
+
+    def __init__(self, view: LiveView, *, max_entries: int = MAX_ENTRIES) -> None:
+        self._view = view
+        self._max = max_entries
+        self._entries: dict[Fingerprint, Entry] = {}
+        self._stamp: Hashable = None
+        self._revision = -1
+
+    def find(self, fingerprint: Fingerprint, now: datetime) -> Entry | None:
+        """The session as it is at this instant, live or not; None where there is none. UnavailableError on failure."""
+        stamp = self._view.stamp()
+        if stamp != self._stamp:
+            # The stamp is read before the revision: what is committed in between shows as a new stamp next time.
+            revision = self._view.revision()
+            if revision != self._revision:
+                self._entries.clear()
+                self._revision = revision
+            self._stamp = stamp
+        entry = self._entries.get(fingerprint)
+        if entry is None:
+            entry = self._remember(fingerprint)
+        if entry is not None and now >= entry.lives_until:
+            entry.extend()
+            if now >= entry.lives_until:
+                # Kept out of memory, so that a clock stepping back cannot bring it to life here.
+                self._entries.pop(fingerprint, None)
+        return entry
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def _remember(self, fingerprint: Fingerprint) -> Entry | None:
+        subject = self._view.find_subject(fingerprint)
+        if subject is None:
+            return None
+        session = subject.session
+        entry = Entry(subject, session.last_seen_at, session.last_seen_at, _end_of(session))
+        if len(self._entries) >= self._max:
+            # The oldest half; a check that needs one of them reads it again.
+            for key in list(self._entries)[: self._max // 2]:
+                del self._entries[key]
+        self._entries[fingerprint] = entry
+        return entry
+
+
+Touch = Callable[[Fingerprint, datetime, str, str], None]
+"""Hand over a use to be written later: fingerprint, instant, user agent, address."""
+
+
+def _end_of(session: Session) -> datetime:
+    idle = session.idle_timeout if session.idle_timeout is not None else _FOR_EVER
+    return min(session.expires_at, session.last_seen_at + idle)
