@@ -1,22 +1,61 @@
-"""The first administrator: exactly one, however many race (R01)."""
+"""The first administrator: exactly one, however many race (R01).
 
-from datetime import datetime
+Two locks: the token is taken at most once, and the claim is a unique row in the transaction that makes the account.
+Once claimed, the installation stays claimed, even when all accounts are deleted.
+"""
 
+from datetime import datetime, timedelta
+from typing import Final
+
+from doorward.errors import ConflictError
+from doorward.flows.accepting import PasswordRules, accept_account
+from doorward.flows.login import TICKET_SIZE, ticket_id
+from doorward.flows.methods.password import PasswordMethod
+from doorward.flows.opening import HANDLE_SIZE, Opening, encode
 from doorward.flows.outcome import Refused, SignedIn, Unacceptable
 from doorward.flows.visitor import Visitor
-from doorward.rules.session import Fingerprint
+from doorward.interfaces import Random, Records, Tickets
+from doorward.rules.audit import Act, AuditEvent
+from doorward.rules.identity import User, UserId
+from doorward.rules.login import Failure
+from doorward.rules.session import Fingerprint, Method
+from doorward.rules.ticket import Purpose, Ticket
+
+SETUP_LIFETIME: Final = timedelta(minutes=15)
 
 
 class Setup:
     """Making the first administrator with a one-time link."""
 
+    def __init__(
+        self,
+        *,
+        records: Records,
+        tickets: Tickets,
+        opening: Opening,
+        password: PasswordMethod,
+        rules: PasswordRules,
+        random: Random,
+    ) -> None:
+        self._records = records
+        self._tickets = tickets
+        self._opening = opening
+        self._password = password
+        self._rules = rules
+        self._random = random
+
     async def issue(self, *, now: datetime) -> str | None:
         """Make a setup token (15 minutes, single-use); None when the installation was ever set up."""
-        ...
+        if await self._is_set_up():
+            return None
+        token = encode(self._random.token(TICKET_SIZE))
+        await self._tickets.put(Ticket(ticket_id(token), Purpose.SETUP, b"", {}, now, now + SETUP_LIFETIME))
+        return token
 
     async def is_open(self, token: str, *, now: datetime) -> bool:
         """Whether this token can still make the first administrator. Looking consumes nothing (K15)."""
-        ...
+        ticket = await self._tickets.find(ticket_id(token), Purpose.SETUP, now)
+        return ticket is not None and not await self._is_set_up()
 
     async def create_admin(
         self,
@@ -30,5 +69,50 @@ class Setup:
         previous: Fingerprint | None,
         now: datetime,
     ) -> SignedIn | Unacceptable | Refused:
-        """Make the administrator and sign this browser in. Refused (TICKET_GONE) when the token is not, or no longer, good."""
-        ...
+        """Make the administrator and sign this browser in.
+
+        Refused (TICKET_GONE) when the token is not, or no longer, good. Unacceptable leaves the token good.
+        """
+        if not await self.is_open(token, now=now):
+            return Refused(Failure.TICKET_GONE)
+        form = accept_account(
+            name=name, display_name=display_name, email=email, groups=(), password=password, rules=self._rules
+        )
+        if isinstance(form, Unacceptable):
+            return form
+        user = User(
+            id=UserId(encode(self._random.token(HANDLE_SIZE))),
+            name=form.name,
+            display_name=form.display_name,
+            email=form.email,
+            groups=frozenset(),
+            is_admin=True,
+            enabled=True,
+            generation=1,
+            created_at=now,
+        )
+        stored = await self._password.seal(user.id, form.password, now=now)
+        if await self._tickets.take(ticket_id(token), Purpose.SETUP, now) is None:
+            return Refused(Failure.TICKET_GONE)
+        opened = self._opening.prepare(user, visitor, methods=frozenset({Method.PASSWORD}), remember=False, now=now)
+        old = await self._opening.find_previous(previous)
+        try:
+            async with self._records.transaction() as transaction:
+                await transaction.claim_first_admin(user.id, now)
+                await transaction.add_user(user)
+                await transaction.put_password(user.id, stored)
+                if old is not None:
+                    await transaction.end_session(old.handle)
+                public = {"session": opened.session.handle}
+                await transaction.append_audit(
+                    AuditEvent(Act.SETUP, user.id, user.id, now, public, {**visitor.private(), "name": user.name})
+                )
+        except ConflictError:
+            # Somebody else was first, or took the name: whichever it was, this token is spent.
+            return Refused(Failure.TICKET_GONE)
+        await self._opening.store(opened)
+        return SignedIn(user, opened.session, opened.cookie, opened.device)
+
+    async def _is_set_up(self) -> bool:
+        async with self._records.transaction() as transaction:
+            return await transaction.is_set_up()

@@ -1,17 +1,93 @@
 """Housekeeping: forgetting what has expired, and writing down when sessions were last used."""
 
 from datetime import datetime
+from typing import Final
 
-from doorward.rules.session import Session
+from doorward.flows.visitor import MAX_USER_AGENT
+from doorward.interfaces import Clock, Counters, Log, Pause, Sessions, Tickets
+from doorward.rules.names import clean_text
+from doorward.rules.session import Fingerprint
+
+FLUSH_EVERY: Final = 5.0
+"""Seconds between two writes of collected uses."""
+PURGE_EVERY: Final = 12
+"""Flushes between two purges."""
+MAX_NOTES: Final = 100_000
 
 
 class Touches:
-    """Uses of sessions, collected without I/O and written in batches, at most once a minute for each session."""
+    """Uses of sessions, handed over by the gate without I/O and written in batches.
 
-    def note(self, session: Session, *, now: datetime, user_agent: str, address: str) -> None:
-        """Remember a use. Costs a dictionary look-up; never waits, never fails."""
-        ...
+    The gate notes a session at most once a minute; the store takes a note only forwards, and never brings back an
+    ended session (J16).
+    """
+
+    def __init__(self, *, sessions: Sessions, log: Log) -> None:
+        self._sessions = sessions
+        self._log = log
+        self._notes: dict[Fingerprint, tuple[datetime, str, str]] = {}
+
+    def note(self, fingerprint: Fingerprint, seen_at: datetime, user_agent: str, address: str) -> None:
+        """Remember a use. Never waits and never fails; where nothing gets written for long, newcomers are not noted."""
+        if len(self._notes) < MAX_NOTES or fingerprint in self._notes:
+            self._notes[fingerprint] = (seen_at, clean_text(user_agent, MAX_USER_AGENT), address)
 
     async def flush(self) -> int:
-        """Write what was noted, each conditionally; how many were written. A failure is logged and tried again later."""
-        ...
+        """Write what was noted; how many were written. What fails is logged once, kept, and tried again."""
+        notes, self._notes = self._notes, {}
+        written = 0
+        while notes:
+            fingerprint, (seen_at, user_agent, address) = next(iter(notes.items()))
+            try:
+                await self._sessions.touch(fingerprint, seen_at=seen_at, user_agent=user_agent, address=address)
+            except Exception as error:  # noqa: BLE001 -- a use not written down must never disturb a request
+                self._notes = {**notes, **self._notes}
+                self._log.warning("touches_not_written", waiting=len(notes), error=repr(error))
+                return written
+            del notes[fingerprint]
+            written += 1
+        return written
+
+
+class Upkeep:
+    """The loop that keeps the house clean."""
+
+    def __init__(
+        self,
+        *,
+        touches: Touches,
+        sessions: Sessions,
+        tickets: Tickets,
+        counters: Counters,
+        clock: Clock,
+        pause: Pause,
+        log: Log,
+    ) -> None:
+        self._touches = touches
+        self._sessions = sessions
+        self._tickets = tickets
+        self._counters = counters
+        self._clock = clock
+        self._pause = pause
+        self._log = log
+
+    async def run(self) -> None:
+        """Flush and purge until cancelled."""
+        rounds = 0
+        while True:
+            await self._pause(FLUSH_EVERY)
+            await self._touches.flush()
+            rounds += 1
+            if rounds % PURGE_EVERY == 0:
+                await self.purge(self._clock.now())
+
+    async def purge(self, now: datetime) -> None:
+        """Remove what has expired. A failure is logged and tried again at the next turn."""
+        try:
+            sessions = await self._sessions.purge(now)
+            tickets = await self._tickets.purge(now)
+            instants = await self._counters.purge(now)
+        except Exception as error:  # noqa: BLE001 -- housekeeping must never end the process
+            self._log.warning("purge_failed", error=repr(error))
+            return
+        self._log.debug("purged", sessions=sessions, tickets=tickets, instants=instants)

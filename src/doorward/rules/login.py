@@ -4,7 +4,6 @@ The table says what must be proven next, given what is proven already. Methods n
 adding a row. `docs/security-flow.md` carries the diagram drawn from this table by `draw`.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Final
@@ -20,14 +19,15 @@ class Step(Enum):
 
 
 class Demand(Enum):
-    """How much a sign-in has to prove. More rows come with more factors."""
+    """What the sign-in is for, and so how much it has to prove."""
 
-    PASSWORD = "password"  # noqa: S105 -- a demand's name
+    SIGN_IN = "sign_in"
+    STEP_UP = "step_up"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """When at least `proven` is proven and `demand` holds, `step` comes next. The first row that fits is taken.
+    """Where `demand` is asked and at least `proven` is proven, `step` comes next. The first row that fits is taken.
 
     `by` is the method that a proof at this step adds, None where nothing is left to prove.
     """
@@ -40,12 +40,14 @@ class Row:
 
 # Most proven first: the first row whose proofs are all there decides.
 TABLE: Final = (
-    Row(Demand.PASSWORD, frozenset({Method.PASSWORD}), Step.FINISHED, None),
-    Row(Demand.PASSWORD, frozenset(), Step.PASSWORD, Method.PASSWORD),
+    Row(Demand.SIGN_IN, frozenset({Method.PASSWORD}), Step.FINISHED, None),
+    Row(Demand.SIGN_IN, frozenset(), Step.PASSWORD, Method.PASSWORD),
+    Row(Demand.STEP_UP, frozenset({Method.PASSWORD}), Step.FINISHED, None),
+    Row(Demand.STEP_UP, frozenset(), Step.PASSWORD, Method.PASSWORD),
 )
 
 
-def next_step(proven: frozenset[Method], demand: Demand = Demand.PASSWORD) -> Step:
+def next_step(proven: frozenset[Method], demand: Demand) -> Step:
     """Say what must be proven next (architecture section 8)."""
     return next(row.step for row in TABLE if row.demand is demand and row.proven <= proven)
 
@@ -72,14 +74,19 @@ _SENTENCES = {
 }
 
 
-def draw(table: Sequence[Row] = TABLE) -> str:
+def draw() -> str:
     """Draw the table as a mermaid state diagram; the same table always gives the same text."""
-    lines = ["stateDiagram-v2", "    [*] --> " + next_step(frozenset()).value]
-    for row in table:
-        if row.by is None:
-            lines.append(f"    {row.step.value} --> [*]: ticket taken once, account checked again, session made")
-            continue
-        after = next_step(row.proven | {row.by}, row.demand)
-        lines.append(f"    {row.step.value} --> {after.value}: {row.by.value} proven")
-        lines.append(f"    {row.step.value} --> {row.step.value}: refused, counted, delayed")
+    lines = ["stateDiagram-v2"]
+    for demand in Demand:
+        name = demand.value
+        lines += [f"    state {name} {{", f"        [*] --> {name}_{next_step(frozenset(), demand).value}"]
+        for row in (row for row in TABLE if row.demand is demand):
+            here = f"{name}_{row.step.value}"
+            if row.by is None:
+                lines.append(f"        {here} --> [*]: ticket taken once, account looked at again, session made")
+            else:
+                after = next_step(row.proven | {row.by}, demand)
+                lines.append(f"        {here} --> {name}_{after.value}: {row.by.value} proven")
+                lines.append(f"        {here} --> {here}: refused, counted, evened out")
+        lines.append("    }")
     return "\n".join(lines)
