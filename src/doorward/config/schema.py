@@ -139,11 +139,13 @@ class Server(Section):
     )
     public_url: Origin = Field(
         "http://localhost:8080",
-        description="The address at which browsers reach Doorward itself. Derived from `authn.provider.redirect_url` when unset.",
+        description="The address at which browsers reach Doorward itself. Default: the origin of "
+        "`authn.provider.redirect_url` if that is set, else localhost at the port of `addr`.",
     )
     insecure_http: Flag = Field(
         default=False,
-        description="Accept a `public_url` with http:// outside localhost. Cookies then travel readably; every start warns.",
+        description="Accept a `public_url` with http:// outside localhost. Passwords and cookies then travel "
+        "readably, and every start warns.",
     )
 
     @property
@@ -226,7 +228,8 @@ class Cookie(Section):
     name: Annotated[str, PlainValidator(_parse_cookie_name)] = Field("doorward", description="Its name.")
     domain: Annotated[str | None, PlainValidator(_parse_cookie_domain)] = Field(
         None,
-        description="The parent domain of all protected hosts and of `public_url`. Unset: the host of `public_url` only.",
+        description="The parent domain of all protected hosts and of `public_url`. "
+        "Unset: the host of `public_url` only.",
     )
     secure: Annotated[Literal["auto"] | bool, PlainValidator(_parse_secure)] = Field(
         "auto", description="`auto`: yes when `public_url` is https. `false` needs `server.insecure_http`."
@@ -347,7 +350,8 @@ class Rule(Section):
     )
     hosts: Many[Host] = Field(
         (),
-        description="`app.example.com`, `*.example.com` (below), `**.example.com` (it and below). Also spelled `domain`.",
+        description="`app.example.com`, `*.example.com` (below), `**.example.com` (it and below). "
+        "Also spelled `domain`.",
     )
     paths: Many[Path] = Field(
         (),
@@ -493,7 +497,7 @@ class Headers(Section):
         "block",
         description="`X-XSS-Protection`: `1; mode=block`, `0`, or not sent. No current browser acts on it.",
     )
-    referrer_policy: Literal["strict-origin-when-cross-origin", "same-origin", "strict-origin", "no-referrer"] = Field(
+    referrer_policy: Literal["strict-origin-when-cross-origin", "same-origin", "strict-origin"] = Field(
         "strict-origin-when-cross-origin", description="`Referrer-Policy` on our pages."
     )
     hsts: Hsts = Field(Hsts(), description="Strict-Transport-Security.")

@@ -160,16 +160,18 @@ def parse_listen(value: object) -> Listen:
             raise refuse(f"{text!r} does not name a socket by its absolute path", hint)
         return Listen(path=path)
     host, _, port = text.rpartition(":")
+    extra = ""
     try:
         number = 0 if port == "0" else int(parse_port(port))
         if host.startswith("[") and host.endswith("]"):
-            return Listen(str(IPv6Address(host[1:-1])), number)
-        if not host and text.startswith(":"):
-            return Listen("", number)
-        # An IPv6 address without brackets would hide its last group as a port: parse_host refuses it.
-        return Listen(parse_host(host)[0] if ":" not in host else parse_host("")[0], number)
+            host = str(IPv6Address(host[1:-1]))
+        elif host or not text.startswith(":"):
+            host, extra = parse_host(host)
     except (InputError, ValueError):
         raise refuse(f"{text!r} is not an address to listen on", hint) from None
+    if extra:  # two ports, or an IPv6 address without its brackets
+        raise refuse(f"{text!r} is not an address to listen on", hint)
+    return Listen(host, number)
 
 
 def parse_optional_listen(value: object) -> Listen | None:

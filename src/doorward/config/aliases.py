@@ -1,0 +1,71 @@
+"""Other names of settings: forward-auth's keys, and variables people already have in their environment. One table each.
+
+A variable is listed only while the setting it stands for exists.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+KEYS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
+    # forward-auth's spelling -> ours (C-14, C-15, C-30, C-26)
+    ("server", "cookieName"): ("cookie", "name"),
+    ("server", "domain"): ("cookie", "domain"),
+    ("session", "session_ttl"): ("session", "ttl"),
+    ("authz", "rules", "*", "domain"): ("authz", "rules", "*", "hosts"),
+    ("authz", "rules", "*", "path"): ("authz", "rules", "*", "paths"),
+    ("authz", "rules", "*", "policy"): ("authz", "rules", "*", "effect"),
+}
+"""`*` stands for the position in a list."""
+
+PRIVATE: Final = (
+    "127.0.0.0/8",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "::1/128",
+    "fc00::/7",
+)
+"""What "a proxy on the private network" means to `TRUST_PROXY`."""
+
+Settings = Mapping[tuple[str, ...], object]
+
+
+def _read_flag(*path: str) -> Callable[[str], Settings]:
+    def read(text: str) -> Settings:
+        return {path: {"true": True, "false": False}[text.lower()]}
+
+    return read
+
+
+def _read_text(*path: str) -> Callable[[str], Settings]:
+    return lambda text: {path: text}
+
+
+def _read_minutes(*path: str) -> Callable[[str], Settings]:
+    def read(text: str) -> Settings:
+        if not re.fullmatch(r"[0-9]{1,6}", text):
+            raise ValueError(text)
+        return {path: f"{text}m" if int(text) else "off"}
+
+    return read
+
+
+def _read_hops(text: str) -> Settings:
+    if text.lower() in {"0", "false"}:
+        return {}
+    if not re.fullmatch(r"[1-9][0-9]?", text):
+        raise ValueError(text)
+    return {("proxy", "hops"): int(text), ("proxy", "trusted"): PRIVATE}
+
+
+VARIABLES: Final[Mapping[str, tuple[Callable[[str], Settings], str]]] = {
+    # name -> (what it sets, how it is written)
+    "APP_URL": (_read_text("server", "public_url"), "https://auth.example.com"),
+    "COOKIE_SECURE": (_read_flag("cookie", "secure"), "true or false"),
+    "HSTS_INCLUDE_SUBDOMAINS": (_read_flag("headers", "hsts", "include_subdomains"), "true or false"),
+    "INACTIVITY_TIMEOUT_MINUTES": (_read_minutes("session", "idle_timeout"), "a number of minutes, 0 for none"),
+    "SESSION_DURATION": (_read_text("session", "ttl"), "24h"),
+    "SESSION_DURATION_REMEMBER": (_read_text("session", "remember_ttl"), "7d"),
+    "TRUST_PROXY": (_read_hops, "the number of proxies before us, 0 for none"),
+}

@@ -1,0 +1,391 @@
+"""What may not stand together, and what an operator should know. Pure: the configuration in, findings out."""
+
+import re
+from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
+from typing import Final
+from urllib.parse import urlsplit
+
+from doorward.config.finding import Finding
+from doorward.config.schema import Config, Provider, Rule
+from doorward.config.suffixes import is_shared_suffix
+from doorward.config.values import Secret, format_duration
+from doorward.errors import ConfigError
+from doorward.rules.policy import HostPattern, Network
+
+_SHORTEST_IDLE: Final = timedelta(minutes=2)  # sessions are touched once a minute; less would end live ones
+_SHORTEST_TTL: Final = timedelta(minutes=5)
+_LONGEST_STATE: Final = timedelta(hours=1)
+_LEAST_SECRET: Final = 16
+_WEAK = re.compile(r"(?i)change.?me|secret|password|example|^<.*>$|^(.)\1*$|^0?1234|placeholder|your[-_ ]")
+_SAMPLE = re.compile(r"^<.*>$|^redis-(username|password)$|^$")
+_GLOBAL_IPV6 = IPv6Network("2000::/3")
+_OUR_COOKIES: Final = frozenset({"doorward-browser", "doorward-csrf", "csrf_token"})
+_PREFIXES: Final = ("__Host-", "__Secure-")
+
+
+def check_config(config: Config) -> tuple[list[Finding], list[Finding]]:
+    """Problems, with which nothing may start, and notices, which are said at every start."""
+    problems = [
+        *_check_proxy(config),
+        *_check_transport(config),
+        *_check_cookie_domain(config),
+        *_check_reach(config),
+        *_check_times(config),
+        *_check_secrets(config),
+        *_check_listeners(config),
+        *_check_provider(config),
+        *_check_names(config),
+    ]
+    notices = [*_note_proxy(config), *_note_transport(config), *_note_local(config), *_note_rules(config)]
+    return problems, notices
+
+
+def check_startable(config: Config) -> list[Finding]:
+    """What is understood and checked, but cannot be run yet: problems at start, not when checking."""
+    if config.storage.type == "redis":
+        return [
+            Finding(
+                "storage.type",
+                "sessions in Redis are not available yet, so this configuration is right but cannot be started",
+                "use `type: sqlite` (one file, survives restarts) or `type: local` (memory) until then",
+            )
+        ]
+    return []
+
+
+def require_startable(config: Config) -> None:
+    """Raise ConfigError when the configuration cannot be run yet."""
+    problems = tuple(str(problem) for problem in check_startable(config))
+    if problems:
+        raise ConfigError("the configuration cannot be started", problems)
+
+
+def is_local(host: str) -> bool:
+    """Whether a host is this machine by its name alone, so that plain http stays inside it."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def is_worldwide(networks: Iterable[Network]) -> bool:
+    """Whether the networks together hold half or more of what the internet has (attack A02)."""
+    every = list(networks)
+    four = collapse_addresses(network for network in every if isinstance(network, IPv4Network))
+    if sum(network.num_addresses for network in four) * 2 >= ip_network("0.0.0.0/0").num_addresses:
+        return True
+    six = collapse_addresses(network for network in every if isinstance(network, IPv6Network))
+    held = sum(
+        min(network.num_addresses, _GLOBAL_IPV6.num_addresses) for network in six if network.overlaps(_GLOBAL_IPV6)
+    )
+    return held * 2 >= _GLOBAL_IPV6.num_addresses
+
+
+def is_within(domain: str, host: str) -> bool:
+    """Whether a cookie for the domain reaches the host."""
+    return host == domain or host.endswith("." + domain)
+
+
+def _check_proxy(config: Config) -> Iterator[Finding]:
+    proxy = config.proxy
+    if is_worldwide(proxy.networks) and not proxy.insecure_trust_everyone:
+        yield Finding(
+            "proxy.trusted",
+            "these networks are the whole world: any client could claim any address, user or host",
+            "name the networks of your proxies; `insecure_trust_everyone: true` would accept it",
+        )
+    if proxy.hops is not None and not proxy.trusted:
+        yield Finding(
+            "proxy.hops", "it counts proxies, but none is trusted", "name them in proxy.trusted", ("proxy.trusted",)
+        )
+
+
+def _check_transport(config: Config) -> Iterator[Finding]:
+    server, cookie = config.server, config.cookie
+    local = is_local(server.public_host)
+    if not server.is_https and not local and not server.insecure_http:
+        yield Finding(
+            "server.public_url",
+            f"{server.public_url} is not https, so passwords and cookies would travel readably",
+            "use https; `server.insecure_http: true` or --allow-insecure-http would accept it",
+            ("server.insecure_http",),
+        )
+    if server.is_https and cookie.secure is False and not server.insecure_http:
+        yield Finding(
+            "cookie.secure",
+            "without Secure the cookie also travels over plain http",
+            "write auto; `server.insecure_http: true` would accept it",
+            ("server.public_url", "server.insecure_http"),
+        )
+    if not server.is_https and cookie.secure is True and not local:
+        yield Finding(
+            "cookie.secure",
+            f"browsers keep no Secure cookie from {server.public_url}, so nobody could sign in",
+            "write auto, or use https",
+            ("server.public_url",),
+        )
+    if cookie.name.startswith("__Host-") and cookie.domain:
+        yield Finding(
+            "cookie.name", "browsers refuse a __Host- cookie with a domain", "choose another name", ("cookie.domain",)
+        )
+    if cookie.name.startswith(_PREFIXES) and not config.cookie_secure:
+        yield Finding(
+            "cookie.name",
+            "browsers keep a cookie of this name over https only",
+            "choose another name",
+            ("server.public_url", "cookie.secure"),
+        )
+    if cookie.name.removeprefix("__Host-").removeprefix("__Secure-") in _OUR_COOKIES:
+        yield Finding("cookie.name", "another cookie of ours has this name", "choose another name")
+
+
+def _check_cookie_domain(config: Config) -> Iterator[Finding]:
+    domain, host = config.cookie.domain, config.server.public_host
+    if domain is None:
+        return
+    if re.fullmatch(r"[0-9.]+", domain):
+        yield Finding("cookie.domain", f"{domain} is an address, and addresses have no subdomains", "remove it")
+    elif is_shared_suffix(domain):
+        yield Finding(
+            "cookie.domain",
+            f"under {domain} strangers have names of their own; browsers refuse such a cookie",
+            f"use a name of yours below it, such as home.{domain}",
+        )
+    elif not is_within(domain, host):
+        yield Finding(
+            "cookie.domain",
+            f"the address of this gateway, {host}, is not within {domain}, so its cookie would be refused",
+            "make server.public_url a name within the cookie's domain",
+            ("server.public_url", "authn.provider.redirect_url"),
+        )
+
+
+def _check_reach(config: Config) -> Iterator[Finding]:
+    """A protected host that the cookie never reaches is a sign-in without end (C-15)."""
+    domain, public = config.cookie.domain, config.server.public_host
+    for position, rule in enumerate(config.authz.rules):
+        if rule.effect != "allow" or rule.who == "anyone":
+            continue
+        for pattern in rule.hosts:
+            if _reaches(domain, public, pattern):
+                continue
+            reach = f"the cookie is for {domain}" if domain else f"the cookie is for {public} only"
+            hint = "nobody can be signed in there; "
+            hint += "set cookie.domain to the parent they share" if not domain else f"use a name within {domain}"
+            yield Finding(
+                f"authz.rules[{position}].hosts",
+                f"{pattern.text}: {reach}",
+                hint,
+                ("cookie.domain", "server.public_url", "authn.provider.redirect_url"),
+            )
+
+
+def _reaches(domain: str | None, public: str, pattern: HostPattern) -> bool:
+    if domain is None:
+        return pattern.matches(public)
+    return is_within(domain, pattern.name) or (pattern.below and is_within(pattern.name, domain))
+
+
+def _check_times(config: Config) -> Iterator[Finding]:
+    session, failures = config.session, config.limits.login_failures
+    for name in ("ttl", "remember_ttl"):
+        span: timedelta | None = getattr(session, name)
+        if span is not None and span < _SHORTEST_TTL:
+            yield Finding(f"session.{name}", f"{format_duration(span)} is too short to be useful", "at least 5m")
+    for name in ("idle_timeout", "remember_idle_timeout"):
+        span = getattr(session, name)
+        if span is not None and span < _SHORTEST_IDLE:
+            yield Finding(
+                f"session.{name}",
+                f"{format_duration(span)} is too short: use of a session is noted once a minute",
+                "at least 2m, or off",
+            )
+    if session.remember_idle_timeout is not None and session.remember_ttl is None:
+        yield Finding(
+            "session.remember_idle_timeout",
+            "it has no meaning while session.remember_ttl is off",
+            "remove it",
+            ("session.remember_ttl",),
+        )
+    if config.authn.state_ttl > _LONGEST_STATE:
+        yield Finding("authn.state_ttl", "a half-finished sign-in may wait for an hour at most", "write 10m")
+    if failures.first > failures.most:
+        yield Finding("limits.login_failures.first", "the first lock is longer than the longest", "lower it")
+
+
+def _check_secrets(config: Config) -> Iterator[Finding]:
+    """A secret that stands in documentation, or that is short, is no secret (attack Q05)."""
+    for kind in type(config.proxy.secrets).model_fields:
+        secret: Secret | None = getattr(config.proxy.secrets, kind)
+        text = secret.reveal() if secret else None
+        if text is None:
+            continue
+        hint = "make one with: openssl rand -hex 32"
+        if len(text) < _LEAST_SECRET:
+            yield Finding(f"proxy.secrets.{kind}", f"it is shorter than {_LEAST_SECRET} characters", hint)
+        elif _WEAK.search(text) or len(set(text)) < _LEAST_SECRET // 2:
+            yield Finding(f"proxy.secrets.{kind}", "it looks like a sample, not like a secret", hint)
+        elif not re.fullmatch(r"[\x21-\x7e]+", text):
+            yield Finding(f"proxy.secrets.{kind}", "it has characters that do not fit in a header", hint)
+
+
+def _check_listeners(config: Config) -> Iterator[Finding]:
+    main, metrics = config.server.addr, config.prometheus.addr
+    if metrics is None:
+        return
+    if metrics.path:
+        yield Finding("prometheus.addr", "metrics are scraped over TCP", "write :9120, or off")
+    elif metrics.port and metrics.port == main.port and (metrics == main or "" in {main.host, metrics.host}):
+        yield Finding("prometheus.addr", f"{metrics} is taken by server.addr", "choose another port", ("server.addr",))
+
+
+def _check_provider(config: Config) -> Iterator[Finding]:
+    provider = config.authn.provider
+    if provider is None:
+        return
+    parts = urlsplit(provider.redirect_url)
+    if not provider.redirect_url:
+        yield Finding("authn.provider.redirect_url", "this must be given", "https://auth.example.com/api/auth/login")
+    elif parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        yield Finding(
+            "authn.provider.redirect_url",
+            "this is not an http address without query",
+            "https://auth.example.com/api/auth/login",
+        )
+    elif parts.hostname != config.server.public_host:
+        yield Finding(
+            "authn.provider.redirect_url",
+            f"{parts.hostname} is not the host of server.public_url, {config.server.public_host}",
+            "browsers must come back to this gateway",
+            ("server.public_url",),
+        )
+    where, client = ("github", provider.github) if provider.type == "github" else ("oidc", provider.oidc)
+    if not client.client_id:
+        yield Finding(f"authn.provider.{where}.client_id", "this must be given")
+    if client.client_secret is None:
+        yield Finding(f"authn.provider.{where}.client_secret", "this must be given")
+    issuer = provider.oidc.issuer_url
+    if (provider.type == "oidc" or issuer) and not re.fullmatch(r"https://[^\s?#@]+", issuer):
+        yield Finding(
+            "authn.provider.oidc.issuer_url", "the issuer must be an https address", "as the provider spells it"
+        )
+
+
+def _check_names(config: Config) -> Iterator[Finding]:
+    seen: dict[str, int] = {}
+    for position, rule in enumerate(config.authz.rules):
+        if rule.name and seen.setdefault(rule.name, position) != position:
+            yield Finding(f"authz.rules[{position}].name", f"another rule is called {rule.name!r}", "choose another")
+    for what, names in (
+        ("authz.groups", [group.name for group in config.authz.groups]),
+        ("apps", [app.name for app in config.apps]),
+    ):
+        for position, name in enumerate(names):
+            if name in names[:position]:
+                yield Finding(f"{what}[{position}].name", f"{name!r} stands here twice", "merge them")
+    hosts: dict[HostPattern, str] = {}
+    for position, app in enumerate(config.apps):
+        for pattern in app.hosts:
+            if hosts.setdefault(pattern, app.name) != app.name:
+                yield Finding(
+                    f"apps[{position}].hosts",
+                    f"{pattern.text} belongs to {hosts[pattern]!r} already",
+                    "remove one of them",
+                )
+
+
+def _note_proxy(config: Config) -> Iterator[Finding]:
+    proxy, addr = config.proxy, config.server.addr
+    if proxy.insecure_trust_everyone and is_worldwide(proxy.networks):
+        yield Finding(
+            "proxy.insecure_trust_everyone",
+            "DANGER: every client is trusted as a proxy and can claim any address and host",
+            "name the networks of your proxies in proxy.trusted",
+        )
+    elif proxy.insecure_trust_everyone:
+        yield Finding("proxy.insecure_trust_everyone", "it has no effect: proxy.trusted is not world-wide", "remove it")
+    if not proxy.trusted:
+        yield Finding(
+            "proxy.trusted",
+            "no proxy is trusted, so every check is refused",
+            "name the networks your proxies ask from" + (", or unix" if addr.path else ""),
+        )
+    elif proxy.trusts_unix and not addr.path:
+        yield Finding("proxy.trusted", "`unix` has no effect while server.addr is no unix socket", "remove it")
+    elif addr.path and not proxy.trusts_unix:
+        yield Finding("proxy.trusted", "peers on our unix socket are not trusted", "add `unix`")
+    if not config.headers.forwarded_user and not config.headers.remote_user:
+        yield Finding("headers", "apps are not told who it is: both kinds of identity headers are off")
+
+
+def _note_transport(config: Config) -> Iterator[Finding]:
+    if config.server.insecure_http and not (config.server.is_https and config.cookie_secure):
+        yield Finding(
+            "server.insecure_http",
+            f"DANGER: {config.server.public_url} carries passwords and cookies without protection",
+            "use https",
+        )
+
+
+def _note_local(config: Config) -> Iterator[Finding]:
+    provider, storage = config.authn.provider, config.storage
+    if provider is not None:
+        yield Finding(
+            "authn.provider",
+            f"kept and checked, but sign-in is local for now: {provider.type} is not asked",
+            "add accounts with `doorward user add`; the rules' e-mail addresses keep their meaning",
+        )
+        if _has_samples(provider):
+            yield Finding("authn.provider", "the client id or secret is still the sample from the documentation")
+    if config.authn.select_account:
+        yield Finding("authn.select_account", "kept for upstream providers; local sign-in has no use for it")
+    if storage.type == "redis":
+        yield from check_startable(config)
+    if storage.type == "local":
+        yield Finding("storage.type", "sessions are in memory: a restart signs everybody out")
+
+
+def _has_samples(provider: Provider) -> bool:
+    client = provider.github if provider.type == "github" else provider.oidc
+    secret = client.client_secret.reveal() if client.client_secret else ""
+    return bool(_SAMPLE.search(client.client_id) or _SAMPLE.search(secret))
+
+
+def _note_rules(config: Config) -> Iterator[Finding]:
+    rules = config.authz.rules
+    if not rules:
+        yield Finding("authz.rules", "there are no rules, so nobody may open anything", "add an allow rule")
+    defined = {group.name for group in config.authz.groups}
+    for position, rule in enumerate(rules):
+        for group in sorted(set(rule.groups) - defined):
+            near = next((name for name in sorted(defined) if name.lower() == group.lower()), None)
+            hint = f"did you mean {near}?" if near else f"put accounts in it: doorward user groups NAME {group}"
+            yield Finding(f"authz.rules[{position}].groups", f"{group} is not defined in authz.groups", hint)
+        if rule.effect == "allow" and not (rule.users or rule.groups or rule.who):
+            yield Finding(f"authz.rules[{position}]", "it allows nobody", "add users, groups or `who: any_user`")
+        for earlier, other in enumerate(rules[:position]):
+            if _without_name(rule) == _without_name(other):
+                yield Finding(f"authz.rules[{position}]", f"it says the same as authz.rules[{earlier}]", "remove one")
+                break
+    for position, app in enumerate(config.apps):
+        for pattern in app.hosts:
+            if not any(rule.effect == "allow" and _meet(pattern, rule) for rule in rules):
+                yield Finding(
+                    f"apps[{position}].hosts", f"no rule allows anyone to open {pattern.text}", "nobody may open it"
+                )
+
+
+def _without_name(rule: Rule) -> Rule:
+    return rule.model_copy(update={"name": ""})
+
+
+def _meet(pattern: HostPattern, rule: Rule) -> bool:
+    return any(
+        pattern.matches(other.name if other.apex else f"any.{other.name}")
+        or other.matches(pattern.name if pattern.apex else f"any.{pattern.name}")
+        for other in rule.hosts
+    )

@@ -1,0 +1,442 @@
+"""From file, environment and command line to one frozen Config, or all that is wrong with them at once.
+
+Precedence: command line, then `DOORWARD__…`, then well-known variables, then the file, then defaults.
+"""
+
+import contextlib
+import copy
+import difflib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, cast
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
+
+from doorward.config import aliases, check
+from doorward.config.environment import (
+    PREFIX,
+    find_field,
+    get,
+    is_secret,
+    put,
+    read_secret_file,
+    read_variable,
+    section_of,
+    walk_settings,
+)
+from doorward.config.finding import Finding, Key, format_key
+from doorward.config.schema import App, Config, GroupSection, Require, Rule
+from doorward.config.source import MAX_BYTES, Document, read_document
+from doorward.config.values import Listen, parse_listen, parse_origin
+from doorward.errors import ConfigError
+
+SEARCHED: Final = (
+    Path("doorward.yaml"),
+    Path("/etc/doorward/config.yaml"),
+    Path("/etc/forward-auth/config.yaml"),
+)
+"""Where a configuration is looked for when none is named; the first that exists is read (C-12)."""
+
+_FILE_SUFFIX = "_file"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration without problems. `origins`: where each setting that is not a default came from."""
+
+    config: Config
+    notices: tuple[Finding, ...]
+    origins: Mapping[str, str]
+    path: Path | None
+
+
+@dataclass(slots=True)
+class _Draft:
+    document: Document
+    name: str
+    origins: dict[str, str] = field(default_factory=dict)
+    problems: list[Finding] = field(default_factory=list)
+    notices: list[Finding] = field(default_factory=list)
+    written: dict[str, str] = field(default_factory=dict)
+    """Canonical place -> the place as the operator spelled it."""
+
+    dropped: dict[Key, list[int]] = field(default_factory=dict)
+    """Lists of which broken items were taken out, and their positions."""
+
+    def original(self, key: Key) -> Key:
+        """The place as it was before broken items were taken out of lists."""
+        parts = list(key)
+        for around, gone in self.dropped.items():
+            size = len(around)
+            if key[:size] == around and len(key) > size and isinstance(position := key[size], int):
+                for missing in sorted(gone):
+                    position += missing <= position
+                parts[size] = position
+        return tuple(parts)
+
+    def set(self, path: tuple[str, ...], value: object, origin: str) -> None:
+        put(self.document.tree, path, value)
+        self.origins[format_key(path)] = origin
+
+
+def find_file() -> Path | None:
+    """The first configuration file that exists in the places searched, or None."""
+    return next((path for path in SEARCHED if path.is_file()), None)
+
+
+def load_config(
+    path: Path | None,
+    *,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object] | None = None,
+) -> Loaded:
+    """Load a configuration; without a path, defaults, the environment and `overrides` (dotted key -> value) only.
+
+    Raises ConfigError with every problem found.
+    """
+    if path is None:
+        return parse_config(b"", environ=environ, overrides=overrides)
+    try:
+        with path.open("rb") as file:
+            raw = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not a path"
+        raise ConfigError(f"the configuration {path} cannot be read: {reason}") from error
+    return parse_config(raw, environ=environ, overrides=overrides, path=path)
+
+
+def parse_config(
+    raw: bytes,
+    *,
+    environ: Mapping[str, str],
+    overrides: Mapping[str, object] | None = None,
+    path: Path | None = None,
+) -> Loaded:
+    """Load a configuration from its text. Raises ConfigError with every problem found."""
+    name = str(path) if path else "the configuration"
+    draft = _Draft(read_document(raw, environ, name=name), name)
+    draft.problems.extend(draft.document.findings)
+    _rename_keys(draft)
+    _note_origins(draft, draft.document.tree, ())
+    _apply_known_variables(draft, environ)
+    _apply_variables(draft, environ)
+    for dotted, value in (overrides or {}).items():
+        draft.set(tuple(dotted.split(".")), value, "command line")
+    _read_secret_keys(draft)
+    _derive_public_url(draft)
+
+    config, broken = _validate(draft)
+    if config is not None:
+        problems, notices = check.check_config(config)
+        draft.problems.extend(_place(draft, finding) for finding in problems if _stands(draft, finding, broken))
+        draft.notices.extend(_place(draft, finding) for finding in notices)
+    if draft.problems or config is None:
+        sentences = tuple(dict.fromkeys(str(finding) for finding in draft.problems))
+        count = "1 problem" if len(sentences) == 1 else f"{len(sentences)} problems"
+        raise ConfigError(f"{count} in {name}", sentences)
+    if path is None and not raw:
+        draft.notices.insert(
+            0, Finding("config", "no configuration file was found; defaults apply", "name one with --config FILE")
+        )
+    return Loaded(config, tuple(dict.fromkeys(draft.notices)), draft.origins, path)
+
+
+def _rename_keys(draft: _Draft) -> None:
+    for old, new in aliases.KEYS.items():
+        *around, last = old
+        if "*" not in around:
+            _rename(draft, get(draft.document.tree, tuple(around)), tuple(around), last, new)
+            continue
+        star = around.index("*")
+        items = get(draft.document.tree, tuple(around[:star]))
+        for position, item in enumerate(items if isinstance(items, tuple) else ()):
+            _rename(draft, item, (*around[:star], position), last, (*around[:star], position, *new[star + 1 :]))
+
+
+def _rename(draft: _Draft, section: object, at: Key, last: str, new: Key) -> None:
+    if not isinstance(section, dict) or last not in section:
+        return
+    old_name, new_name = format_key((*at, last)), format_key(new)
+    target = section if new[:-1] == at else get(draft.document.tree, tuple(str(part) for part in new[:-1]))
+    if isinstance(target, dict) and new[-1] in target:
+        draft.problems.append(
+            Finding(old_name, f"this is another name of {new_name}, which is set too", "keep one of them")
+        )
+        section.pop(last)
+        return
+    value = section.pop(last)
+    draft.written[new_name] = old_name
+    draft.document.lines[new] = draft.document.line_of((*at, last)) or 1
+    if target is section:
+        section[new[-1]] = value
+    else:
+        put(draft.document.tree, cast("tuple[str, ...]", new), value)
+
+
+def _note_origins(draft: _Draft, section: Mapping[str, object], at: tuple[str, ...]) -> None:
+    for word, value in section.items():
+        key = (*at, word)
+        setting = find_field(key)
+        if isinstance(value, dict) and setting is not None and section_of(setting) is not None:
+            _note_origins(draft, value, key)
+        else:
+            draft.origins[format_key(key)] = f"{draft.name} line {draft.document.line_of(key)}"
+
+
+def _apply_known_variables(draft: _Draft, environ: Mapping[str, str]) -> None:
+    for variable, (read, form) in aliases.VARIABLES.items():
+        text = environ.get(variable, "").strip()
+        if not text:
+            continue
+        try:
+            settings = read(text)
+        except (KeyError, ValueError):
+            draft.problems.append(Finding(variable, f"{text!r} is not what this variable holds", f"write {form}"))
+            continue
+        for path, value in settings.items():
+            draft.set(path, value, f"variable {variable}")
+        if settings:
+            what = " and ".join(format_key(path) for path in settings)
+            draft.notices.append(Finding(variable, f"this variable sets {what}"))
+
+
+def _apply_variables(draft: _Draft, environ: Mapping[str, str]) -> None:
+    known = dict(walk_settings())
+    for variable, text in sorted(environ.items()):
+        if not variable.startswith(PREFIX):
+            continue
+        path = tuple(variable[len(PREFIX) :].lower().split("__"))
+        secret = (*path[:-1], path[-1].removesuffix(_FILE_SUFFIX))
+        if path in known:
+            value, findings = read_variable(path, text, variable)
+            draft.problems.extend(findings)
+            draft.set(path, value, f"variable {variable}")
+            if is_secret(path):
+                _forget_file_key(draft, path)
+        elif path != secret and is_secret(secret):
+            draft.set(path, text, f"variable {variable}")
+            _forget_plain_key(draft, secret)
+        else:
+            names = {"__".join(path).upper(): path for path in known}
+            near = _nearest(variable[len(PREFIX) :], names)
+            hint = f"did you mean {PREFIX}{near}?" if near else "see docs/reference/configuration.md"
+            draft.problems.append(Finding(variable, "no setting has this name", hint))
+
+
+def _forget_file_key(draft: _Draft, secret: tuple[str, ...]) -> None:
+    # A variable is stronger than the file, whichever form each of them uses.
+    path = (*secret[:-1], secret[-1] + _FILE_SUFFIX)
+    if not draft.origins.get(format_key(path), "variable").startswith("variable"):
+        cast("dict[str, object]", get(draft.document.tree, path[:-1])).pop(path[-1], None)
+        draft.origins.pop(format_key(path))
+
+
+def _forget_plain_key(draft: _Draft, secret: tuple[str, ...]) -> None:
+    if not draft.origins.get(format_key(secret), "variable").startswith("variable"):
+        cast("dict[str, object]", get(draft.document.tree, secret[:-1])).pop(secret[-1], None)
+        draft.origins.pop(format_key(secret))
+
+
+def _read_secret_keys(draft: _Draft) -> None:
+    for path, _ in walk_settings():
+        section = get(draft.document.tree, path[:-1])
+        file_key = path[-1] + _FILE_SUFFIX
+        if not is_secret(path) or not isinstance(section, dict) or file_key not in section:
+            continue
+        place = format_key((*path[:-1], file_key))
+        if path[-1] in section:
+            draft.problems.append(Finding(place, f"{format_key(path)} is set too", "keep one of them"))
+            section.pop(file_key)
+            continue
+        name = section.pop(file_key)
+        origin = draft.origins.pop(place, draft.name)
+        secret, problems, notices = read_secret_file(place, name)
+        draft.problems.extend(problems)
+        draft.notices.extend(notices)
+        if secret is not None:
+            section[path[-1]] = secret
+            draft.origins[format_key(path)] = f"{origin}, from {name}"
+
+
+def _derive_public_url(draft: _Draft) -> None:
+    tree = draft.document.tree
+    server = tree.get("server")
+    if isinstance(server, dict) and server.get("public_url") is not None:
+        return
+    redirect = get(tree, ("authn", "provider", "redirect_url"))
+    if isinstance(redirect, str) and "://" in redirect:
+        scheme, _, rest = redirect.partition("://")
+        with contextlib.suppress(PydanticCustomError):  # whatever is wrong with it, `check` says so at its own place
+            origin = parse_origin(f"{scheme}://{rest.partition('/')[0]}")
+            draft.set(("server", "public_url"), origin, "derived from authn.provider.redirect_url")
+            return
+    address = Listen("", 8080)
+    with contextlib.suppress(PydanticCustomError):  # unset or wrong: validation says so at its own place
+        address = parse_listen(get(tree, ("server", "addr")))
+    url = f"http://localhost:{address.port}" if address.port else "http://localhost:8080"
+    draft.set(("server", "public_url"), url, "derived from server.addr")
+    hint = "set server.public_url to the address of this gateway, such as https://auth.example.com"
+    draft.notices.append(Finding("server.public_url", f"not set, so only this machine can sign in, at {url}", hint))
+
+
+def _validate(draft: _Draft) -> tuple[Config | None, frozenset[str]]:
+    """The configuration, or what is left of it without its broken places, so that everything can be reported."""
+    broken: set[str] = set()
+    tree = draft.document.tree
+    for _ in range(4):
+        try:
+            return Config.model_validate(tree), frozenset(broken)
+        except ValidationError as error:
+            tree = copy.deepcopy(tree)
+            places: set[Key] = set()
+            for detail in error.errors(include_url=False):
+                finding = _explain(draft, cast("dict[str, Any]", detail))
+                draft.problems.append(finding)
+                broken.add(format_key(draft.original(tuple(detail["loc"]))))
+                places.add(_removable(tree, tuple(detail["loc"])))
+            # From the end, so that the positions before it stay what they are.
+            for place in sorted(places, key=lambda place: [str(part).zfill(8) for part in place], reverse=True):
+                _remove(draft, tree, place)
+    return None, frozenset(broken)
+
+
+def _removable(tree: Mapping[str, object], loc: Key) -> Key:
+    """What to take out so that the rest can be validated: the setting, or the item of a list of sections."""
+    at: object = tree
+    for depth, part in enumerate(loc):
+        if isinstance(at, dict) and part in at:
+            at = at[part]
+        elif isinstance(at, tuple) and isinstance(part, int) and part < len(at):
+            return loc[: depth + 1] if isinstance(at[part], dict) else loc[:depth]
+        else:
+            return loc[:depth]
+    return loc
+
+
+def _remove(draft: _Draft, tree: dict[str, object], place: Key) -> None:
+    around = cast("tuple[str, ...]", place[:-1])
+    section = get(tree, around)
+    if isinstance(section, dict):
+        section.pop(place[-1], None)
+    elif isinstance(section, tuple) and isinstance(place[-1], int):
+        draft.dropped.setdefault(around, []).append(cast("int", draft.original(place)[-1]))
+        put(tree, around, section[: place[-1]] + section[place[-1] + 1 :])
+
+
+def _stands(draft: _Draft, finding: Finding, broken: frozenset[str]) -> bool:
+    return not any(
+        place == path or place.startswith((f"{path}.", f"{path}[")) or path.startswith((f"{place}.", f"{place}["))
+        for place in broken
+        for path in (format_key(draft.original(_parse_key(finding.path))), *finding.also)
+    )
+
+
+def _place(draft: _Draft, finding: Finding) -> Finding:
+    """Say the finding in the operator's own spelling, with the line."""
+    key = draft.original(_parse_key(finding.path))
+    path = format_key(key)
+    written = draft.written.get(path, path)
+    for new, old in draft.written.items():  # a place inside something renamed
+        if path.startswith((f"{new}[", f"{new}.")):
+            written = old + path[len(new) :]
+    origin = draft.origins.get(path, "")
+    line = None if origin.startswith(("variable", "command", "derived")) else draft.document.line_of(key)
+    return Finding(written, finding.message, finding.hint, finding.also, line)
+
+
+def _parse_key(path: str) -> Key:
+    words = path.replace("[", ".[").split(".")
+    return tuple(int(word[1:-1]) if word.startswith("[") else word for word in words)
+
+
+def _explain(draft: _Draft, error: Mapping[str, Any]) -> Finding:
+    """Turn a validation error into a sentence with a hint."""
+    loc: Key = tuple(error["loc"])
+    context = error.get("ctx", {})
+    message, hint = str(error["msg"]), ""
+    match error["type"]:
+        case "refused":
+            message, hint = str(context["message"]), str(context["hint"])
+        case "extra_forbidden":
+            message, hint = "no setting has this name", _suggest(loc)
+        case "missing":
+            message, hint = "this must be given", ""
+        case "bool_type":
+            message, hint = f"{_show(error)} is neither true nor false", "write true or false, without quotes"
+        case "int_type":
+            message, hint = f"{_show(error)} is not a whole number", "write plain decimal digits"
+        case "string_type":
+            message, hint = f"{_show(error)} is not text", "put it in quotes"
+        case "tuple_type":
+            message, hint = "this must be a list", "write [a, b], or one item per line after a dash"
+        case "model_type" | "model_attributes_type" | "dict_type":
+            message, hint = "this must be a section with keys of its own", ""
+        case "literal_error":
+            message = f"{_show(error)} is not known here"
+            near = difflib.get_close_matches(str(error.get("input")), _words(str(context["expected"])), n=1)
+            hint = f"write {context['expected']}" + (f"; did you mean {near[0]}?" if near else "")
+        case "too_short" | "string_too_short":
+            message = "this must not be empty"
+        case "greater_than_equal":
+            message, hint = f"{_show(error)} is too low", f"at least {context['ge']}"
+        case "less_than_equal":
+            message, hint = f"{_show(error)} is too high", f"at most {context['le']}"
+        case _:
+            message = message.removeprefix("Value error, ")
+    return _place(draft, Finding(format_key(loc), message, hint))
+
+
+def _show(error: Mapping[str, Any]) -> str:
+    value = error.get("input")
+    text = str(value).lower() if isinstance(value, bool) else repr(value)
+    return "nothing" if value is None else text if len(text) <= 60 else "this"  # noqa: PLR2004 -- a readable length
+
+
+def _words(expected: str) -> list[str]:
+    return [word.strip("' ") for word in expected.replace(" or ", ",").split(",")]
+
+
+def _suggest(loc: Key) -> str:
+    """The nearest key to an unknown one, among its neighbours and then anywhere."""
+    *around, last = loc
+    names: Sequence[str] = ()
+    if any(isinstance(part, int) for part in around):
+        names = _item_names(tuple(around))
+    elif not around:
+        names = tuple(Config.model_fields)
+    else:
+        setting = find_field(tuple(str(part) for part in around))
+        section = section_of(setting) if setting else None
+        names = tuple(section.model_fields) if section else ()
+    near = _nearest(str(last), names)
+    if near:
+        return f"did you mean {near}?"
+    elsewhere = [format_key(path) for path, _ in walk_settings() if path[-1] == str(last).lower()]
+    if elsewhere:
+        return f"did you mean {elsewhere[0]}?"
+    return f"known here: {', '.join(names)}" if names else ""
+
+
+def _item_names(around: Key) -> Sequence[str]:
+    lists: dict[tuple[str, ...], type[BaseModel]] = {
+        ("authz", "rules"): Rule,
+        ("authz", "groups"): GroupSection,
+        ("apps",): App,
+    }
+    end = next(position for position, part in enumerate(around) if isinstance(part, int))
+    model = lists.get(tuple(str(part) for part in around[:end]))
+    if model is None:
+        return ()
+    names = list(model.model_fields)
+    if model is Rule and around[end + 1 :] == ("require",):
+        return list(Require.model_fields)
+    if model is Rule:
+        names += ["domain", "path", "policy"]
+    return names
+
+
+def _nearest(word: str, known: Sequence[str] | Mapping[str, object]) -> str | None:
+    found = difflib.get_close_matches(word.lower(), [name.lower() for name in known], n=1, cutoff=0.6)
+    return next((name for name in known if name.lower() == found[0]), None) if found else None
