@@ -1,0 +1,242 @@
+"""Password hashes: bcrypt or argon2id, off the event loop, in a bounded pool.
+
+Stored forms: `bcrypt$2b$12$…`, `bcrypt-sha384$2b$12$…` where the password was reduced first (over 72 bytes, or with a
+NUL, which bcrypt cannot take whole: never cut, decision 8), `argon2id$v=19$…`. The mark is part of the comparison, so
+a password and its reduction are two different passwords.
+"""
+
+import asyncio
+import base64
+import hashlib
+import re
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from enum import Enum
+from typing import Final, Protocol, TypeVar
+
+import bcrypt
+
+from doorward.errors import InputError, UnavailableError
+from doorward.interfaces import Random, Verified
+
+MAX_BYTES: Final = 1024
+_BCRYPT_BYTES = 72
+_BCRYPT_SALT = 16
+# What the algorithm takes at least, and what a check may cost us at most.
+_BCRYPT_CHEAPEST, _BCRYPT_COSTLIEST = 4, 16
+_BCRYPT = re.compile(r"(bcrypt|bcrypt-sha384)(\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31})")
+_ARGON2 = re.compile(
+    r"argon2id(\$v=19\$m=([0-9]{1,7}),t=([0-9]{1,2}),p=([0-9]{1,2})\$[A-Za-z0-9+/]{11,64}\$[A-Za-z0-9+/]{22,86})"
+)
+# RFC 9106, section 4, second recommendation: 64 MiB, three passes.
+_ARGON2_MEMORY, _ARGON2_PASSES, _ARGON2_LANES, _ARGON2_BYTES, _ARGON2_SALT = 65536, 3, 4, 32, 16
+_ARGON2_MOST_MEMORY = 1 << 20
+
+_T = TypeVar("_T")
+
+
+class Algorithm(Enum):
+    """How new hashes are made."""
+
+    BCRYPT = "bcrypt"
+    ARGON2ID = "argon2id"
+
+
+class _Scheme(Protocol):
+    """One algorithm under its present settings. Everything here is slow and runs in the pool."""
+
+    def hash(self, password: bytes) -> str: ...
+
+    def verify(self, password: bytes, hashed: str) -> bool: ...
+
+    def is_current(self, hashed: str) -> bool: ...
+
+    def dummy(self) -> str: ...
+
+
+class PooledHasher:
+    """`interfaces.PasswordHasher`. `cost` is bcrypt's (12 to 15 in service; less is for tests).
+
+    At most `threads` hashes run and `queue` wait; one more is refused with UnavailableError, so that a storm of
+    sign-ins costs bounded memory and time.
+    """
+
+    def __init__(
+        self,
+        random: Random,
+        *,
+        algorithm: Algorithm = Algorithm.BCRYPT,
+        cost: int = 12,
+        threads: int = 2,
+        queue: int = 64,
+    ) -> None:
+        self._schemes: dict[Algorithm, _Scheme] = {
+            Algorithm.BCRYPT: _Bcrypt(cost, random),
+            Algorithm.ARGON2ID: _Argon2(random),
+        }
+        self._present = self._schemes[algorithm]
+        self._threads = threads
+        self._most = threads + queue
+        self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="doorward-hash")
+        self._lock = threading.Lock()
+        self._under_way = 0
+
+    async def hash(self, password: str) -> str:
+        """Hash under the present settings. InputError when the password is too long to be one."""
+        raw = _encode(password)
+        return await self._run(lambda: self._present.hash(raw))
+
+    async def verify(self, password: str, hashed: str | None) -> Verified:
+        """Check. With `hashed` None or unusable: the work of a check under the present settings, and never right.
+
+        InputError when the password is too long to be one, whatever stands in the records.
+        """
+        raw = _encode(password)
+        return await self._run(lambda: self._verify(raw, hashed))
+
+    def queued(self) -> int:
+        """How many hashes wait for a thread."""
+        return max(0, self._under_way - self._threads)
+
+    def close(self) -> None:
+        """Take no more work and drop what waits."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _verify(self, raw: bytes, hashed: str | None) -> Verified:
+        scheme = None if hashed is None else self._find_scheme(hashed)
+        if hashed is None or scheme is None:
+            self._present.verify(raw, self._present.dummy())
+            return Verified(right=False)
+        right = scheme.verify(raw, hashed)
+        current = scheme is self._present and scheme.is_current(hashed)
+        return Verified(right=right, needs_rehash=right and not current)
+
+    def _find_scheme(self, hashed: str) -> _Scheme | None:
+        bcrypt_shape = _BCRYPT.fullmatch(hashed)
+        if bcrypt_shape is not None and _BCRYPT_CHEAPEST <= int(bcrypt_shape[3]) <= _BCRYPT_COSTLIEST:
+            return self._schemes[Algorithm.BCRYPT]
+        argon2_shape = _ARGON2.fullmatch(hashed)
+        if argon2_shape is not None and int(argon2_shape[2]) <= _ARGON2_MOST_MEMORY:
+            return self._schemes[Algorithm.ARGON2ID]
+        return None
+
+    async def _run(self, work: Callable[[], _T]) -> _T:
+        with self._lock:
+            if self._under_way >= self._most:
+                raise UnavailableError("too many passwords are being checked at the moment")
+            self._under_way += 1
+        try:
+            future: Future[_T] = self._pool.submit(work)
+        except RuntimeError as error:
+            self._finished()
+            raise UnavailableError("the gateway is shutting down") from error
+        # Counted until the work is done, not until somebody stops waiting for it.
+        future.add_done_callback(self._finished)
+        return await asyncio.wrap_future(future)
+
+    def _finished(self, _future: object = None) -> None:
+        with self._lock:
+            self._under_way -= 1
+
+
+class _Bcrypt:
+    def __init__(self, cost: int, random: Random) -> None:
+        self._cost = cost
+        self._random = random
+
+    def hash(self, password: bytes) -> str:
+        salt = b"$2b$%02d$%s" % (self._cost, _bcrypt64(self._random.token(_BCRYPT_SALT)))
+        name, reduced = ("bcrypt-sha384", _reduce(password)) if _must_reduce(password) else ("bcrypt", password)
+        return name + bcrypt.hashpw(reduced, salt).decode("ascii")
+
+    def verify(self, password: bytes, hashed: str) -> bool:
+        name, _, rest = hashed.partition("$")
+        reduced = _reduce(password) if _must_reduce(password) else password
+        same = bcrypt.checkpw(reduced, b"$" + rest.encode("ascii"))
+        # SECURITY: without the mark, the reduction of a long password would be a second password for the account;
+        # tests/unit/test_hasher.py holds this.
+        return same and (name == "bcrypt-sha384") == _must_reduce(password)
+
+    def is_current(self, hashed: str) -> bool:
+        return f"$2b${self._cost:02d}$" in hashed
+
+    def dummy(self) -> str:
+        # The shape of a hash, without the quarter second of making one; nobody knows what it would be the hash of.
+        digest = _bcrypt64(self._random.token(24))[:31]
+        return f"bcrypt$2b${self._cost:02d}${_bcrypt64(self._random.token(_BCRYPT_SALT)).decode()}{digest.decode()}"
+
+
+class _Argon2:
+    """The library is imported when the first hash needs it: most installations never do."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    def hash(self, password: bytes) -> str:
+        from argon2 import low_level
+
+        return (
+            low_level.hash_secret(
+                password,
+                self._random.token(_ARGON2_SALT),
+                time_cost=_ARGON2_PASSES,
+                memory_cost=_ARGON2_MEMORY,
+                parallelism=_ARGON2_LANES,
+                hash_len=_ARGON2_BYTES,
+                type=low_level.Type.ID,
+            )
+            .decode("ascii")
+            .removeprefix("$")
+        )
+
+    def verify(self, password: bytes, hashed: str) -> bool:
+        from argon2 import exceptions, low_level
+
+        try:
+            return low_level.verify_secret(b"$" + hashed.encode("ascii"), password, low_level.Type.ID)
+        except (exceptions.VerificationError, exceptions.InvalidHash):
+            return False
+
+    def is_current(self, hashed: str) -> bool:
+        return hashed.startswith(f"argon2id$v=19$m={_ARGON2_MEMORY},t={_ARGON2_PASSES},p={_ARGON2_LANES}$")
+
+    def dummy(self) -> str:
+        salt, digest = (
+            base64.b64encode(self._random.token(size)).rstrip(b"=").decode("ascii")
+            for size in (_ARGON2_SALT, _ARGON2_BYTES)
+        )
+        return f"argon2id$v=19$m={_ARGON2_MEMORY},t={_ARGON2_PASSES},p={_ARGON2_LANES}${salt}${digest}"
+
+
+def _encode(password: str) -> bytes:
+    # Characters first: a text of megabytes is not even encoded (E13).
+    if len(password) > MAX_BYTES:
+        raise InputError(f"a password has at most {MAX_BYTES} bytes")
+    try:
+        raw = password.encode("utf-8")
+    except UnicodeEncodeError:
+        raise InputError("the password is not valid text") from None
+    if len(raw) > MAX_BYTES:
+        raise InputError(f"a password has at most {MAX_BYTES} bytes")
+    return raw
+
+
+def _must_reduce(password: bytes) -> bool:
+    return len(password) > _BCRYPT_BYTES or b"\0" in password
+
+
+def _reduce(password: bytes) -> bytes:
+    """64 characters that carry the whole password: SHA-384 fits bcrypt without being cut."""
+    return base64.b64encode(hashlib.sha384(password).digest())
+
+
+_TO_BCRYPT = bytes.maketrans(
+    b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/",
+    b"./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789",
+)
+
+
+def _bcrypt64(raw: bytes) -> bytes:
+    """Bcrypt's own base64: the usual bits in another alphabet."""
+    return base64.b64encode(raw).rstrip(b"=").translate(_TO_BCRYPT)

@@ -1,0 +1,87 @@
+"""One way into the database: a serial writer, a few readers, and every driver's error as one of ours."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from sqlalchemy import exc, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from doorward.errors import ConflictError, UnavailableError
+from doorward.storage.sql.tables import revision, totals
+
+
+@dataclass(slots=True)
+class _Writing:
+    open: bool = True
+
+
+_writing: ContextVar[_Writing | None] = ContextVar("doorward_writing", default=None)
+
+
+@contextmanager
+def map_faults() -> Iterator[None]:
+    """Let nothing of the driver escape: a broken constraint is a ConflictError, all else an UnavailableError."""
+    try:
+        yield
+    except exc.IntegrityError as error:
+        raise ConflictError("the record exists already, or what it belongs to is gone") from error
+    except exc.DBAPIError as error:
+        raise UnavailableError(f"the database does not answer: {error.orig}") from error
+    except exc.SQLAlchemyError as error:
+        raise UnavailableError(f"the database does not answer: {type(error).__name__}") from error
+
+
+class Database:
+    """Two engines on one database. `writer` has a single connection: what a transaction read holds until it ends."""
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[AsyncConnection]:
+        """Open a serial transaction: committed when the block ends, undone when it raises."""
+        outer = _writing.get()
+        if outer is not None and outer.open:
+            # It would wait for itself until the pool gives up: a fault in the program, told at once.
+            raise RuntimeError("a write inside a transaction: finish the transaction first")
+        mark = _Writing()
+        token = _writing.set(mark)
+        try:
+            with map_faults():
+                async with self._writer.begin() as connection:
+                    yield connection
+        finally:
+            mark.open = False
+            _writing.reset(token)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[AsyncConnection]:
+        """Open a snapshot to read from."""
+        with map_faults():
+            async with self._reader.connect() as connection:
+                yield connection
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._reader.dispose()
+        await self._writer.dispose()
+
+
+async def raise_revision(connection: AsyncConnection) -> None:
+    """Tell every gate to forget what it remembers; part of the transaction that takes something away."""
+    await connection.execute(update(revision).where(revision.c.id == 1).values(value=revision.c.value + 1))
+
+
+async def change_total(connection: AsyncConnection, name: str, by: int) -> None:
+    """Keep the number of rows of a table, in the transaction that changes it."""
+    if by:
+        await connection.execute(update(totals).where(totals.c.name == name).values(value=totals.c.value + by))
+
+
+async def read_total(connection: AsyncConnection, name: str) -> int:
+    """How many rows a table has, without counting them."""
+    total: int = (await connection.execute(select(totals.c.value).where(totals.c.name == name))).scalar_one()
+    return total

@@ -1,0 +1,219 @@
+"""Durable truth on SQL: accounts, passwords, the installation mark, the audit chain."""
+
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from doorward.errors import ConflictError
+from doorward.interfaces import Random, StoredPassword, Transaction
+from doorward.rules.audit import GENESIS, AuditEvent, AuditRecord, chain
+from doorward.rules.identity import User, UserId
+from doorward.rules.session import SessionHandle
+from doorward.storage.sql.database import Database, change_total, map_faults, raise_revision
+from doorward.storage.sql.rows import decode_audit, decode_user, encode_audit, encode_user
+from doorward.storage.sql.tables import audit, installation, memberships, passwords, pending_ends, sessions, users
+
+_SALT_SIZE = 16
+
+
+class SqlRecords:
+    """`interfaces.Records`. `sessions_apart`: another store holds the sessions; it learns of ends by `pending_ends`."""
+
+    def __init__(self, database: Database, random: Random, *, sessions_apart: bool = False) -> None:
+        self._database = database
+        self._random = random
+        self._sessions_apart = sessions_apart
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open a writing transaction; see `interfaces.Records`."""
+        return self._transaction()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Transaction]:
+        async with self._database.write() as connection:
+            yield SqlTransaction(connection, self._random, sessions_apart=self._sessions_apart)
+
+
+class SqlTransaction:
+    """`interfaces.Transaction` on one connection."""
+
+    def __init__(self, connection: AsyncConnection, random: Random, *, sessions_apart: bool) -> None:
+        self._connection = connection
+        self._random = random
+        self._sessions_apart = sessions_apart
+
+    async def find_user(self, user_id: UserId) -> User | None:
+        """The account with this id."""
+        return await self._find(users.c.id == user_id)
+
+    async def find_user_by_login(self, login: str) -> User | None:
+        """The account whose name or address equals `login`. A name holds no @ and an address always does."""
+        if not login:
+            return None
+        return await self._find(or_(users.c.name == login, users.c.email == login))
+
+    async def list_users(self) -> list[User]:
+        """Every account, by name."""
+        rows = (await self._connection.execute(select(users).order_by(users.c.name))).mappings().all()
+        groups: defaultdict[str, set[str]] = defaultdict(set)
+        for user_id, group in await self._connection.execute(select(memberships)):
+            groups[user_id].add(group)
+        return [decode_user(row, frozenset(groups[row["id"]])) for row in rows]
+
+    async def add_user(self, user: User) -> None:
+        """Add an account."""
+        with _taken():
+            await self._connection.execute(insert(users).values(encode_user(user)))
+        await self._join(user.id, user.groups)
+
+    async def advance_user(self, old: User, new: User) -> None:
+        """Change an account, only if it still is exactly `old`."""
+        if new.id != old.id:
+            raise ValueError("an account's id never changes")
+        if await self._find(users.c.id == old.id, lock=True) != old:
+            raise ConflictError("the account was changed by somebody else")
+        with _taken():
+            await self._connection.execute(update(users).where(users.c.id == old.id).values(encode_user(new)))
+        left = old.groups - new.groups
+        if left:
+            await self._connection.execute(
+                delete(memberships).where(memberships.c.user_id == old.id, memberships.c.group_name.in_(sorted(left)))
+            )
+        await self._join(new.id, new.groups - old.groups)
+        await raise_revision(self._connection)
+
+    async def remove_user(self, user_id: UserId) -> bool:
+        """Remove an account; its password and memberships go with it, by foreign key."""
+        await self.end_sessions_of(user_id)
+        removed = await self._connection.execute(delete(users).where(users.c.id == user_id))
+        return removed.rowcount > 0
+
+    async def find_password(self, user_id: UserId) -> StoredPassword | None:
+        """The account's password hash, sealed."""
+        row = (
+            await self._connection.execute(
+                select(passwords.c.sealed, passwords.c.changed_at).where(passwords.c.user_id == user_id)
+            )
+        ).one_or_none()
+        return None if row is None else StoredPassword(sealed=row[0], changed_at=row[1])
+
+    async def put_password(self, user_id: UserId, password: StoredPassword) -> None:
+        """Set the account's password hash."""
+        values = {"sealed": password.sealed, "changed_at": password.changed_at}
+        changed = await self._connection.execute(update(passwords).where(passwords.c.user_id == user_id).values(values))
+        if not changed.rowcount:
+            await self._connection.execute(insert(passwords).values(user_id=user_id, **values))
+        await raise_revision(self._connection)
+
+    async def advance_password(self, user_id: UserId, old: StoredPassword, new: StoredPassword) -> bool:
+        """Replace the hash only if it still is `old` (E24)."""
+        changed = await self._connection.execute(
+            update(passwords)
+            .where(
+                passwords.c.user_id == user_id,
+                passwords.c.sealed == old.sealed,
+                passwords.c.changed_at == old.changed_at,
+            )
+            .values(sealed=new.sealed, changed_at=new.changed_at)
+        )
+        return changed.rowcount > 0
+
+    async def claim_first_admin(self, user_id: UserId, at: datetime) -> None:
+        """Mark the installation as set up; the table has room for one row (R01)."""
+        try:
+            with map_faults():
+                await self._connection.execute(insert(installation).values(id=1, first_admin=user_id, set_up_at=at))
+        except ConflictError as error:
+            raise ConflictError("this gateway is set up already") from error
+
+    async def is_set_up(self) -> bool:
+        """Whether a first administrator was ever made here."""
+        return (await self._connection.execute(select(installation.c.id))).one_or_none() is not None
+
+    async def append_audit(self, event: AuditEvent) -> AuditRecord:
+        """Append to the chain. The writer is serial, so the last record stays the last until we commit."""
+        last = (
+            await self._connection.execute(
+                select(audit.c.sequence, audit.c.hash).order_by(audit.c.sequence.desc()).limit(1)
+            )
+        ).one_or_none()
+        sequence, previous = (0, GENESIS) if last is None else (last[0], last[1])
+        record = chain(event, sequence=sequence + 1, previous=previous, entropy=self._random.token(_SALT_SIZE))
+        await self._connection.execute(insert(audit).values(encode_audit(record)))
+        return record
+
+    async def list_audit(self, *, limit: int = 100, before: int | None = None) -> list[AuditRecord]:
+        """Records of the chain, newest first."""
+        query = select(audit).order_by(audit.c.sequence.desc()).limit(limit)
+        if before is not None:
+            query = query.where(audit.c.sequence < before)
+        return [decode_audit(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def end_session(self, handle: SessionHandle) -> bool:
+        """End one session with this transaction; whether there was one.
+
+        Where sessions live apart nobody can look from here: word is left, and True unless it was left before.
+        """
+        if self._sessions_apart:
+            known = await self._connection.execute(select(pending_ends.c.id).where(pending_ends.c.handle == handle))
+            ended = known.first() is None
+            if ended:
+                await self._connection.execute(insert(pending_ends).values(handle=handle))
+        else:
+            ended = await end_one(self._connection, handle)
+        if ended:
+            await raise_revision(self._connection)
+        return ended
+
+    async def end_sessions_of(self, user_id: UserId, *, keep: SessionHandle | None = None) -> None:
+        """End the account's sessions with this transaction, or leave word for the store that holds them."""
+        if self._sessions_apart:
+            await self._connection.execute(insert(pending_ends).values(user_id=user_id, keep=keep))
+        else:
+            await end_sessions(self._connection, user_id, keep=keep)
+        await raise_revision(self._connection)
+
+    async def _find(self, condition: ColumnElement[bool], *, lock: bool = False) -> User | None:
+        query = select(users).where(condition)
+        row = (await self._connection.execute(query.with_for_update() if lock else query)).mappings().one_or_none()
+        if row is None:
+            return None
+        groups = await self._connection.scalars(
+            select(memberships.c.group_name).where(memberships.c.user_id == row["id"])
+        )
+        return decode_user(row, frozenset(groups))
+
+    async def _join(self, user_id: UserId, groups: frozenset[str]) -> None:
+        if groups:
+            rows = [{"user_id": user_id, "group_name": group} for group in sorted(groups)]
+            await self._connection.execute(insert(memberships), rows)
+
+
+@contextmanager
+def _taken() -> Iterator[None]:
+    try:
+        with map_faults():
+            yield
+    except ConflictError as error:
+        raise ConflictError("that user name or e-mail address is taken") from error
+
+
+async def end_one(connection: AsyncConnection, handle: SessionHandle) -> bool:
+    """Remove one session; whether there was one. The caller raises the revision."""
+    ended = (await connection.execute(delete(sessions).where(sessions.c.handle == handle))).rowcount
+    await change_total(connection, "sessions", -ended)
+    return ended > 0
+
+
+async def end_sessions(connection: AsyncConnection, user_id: UserId, *, keep: SessionHandle | None) -> int:
+    """Remove an account's sessions except `keep`; how many. The caller raises the revision."""
+    query = delete(sessions).where(sessions.c.user_id == user_id)
+    if keep is not None:
+        query = query.where(sessions.c.handle != keep)
+    ended = (await connection.execute(query)).rowcount
+    await change_total(connection, "sessions", -ended)
+    return ended

@@ -1,0 +1,207 @@
+"""The schema. Instants are BIGINT microseconds since the epoch; the migrations build exactly this (held by a test)."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    TypeDecorator,
+)
+from typing_extensions import override
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def to_micros(at: datetime) -> int:
+    """Microseconds since the epoch, exactly. A naive instant is a TypeError."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def from_micros(micros: int) -> datetime:
+    """The instant, aware, in UTC."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant as BIGINT microseconds: exact, ordered, and the same in every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    @override
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        return None if value is None else to_micros(value)
+
+    @override
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else from_micros(value)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+# SQLite counts rows by itself only for the type INTEGER.
+_Serial = BigInteger().with_variant(Integer(), "sqlite")
+
+users = Table(
+    "users",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("display_name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("is_admin", Boolean, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+# An account may have no address; two accounts may not share one.
+Index(
+    "ix_users_email",
+    users.c.email,
+    unique=True,
+    sqlite_where=users.c.email != "",
+    postgresql_where=users.c.email != "",
+)
+
+memberships = Table(
+    "memberships",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("group_name", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+passwords = Table(
+    "passwords",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    # 32 random bytes as the clustered key: one descent per check.
+    Column("fingerprint", LargeBinary, primary_key=True),
+    Column("handle", Text, nullable=False, unique=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("generation", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("authenticated_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("idle_micros", BigInteger),
+    Column("last_seen_at", Instant, nullable=False, index=True),
+    # The earlier of expiry and idleness, kept with every touch, so that purging costs only what it removes.
+    Column("ends_at", Instant, nullable=False, index=True),
+    Column("methods", Text, nullable=False),
+    Column("remembered", Boolean, nullable=False),
+    Column("user_agent", Text, nullable=False),
+    Column("address", Text, nullable=False),
+    Column("parent", Text),
+    sqlite_with_rowid=False,
+)
+
+tickets = Table(
+    "tickets",
+    metadata,
+    Column("id", LargeBinary, primary_key=True),
+    Column("purpose", Text, nullable=False),
+    Column("browser", LargeBinary, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
+counters = Table(
+    "counters",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("key", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Index("ix_counters_key_at", "key", "at"),
+)
+
+totals = Table(
+    "totals",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+revision = Table(
+    "revision",
+    metadata,
+    Column("id", SmallInteger, CheckConstraint("id = 1", name="single"), primary_key=True, autoincrement=False),
+    Column("value", BigInteger, nullable=False),
+)
+
+installation = Table(
+    "installation",
+    metadata,
+    Column("id", SmallInteger, CheckConstraint("id = 1", name="single"), primary_key=True, autoincrement=False),
+    # No foreign key: that it was set up stays true after the account is gone.
+    Column("first_admin", Text, nullable=False),
+    Column("set_up_at", Instant, nullable=False),
+)
+
+signing_keys = Table(
+    "signing_keys",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+pending_ends = Table(
+    "pending_ends",
+    metadata,
+    Column("id", _Serial, primary_key=True),
+    # Either all sessions of an account, except one it keeps, or one session by its handle.
+    Column("user_id", Text),
+    Column("keep", Text),
+    Column("handle", Text),
+    CheckConstraint("(user_id IS NULL) <> (handle IS NULL)", name="one_kind"),
+    # Numbers are never used again: "applied up to 7" must not come to mean a later row.
+    sqlite_autoincrement=True,
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    Column("sequence", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    Column("act", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("public", Text, nullable=False),
+    Column("private", Text, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("private_digest", LargeBinary, nullable=False),
+    Column("previous", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)

@@ -1,0 +1,317 @@
+"""The embedded default: SQLite in WAL mode, one file in a folder that is ours alone.
+
+`synchronous=FULL`: what was acknowledged survives `kill -9` and a power cut. Readers never wait for the writer, and the
+writer of another process (the CLI) is waited for, then refused with UnavailableError: "locked" is never read as "not
+there" (R11).
+"""
+
+import mmap
+import os
+import sqlite3
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy import URL, event, insert, select
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import AsyncAdaptedQueuePool
+
+from doorward.errors import ConfigError, UnavailableError
+from doorward.interfaces import Keyring, Random
+from doorward.rules.envelope import KEY_SIZE, Place
+from doorward.rules.identity import User, UserId
+from doorward.rules.private import check_private
+from doorward.rules.session import Fingerprint, Session, Subject
+from doorward.storage.sql.counters import SqlCounters
+from doorward.storage.sql.database import Database
+from doorward.storage.sql.pending import PendingEnd, SqlPendingEnds
+from doorward.storage.sql.records import SqlRecords
+from doorward.storage.sql.rows import decode_methods
+from doorward.storage.sql.schema import upgrade
+from doorward.storage.sql.sessions import SqlSessions
+from doorward.storage.sql.tables import from_micros, signing_keys
+from doorward.storage.sql.tickets import SqlTickets
+
+FILE_NAME: Final = "doorward.db"
+_READERS = 2
+_BUSY_SECONDS = 5.0
+# The live view is read on the event loop: better an honest 503 than everybody waiting.
+_LIVE_BUSY_SECONDS = 0.1
+# The wal-index header: SQLite rewrites it with every commit of any process (https://sqlite.org/walformat.html, 2.1).
+_STAMP_SIZE = 48
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteStorage:
+    """Everything that is stored in one data folder. `sessions` and `live_view` go unused where sessions live apart."""
+
+    path: Path
+    database: Database
+    records: SqlRecords
+    sessions: SqlSessions
+    tickets: SqlTickets
+    counters: SqlCounters
+    pending_ends: SqlPendingEnds
+
+    def open_live_view(self) -> "SqliteLiveView":
+        """Open the synchronous view the gate reads; one per process, for its whole life."""
+        return SqliteLiveView(self.path)
+
+    async def load_signing_key(self, keyring: Keyring, random: Random, now: datetime) -> bytes:
+        """The key of session cookies, made at first start; however many processes start at once, they get the same.
+
+        TamperError when it does not open under the keyring's keys.
+        """
+        async with self.database.write() as connection:
+            newest = select(signing_keys.c.id, signing_keys.c.sealed).order_by(signing_keys.c.id.desc()).limit(1)
+            row = (await connection.execute(newest)).one_or_none()
+            if row is not None:
+                return keyring.unseal(_signing_place(row[0]), row[1])
+            key = random.token(KEY_SIZE)
+            sealed = keyring.seal(_signing_place(1), key)
+            await connection.execute(insert(signing_keys).values(id=1, sealed=sealed, created_at=now))
+            return key
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.database.close()
+
+
+def has_database(folder: Path) -> bool:
+    """Whether there is a database already: then a missing master key is a loss, not a first start."""
+    return (folder / FILE_NAME).exists()
+
+
+def open_sqlite(folder: Path, *, random: Random, sessions_apart: bool = False) -> SqliteStorage:
+    """Open the database in `folder`, making both at first start and bringing the schema up to date.
+
+    ConfigError when folder or file are open to others, belong to somebody else, or were written by a newer version.
+    """
+    path = folder / FILE_NAME
+    _prepare(folder, path)
+    with _mapped():
+        connection = _connect(path, timeout=_BUSY_SECONDS)
+        try:
+            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        finally:
+            connection.close()
+    if mode != "wal":
+        raise ConfigError(
+            f"{path} does not stand on a file system that SQLite's WAL mode works on (is it a network share?)"
+        )
+    upgrade(path)
+    database = Database(
+        _engine(path, begin="BEGIN IMMEDIATE", connections=1), _engine(path, begin="BEGIN", connections=_READERS)
+    )
+    return SqliteStorage(
+        path=path,
+        database=database,
+        records=SqlRecords(database, random, sessions_apart=sessions_apart),
+        sessions=SqlSessions(database),
+        tickets=SqlTickets(database),
+        counters=SqlCounters(database),
+        pending_ends=SqlPendingEnds(database),
+    )
+
+
+def _prepare(folder: Path, path: Path) -> None:
+    """Make what is missing, private from its first moment; refuse what is not ours alone (A-45, T-13)."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        problems = _check(folder)
+        if not problems:
+            _create(path)
+            for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
+                problems += _check(name) if name.exists() else []
+    except OSError as error:
+        raise ConfigError(f"storage.path: {error.strerror}: {error.filename}") from error
+    if problems:
+        raise ConfigError("storage.path: " + "; ".join(problems), tuple(f"storage.path: {each}" for each in problems))
+
+
+def _create(path: Path) -> None:
+    # Only where there is none: closing a file that SQLite has open in this process would drop its locks
+    # (https://sqlite.org/howtocorrupt.html, 2.2).
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+
+
+def _check(path: Path) -> list[str]:
+    found = path.stat()
+    return check_private(str(path), mode=found.st_mode, owner=found.st_uid, me=os.geteuid())
+
+
+def _engine(path: Path, *, begin: str, connections: int) -> AsyncEngine:
+    engine = create_async_engine(
+        URL.create("sqlite+aiosqlite", database=str(path)),
+        poolclass=AsyncAdaptedQueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=2 * _BUSY_SECONDS,
+        connect_args={"timeout": _BUSY_SECONDS},
+        hide_parameters=True,
+    )
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def configure(connection: Any, _record: object) -> None:
+        # We say ourselves when a transaction begins; the driver would begin one only before the first change.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in ("synchronous=FULL", "foreign_keys=ON", "trusted_schema=OFF"):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def start(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
+
+
+def _connect(path: Path, *, timeout: float) -> sqlite3.Connection:
+    return sqlite3.connect(path, timeout=timeout, isolation_level=None, check_same_thread=False)
+
+
+@contextmanager
+def _mapped() -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise UnavailableError(f"the database does not answer: {error}") from error
+
+
+def _signing_place(number: int) -> Place:
+    return Place("signing_keys", "sealed", str(number))
+
+
+_USER_COLUMNS = """
+    u.id, u.name, u.display_name, u.email, u.is_admin, u.enabled, u.generation, u.created_at,
+    (SELECT group_concat(m.group_name, char(10)) FROM memberships m WHERE m.user_id = u.id)
+"""
+
+# The one hand-written query: synchronous, prepared once, three descents of a tree.
+_FIND_SUBJECT = f"""
+    SELECT {_USER_COLUMNS},
+        s.handle, s.generation, s.created_at, s.authenticated_at, s.expires_at, s.idle_micros, s.last_seen_at,
+        s.methods, s.remembered, s.user_agent, s.address, s.parent
+    FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.fingerprint = ?
+"""  # noqa: S608 -- constants only
+_FIND_USER = f"SELECT {_USER_COLUMNS} FROM users u WHERE u.id = ?"  # noqa: S608 -- constants only
+_USER_WIDTH = 9
+
+
+class SqliteLiveView:
+    """`interfaces.LiveView` and the reader that sessions kept elsewhere ask: synchronous, on a connection of its own.
+
+    The stamp is the header of SQLite's shared wal-index. SECURITY: our own descriptor of that file must not be closed
+    while this process has the database open, for closing drops SQLite's locks on it; so it is closed last, in `close`.
+    """
+
+    def __init__(self, path: Path) -> None:
+        with _mapped():
+            self._connection = _connect(path, timeout=_LIVE_BUSY_SECONDS)
+            # The first read is what makes SQLite open the wal-index.
+            self._connection.execute("PRAGMA query_only=ON")
+            self._connection.execute("SELECT value FROM revision").fetchone()
+        shm = os.open(path.with_name(path.name + "-shm"), os.O_RDONLY)
+        self._map = mmap.mmap(shm, mmap.PAGESIZE, prot=mmap.PROT_READ)
+        self._descriptor = shm
+
+    def stamp(self) -> Hashable:
+        """48 bytes that differ after every commit of any process. A torn read differs too, which is as good."""
+        return self._map[:_STAMP_SIZE]
+
+    def revision(self) -> int:
+        """How often something was taken away or an account altered."""
+        try:
+            value: int = self._connection.execute("SELECT value FROM revision WHERE id = 1").fetchone()[0]
+        except sqlite3.Error as error:
+            raise UnavailableError(f"the database does not answer: {error}") from error
+        return value
+
+    def find_subject(self, fingerprint: Fingerprint) -> Subject | None:
+        """The session and its account as they are now."""
+        try:
+            row = self._connection.execute(_FIND_SUBJECT, (fingerprint,)).fetchone()
+        except sqlite3.Error as error:
+            raise UnavailableError(f"the database does not answer: {error}") from error
+        if row is None:
+            return None
+        user = _user(row)
+        (
+            handle,
+            generation,
+            created,
+            authenticated,
+            expires,
+            idle,
+            seen,
+            methods,
+            remembered,
+            agent,
+            address,
+            parent,
+        ) = row[_USER_WIDTH:]
+        return Subject(
+            user,
+            Session(
+                fingerprint,
+                handle,
+                user.id,
+                generation,
+                from_micros(created),
+                from_micros(authenticated),
+                from_micros(expires),
+                None if idle is None else timedelta(microseconds=idle),
+                from_micros(seen),
+                decode_methods(methods),
+                remembered != 0,
+                agent,
+                address,
+                parent,
+            ),
+        )
+
+    def find_user(self, user_id: UserId) -> User | None:
+        """The account as it is now."""
+        with _mapped():
+            row = self._connection.execute(_FIND_USER, (user_id,)).fetchone()
+        return None if row is None else _user(row)
+
+    def list_pending_ends(self, after: int) -> list[PendingEnd]:
+        """Ends of sessions that the store of sessions has to be told of, oldest first, numbered above `after`."""
+        with _mapped():
+            rows = self._connection.execute(
+                "SELECT id, user_id, keep, handle FROM pending_ends WHERE id > ? ORDER BY id", (after,)
+            ).fetchall()
+        return [PendingEnd(*row) for row in rows]
+
+    def close(self) -> None:
+        """Close; after `SqliteStorage.close`, for the reason given above."""
+        self._connection.close()
+        self._map.close()
+        os.close(self._descriptor)
+
+
+def _user(row: tuple[Any, ...]) -> User:
+    user_id, name, display_name, email, is_admin, enabled, generation, created, groups = row[:_USER_WIDTH]
+    return User(
+        user_id,
+        name,
+        display_name,
+        email,
+        _groups(groups),
+        is_admin != 0,
+        enabled != 0,
+        generation,
+        from_micros(created),
+    )
+
+
+@lru_cache(maxsize=256)
+def _groups(text: str | None) -> frozenset[str]:
+    return frozenset(text.split("\n")) if text else frozenset()

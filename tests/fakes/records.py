@@ -1,0 +1,374 @@
+"""All of storage in memory, plainly: what the flows' tests run on. The contract suite holds it to the real one.
+
+`FakeStore().broken = True` makes everything raise UnavailableError, in transactions that are open too.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from doorward.errors import ConflictError, UnavailableError
+from doorward.interfaces import Random, StoredPassword, Transaction
+from doorward.rules.audit import GENESIS, AuditEvent, AuditRecord, chain
+from doorward.rules.identity import User, UserId
+from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
+from doorward.rules.throttle import Spent, Window, spend
+from doorward.rules.ticket import Purpose, Ticket, TicketId
+from tests.fakes.system import FakeRandom
+
+
+@dataclass
+class State:
+    users: dict[UserId, User] = field(default_factory=dict)
+    passwords: dict[UserId, StoredPassword] = field(default_factory=dict)
+    audit: list[AuditRecord] = field(default_factory=list)
+    first_admin: UserId | None = None
+    sessions: dict[Fingerprint, Session] = field(default_factory=dict)
+    tickets: dict[TicketId, Ticket] = field(default_factory=dict)
+    counters: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
+    revision: int = 0
+    changes: int = 0
+
+    def copy(self) -> "State":
+        return replace(
+            self,
+            users=dict(self.users),
+            passwords=dict(self.passwords),
+            audit=list(self.audit),
+            sessions=dict(self.sessions),
+            tickets=dict(self.tickets),
+            counters={key: list(noted) for key, noted in self.counters.items()},
+        )
+
+
+class FakeStore:
+    """One store; its parts are `records`, `sessions`, `tickets`, `counters` and `live_view`."""
+
+    def __init__(self, random: Random | None = None) -> None:
+        self.random = random or FakeRandom("store")
+        self.state = State()
+        self.broken = False
+        self._turn = asyncio.Lock()
+        self.records = FakeRecords(self)
+        self.sessions = FakeSessions(self)
+        self.tickets = FakeTickets(self)
+        self.counters = FakeCounters(self)
+        self.live_view = FakeLiveView(self)
+
+    def check(self) -> None:
+        if self.broken:
+            raise UnavailableError("the fake store is broken")
+
+    @asynccontextmanager
+    async def write(self) -> AsyncIterator[State]:
+        """A serial transaction on a copy, which becomes the truth when the block ends."""
+        self.check()
+        async with self._turn:
+            draft = self.state.copy()
+            # Let others run, as any real store would.
+            await asyncio.sleep(0)
+            yield draft
+            self.check()
+            draft.changes += 1
+            self.state = draft
+
+    async def read(self) -> State:
+        self.check()
+        await asyncio.sleep(0)
+        return self.state
+
+
+class FakeRecords:
+    """`interfaces.Records`."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        return self._transaction()
+
+    @asynccontextmanager
+    async def _transaction(self) -> AsyncIterator[Transaction]:
+        async with self._store.write() as state:
+            yield FakeTransaction(self._store, state)
+
+
+class FakeTransaction:
+    """`interfaces.Transaction`."""
+
+    def __init__(self, store: FakeStore, state: State) -> None:
+        self._store = store
+        self._state = state
+
+    async def find_user(self, user_id: UserId) -> User | None:
+        self._store.check()
+        return self._state.users.get(user_id)
+
+    async def find_user_by_login(self, login: str) -> User | None:
+        self._store.check()
+        found = [user for user in self._state.users.values() if login and login in {user.name, user.email}]
+        return found[0] if found else None
+
+    async def list_users(self) -> list[User]:
+        self._store.check()
+        return sorted(self._state.users.values(), key=lambda user: user.name)
+
+    async def add_user(self, user: User) -> None:
+        self._store.check()
+        if user.id in self._state.users:
+            raise ConflictError("that id is taken")
+        self._check_names(user)
+        self._state.users[user.id] = user
+
+    async def advance_user(self, old: User, new: User) -> None:
+        self._store.check()
+        if new.id != old.id:
+            raise ValueError("an account's id never changes")
+        if self._state.users.get(old.id) != old:
+            raise ConflictError("the account was changed by somebody else")
+        self._check_names(new)
+        self._state.users[new.id] = new
+        self._state.revision += 1
+
+    async def remove_user(self, user_id: UserId) -> bool:
+        await self.end_sessions_of(user_id)
+        self._state.passwords.pop(user_id, None)
+        return self._state.users.pop(user_id, None) is not None
+
+    async def find_password(self, user_id: UserId) -> StoredPassword | None:
+        self._store.check()
+        return self._state.passwords.get(user_id)
+
+    async def put_password(self, user_id: UserId, password: StoredPassword) -> None:
+        self._store.check()
+        if user_id not in self._state.users:
+            raise ConflictError("the account is gone")
+        self._state.passwords[user_id] = password
+        self._state.revision += 1
+
+    async def advance_password(self, user_id: UserId, old: StoredPassword, new: StoredPassword) -> bool:
+        self._store.check()
+        if self._state.passwords.get(user_id) != old:
+            return False
+        self._state.passwords[user_id] = new
+        return True
+
+    async def claim_first_admin(self, user_id: UserId, at: datetime) -> None:
+        self._store.check()
+        if self._state.first_admin is not None:
+            raise ConflictError("this gateway is set up already")
+        self._state.first_admin = user_id
+
+    async def is_set_up(self) -> bool:
+        self._store.check()
+        return self._state.first_admin is not None
+
+    async def append_audit(self, event: AuditEvent) -> AuditRecord:
+        self._store.check()
+        trail = self._state.audit
+        previous = trail[-1].hash if trail else GENESIS
+        record = chain(event, sequence=len(trail) + 1, previous=previous, entropy=self._store.random.token(16))
+        trail.append(record)
+        return record
+
+    async def list_audit(self, *, limit: int = 100, before: int | None = None) -> list[AuditRecord]:
+        self._store.check()
+        wanted = [record for record in self._state.audit if before is None or record.sequence < before]
+        return wanted[::-1][:limit]
+
+    async def end_session(self, handle: SessionHandle) -> bool:
+        self._store.check()
+        return end(self._state, [each for each in self._state.sessions.values() if each.handle == handle]) > 0
+
+    async def end_sessions_of(self, user_id: UserId, *, keep: SessionHandle | None = None) -> None:
+        self._store.check()
+        end(
+            self._state,
+            [each for each in self._state.sessions.values() if each.user_id == user_id and each.handle != keep],
+        )
+        self._state.revision += 1
+
+    def _check_names(self, user: User) -> None:
+        others = [other for other in self._state.users.values() if other.id != user.id]
+        if any(other.name == user.name or (user.email and other.email == user.email) for other in others):
+            raise ConflictError("that user name or e-mail address is taken")
+
+
+class FakeSessions:
+    """`interfaces.Sessions`."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    async def find(self, fingerprint: Fingerprint) -> Session | None:
+        return (await self._store.read()).sessions.get(fingerprint)
+
+    async def find_by_handle(self, handle: SessionHandle) -> Session | None:
+        found = [each for each in (await self._store.read()).sessions.values() if each.handle == handle]
+        return found[0] if found else None
+
+    async def put(self, session: Session) -> None:
+        async with self._store.write() as state:
+            handles = {each.handle for each in state.sessions.values()}
+            if session.fingerprint in state.sessions or session.handle in handles:
+                raise ConflictError("the session exists already")
+            if session.user_id not in state.users:
+                raise ConflictError("the account is gone")
+            state.sessions[session.fingerprint] = session
+
+    async def touch(self, fingerprint: Fingerprint, *, seen_at: datetime, user_agent: str, address: str) -> bool:
+        async with self._store.write() as state:
+            session = state.sessions.get(fingerprint)
+            if session is None or _is_over(session, seen_at):
+                return False
+            if session.last_seen_at < seen_at:
+                state.sessions[fingerprint] = replace(
+                    session, last_seen_at=seen_at, user_agent=user_agent, address=address
+                )
+            return True
+
+    async def end(self, handle: SessionHandle) -> bool:
+        async with self._store.write() as state:
+            return end(state, [each for each in state.sessions.values() if each.handle == handle]) > 0
+
+    async def end_all_of(self, user_id: UserId, *, keep: SessionHandle | None = None) -> int:
+        async with self._store.write() as state:
+            return end(
+                state, [each for each in state.sessions.values() if each.user_id == user_id and each.handle != keep]
+            )
+
+    async def list_of(self, user_id: UserId) -> list[Session]:
+        return [each for each in await self.list_all(limit=1_000_000) if each.user_id == user_id]
+
+    async def list_all(self, *, limit: int = 200, offset: int = 0) -> list[Session]:
+        newest_first = sorted(
+            (await self._store.read()).sessions.values(), key=lambda each: (-each.last_seen_at.timestamp(), each.handle)
+        )
+        return newest_first[offset : offset + limit]
+
+    async def count(self) -> int:
+        return len((await self._store.read()).sessions)
+
+    async def purge(self, now: datetime) -> int:
+        async with self._store.write() as state:
+            over = [each.fingerprint for each in state.sessions.values() if _is_over(each, now)]
+            for fingerprint in over:
+                del state.sessions[fingerprint]
+            return len(over)
+
+
+class FakeTickets:
+    """`interfaces.Tickets`."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    async def put(self, ticket: Ticket) -> None:
+        async with self._store.write() as state:
+            if ticket.id in state.tickets:
+                raise ConflictError("the ticket exists already")
+            state.tickets[ticket.id] = ticket
+
+    async def find(self, ticket_id: TicketId, purpose: Purpose, now: datetime) -> Ticket | None:
+        return _valid((await self._store.read()).tickets.get(ticket_id), purpose, now)
+
+    async def advance(self, old: Ticket, new: Ticket) -> bool:
+        if new.id != old.id:
+            raise ValueError("a ticket's id never changes")
+        async with self._store.write() as state:
+            if state.tickets.get(old.id) != old:
+                return False
+            state.tickets[new.id] = new
+            return True
+
+    async def take(self, ticket_id: TicketId, purpose: Purpose, now: datetime) -> Ticket | None:
+        async with self._store.write() as state:
+            ticket = _valid(state.tickets.get(ticket_id), purpose, now)
+            if ticket is not None:
+                del state.tickets[ticket_id]
+            return ticket
+
+    async def count(self) -> int:
+        return len((await self._store.read()).tickets)
+
+    async def purge(self, now: datetime) -> int:
+        async with self._store.write() as state:
+            over = [ticket.id for ticket in state.tickets.values() if ticket.expires_at <= now]
+            for ticket_id in over:
+                del state.tickets[ticket_id]
+            return len(over)
+
+
+class FakeCounters:
+    """`interfaces.Counters`: pairs of an instant and when it is forgotten."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    async def spend(self, key: str, windows: Sequence[Window], now: datetime) -> Spent:
+        async with self._store.write() as state:
+            noted = state.counters.setdefault(key, [])
+            spent = spend([at for at, _ in noted], windows, now)
+            if spent.allowed and windows:
+                noted.append((now, now + max(window.span for window in windows)))
+            return spent
+
+    async def record(self, key: str, now: datetime, *, keep: timedelta) -> None:
+        async with self._store.write() as state:
+            state.counters.setdefault(key, []).append((now, now + keep))
+
+    async def recall(self, key: str, *, since: datetime) -> list[datetime]:
+        noted = (await self._store.read()).counters.get(key, [])
+        return sorted(at for at, _ in noted if at > since)
+
+    async def forget(self, key: str) -> None:
+        async with self._store.write() as state:
+            state.counters.pop(key, None)
+
+    async def purge(self, now: datetime) -> int:
+        async with self._store.write() as state:
+            before = sum(map(len, state.counters.values()))
+            state.counters = {
+                key: kept
+                for key, noted in state.counters.items()
+                if (kept := [pair for pair in noted if pair[1] > now])
+            }
+            return before - sum(map(len, state.counters.values()))
+
+
+class FakeLiveView:
+    """`interfaces.LiveView`."""
+
+    def __init__(self, store: FakeStore) -> None:
+        self._store = store
+
+    def stamp(self) -> Hashable:
+        return self._store.state.changes
+
+    def revision(self) -> int:
+        self._store.check()
+        return self._store.state.revision
+
+    def find_subject(self, fingerprint: Fingerprint) -> Subject | None:
+        self._store.check()
+        session = self._store.state.sessions.get(fingerprint)
+        user = None if session is None else self._store.state.users.get(session.user_id)
+        return None if session is None or user is None else Subject(user, session)
+
+
+def end(state: State, ended: Sequence[Session]) -> int:
+    for session in ended:
+        del state.sessions[session.fingerprint]
+    state.revision += 1 if ended else 0
+    return len(ended)
+
+
+def _is_over(session: Session, now: datetime) -> bool:
+    idle_end = None if session.idle_timeout is None else session.last_seen_at + session.idle_timeout
+    return session.expires_at <= now or (idle_end is not None and idle_end <= now)
+
+
+def _valid(ticket: Ticket | None, purpose: Purpose, now: datetime) -> Ticket | None:
+    return ticket if ticket is not None and ticket.purpose is purpose and ticket.expires_at > now else None
