@@ -46,7 +46,7 @@ class Setup:
 
     async def issue(self, *, now: datetime) -> str | None:
         """Make a setup token (15 minutes, single-use); None when the installation was ever set up."""
-        if await self._is_set_up():
+        if await self.is_set_up():
             return None
         token = encode(self._random.token(TICKET_SIZE))
         await self._tickets.put(Ticket(ticket_id(token), Purpose.SETUP, b"", {}, now, now + SETUP_LIFETIME))
@@ -55,7 +55,7 @@ class Setup:
     async def is_open(self, token: str, *, now: datetime) -> bool:
         """Whether this token can still make the first administrator. Looking consumes nothing (K15)."""
         ticket = await self._tickets.find(ticket_id(token), Purpose.SETUP, now)
-        return ticket is not None and not await self._is_set_up()
+        return ticket is not None and not await self.is_set_up()
 
     async def create_admin(
         self,
@@ -113,6 +113,7 @@ class Setup:
         await self._opening.store(opened)
         return SignedIn(user, opened.session, opened.cookie, opened.device)
 
-    async def _is_set_up(self) -> bool:
+    async def is_set_up(self) -> bool:
+        """Whether a first administrator was ever made here."""
         async with self._records.transaction() as transaction:
             return await transaction.is_set_up()

@@ -1,0 +1,94 @@
+"""What the API answers, as models: the OpenAPI description is made from them."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from doorward.rules.identity import User
+from doorward.rules.session import Session
+
+
+class Answer(BaseModel):
+    """What all answers share."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class UserInfo(Answer):
+    """Whose session it is. `sub` is the account's id, which never changes."""
+
+    sub: str
+    name: str
+    display_name: str
+    email: str
+
+
+class SessionInfo(Answer):
+    """One session. It is listed under its handle, which opens nothing (C-36, trap T-10)."""
+
+    user_info: UserInfo
+    current: bool
+    created_at: datetime
+    last_seen: datetime
+    expires_at: datetime
+    remembered: bool
+    methods: tuple[str, ...]
+    user_agent: str
+    address: str
+
+
+class CsrfToken(Answer):
+    """Send it back as the header `X-CSRF-Token` with every unsafe request."""
+
+    csrf_token: str
+
+
+class Mode(Answer):
+    """How people sign in here."""
+
+    mode: Literal["local"] = "local"
+    methods: tuple[Literal["password"], ...] = ("password",)
+    remember_me: bool
+
+
+class Registration(Answer):
+    """Accounts are made by administrators. `setup_required`: the first one is still to be made, with the setup link."""
+
+    available: Literal[False] = False
+    setup_required: bool
+
+
+class ClientIp(Answer):
+    """What we make of the addresses on the way here (requirements 2.5)."""
+
+    client: str | None
+    peer: str
+    peer_trusted: bool
+    forwarded_for: str | None
+
+
+class Problem(Answer):
+    """RFC 9457, as `application/problem+json`."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    correlation_id: str
+    code: str | None = None
+
+
+def describe(session: Session, user: User, *, current: bool) -> SessionInfo:
+    """A session as the API shows it: everything but its secret."""
+    return SessionInfo(
+        user_info=UserInfo(sub=user.id, name=user.name, display_name=user.display_name, email=user.email),
+        current=current,
+        created_at=session.created_at,
+        last_seen=session.last_seen_at,
+        expires_at=session.expires_at,
+        remembered=session.remembered,
+        methods=tuple(sorted(method.value for method in session.methods)),
+        user_agent=session.user_agent,
+        address=session.address,
+    )

@@ -1,0 +1,72 @@
+"""The JSON API as one FastAPI application. Its URLs are the ancestor's where it had them (requirements 7)."""
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import Response
+from starlette.exceptions import HTTPException
+
+from doorward.errors import DoorwardError
+from doorward.web.api.answers import Problem
+from doorward.web.api.installation import installation_routes
+from doorward.web.api.parts import CORRELATION_KEY, PROBLEM_TYPE, ApiParts, UnauthorizedError
+from doorward.web.api.sessions import session_routes
+from doorward.web.csrf import CsrfError
+from doorward.web.errors import Refusal, Words, problem, status_of
+
+_NO_SESSION = Words("You are not signed in", "Send the session cookie of a browser that is signed in.")
+
+
+def build_api(parts: ApiParts) -> FastAPI:
+    """Make the application. It answers under `/api` and expects full paths."""
+    app = FastAPI(
+        title="Doorward",
+        version=parts.version,
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        responses={
+            status: {"model": Problem, "content": {PROBLEM_TYPE: {}}, "description": text}
+            for status, text in ((400, "Malformed"), (503, "A part we need does not answer"))
+        },
+    )
+    _answer_errors(app)
+
+    app.include_router(session_routes(parts))
+    app.include_router(installation_routes(parts))
+    return app
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """Everything that is refused is a problem document with prepared words (E-43)."""
+
+    def answer(request: Request, status: int, *, words: Words | None = None, code: str = "") -> Response:
+        correlation_id = request.scope.get(CORRELATION_KEY, "")
+        return Response(problem(status, correlation_id, words=words, code=code), status, media_type=PROBLEM_TYPE)
+
+    async def answer_fault(request: Request, error: Exception) -> Response:
+        if isinstance(error, UnauthorizedError):
+            response = answer(request, 401, words=_NO_SESSION)
+            response.headers["www-authenticate"] = 'Doorward realm="doorward"'
+            return response
+        code = "CSRF_FAILED" if isinstance(error, CsrfError) else ""
+        return answer(request, status_of(error), code=code)
+
+    async def answer_refusal(request: Request, error: Exception) -> Response:
+        response = answer(request, status_of(error))
+        response.raw_headers.extend(error.headers if isinstance(error, Refusal) else [])
+        return response
+
+    async def answer_http(request: Request, error: Exception) -> Response:
+        response = answer(request, error.status_code if isinstance(error, HTTPException) else 500)
+        if isinstance(error, HTTPException) and error.headers:
+            response.headers.update(error.headers)
+        return response
+
+    async def answer_malformed(request: Request, _error: Exception) -> Response:
+        return answer(request, 400)
+
+    app.add_exception_handler(DoorwardError, answer_fault)
+    app.add_exception_handler(Refusal, answer_refusal)
+    app.add_exception_handler(HTTPException, answer_http)
+    app.add_exception_handler(RequestValidationError, answer_malformed)

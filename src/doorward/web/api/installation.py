@@ -1,0 +1,59 @@
+"""What a program may ask about this installation, and the CSRF token it needs for anything else."""
+
+import base64
+from dataclasses import replace
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from doorward.flows.visitor import hash_browser
+from doorward.web.api.answers import ClientIp, CsrfToken, Mode, Registration
+from doorward.web.api.parts import ApiParts, get_subject, refusals
+from doorward.web.visit import Visit
+
+_BROWSER_SIZE = 32
+
+
+def installation_routes(parts: ApiParts) -> APIRouter:
+    """`/api/auth/…` and `/api/diagnostics/…`."""
+    router = APIRouter(tags=["installation"])
+    read_visit = parts.reads_visit()
+
+    @router.get("/api/auth/csrf-token")
+    async def get_csrf_token(visit: Annotated[Visit, Depends(read_visit)], response: Response) -> CsrfToken:
+        """The token that unsafe requests must carry, and its cookie; also before anybody is signed in (C-07)."""
+        if not visit.binding:
+            visit.browser = base64.urlsafe_b64encode(parts.random.token(_BROWSER_SIZE)).rstrip(b"=").decode("ascii")
+            visit.visitor = replace(visit.visitor, browser=hash_browser(visit.browser))
+            response.raw_headers.extend(parts.cookies.set_browser(visit.browser))
+        token, is_new = parts.csrf.issue(visit.headers, visit.binding)
+        if is_new:
+            response.raw_headers.extend(parts.cookies.set_csrf(token))
+        return CsrfToken(csrf_token=token)
+
+    @router.get("/api/auth/mode")
+    async def get_mode() -> Mode:
+        """How people sign in here."""
+        return Mode(remember_me=parts.remember_me)
+
+    @router.get("/api/auth/registration-available")
+    async def get_registration() -> Registration:
+        """Whether strangers can make an account: never. Whether the first administrator is still to be made."""
+        return Registration(setup_required=not await parts.flows.setup.is_set_up())
+
+    @router.get("/api/diagnostics/client-ip", responses=refusals(401))
+    async def get_client_ip(request: Request, visit: Annotated[Visit, Depends(read_visit)]) -> ClientIp:
+        """Which address we take for yours, and why; for whoever is signed in, since it shows our proxies."""
+        get_subject(visit)
+        client = request.scope.get("client")
+        peer = client[0] if client else ""
+        address = visit.visitor.address
+        forwarded = [value for name, value in visit.headers if name == b"x-forwarded-for"]
+        return ClientIp(
+            client=str(address) if address else None,
+            peer=peer or "unix",
+            peer_trusted=parts.reader.trust.trusts(peer),
+            forwarded_for=b", ".join(forwarded).decode("latin-1") if forwarded else None,
+        )
+
+    return router
