@@ -1,0 +1,57 @@
+"""Our style sheets, scripts and pictures: read once, served from memory (attacks P08, P09).
+
+An address is `/static/<hash>/<name>`, where the hash is over all files: it changes with them, so browsers may keep them
+for good, and scripts may import their neighbours by relative name. What is not in the table does not exist: no path is
+ever put together from what a visitor sent.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from doorward.web.headers import RawHeaders
+
+_FOLDER = Path(__file__).parent / "static"
+_TYPES = {".css": b"text/css; charset=utf-8", ".js": b"text/javascript; charset=utf-8", ".svg": b"image/svg+xml"}
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """One file."""
+
+    content: bytes
+    headers: RawHeaders
+
+
+class Assets:
+    """All files of one version. `prefix` is their address without the name."""
+
+    def __init__(self) -> None:
+        files = {path.name: path.read_bytes() for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
+        version = hashlib.sha256(b"".join(name.encode() + content for name, content in files.items())).hexdigest()[:16]
+        self.prefix = f"/static/{version}"
+        self.style = "".join(files[name].decode("utf-8") for name in ("tokens.css", "doorward.css"))
+        """The style sheets as one text, for pages shown under another address than ours."""
+        self._by_path = {
+            f"{self.prefix}/{name}": Asset(content, _headers(name, content)) for name, content in files.items()
+        }
+
+    def find(self, path: str) -> Asset | None:
+        """The file at this exact path."""
+        return self._by_path.get(path)
+
+    def paths(self) -> list[str]:
+        """The path of every file."""
+        return list(self._by_path)
+
+
+def _headers(name: str, content: bytes) -> RawHeaders:
+    etag = hashlib.sha256(content).hexdigest()[:32]
+    return [
+        (b"content-type", _TYPES[Path(name).suffix]),
+        (b"content-length", str(len(content)).encode("ascii")),
+        (b"cache-control", b"public, max-age=31536000, immutable"),
+        (b"etag", f'"{etag}"'.encode("ascii")),
+        # Range requests are not spoken: the largest file has a few kilobytes.
+        (b"accept-ranges", b"none"),
+    ]

@@ -1,0 +1,227 @@
+"""What every page has at hand: the site's own words, templates, cookies, the CSRF guard, and how to answer."""
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import quote, urlsplit
+
+from starlette.responses import Response
+
+from doorward.errors import InputError
+from doorward.flows.visitor import hash_browser
+from doorward.interfaces import Random
+from doorward.rules.identity import User
+from doorward.rules.redirect import parse_return_url
+from doorward.rules.session import Subject
+from doorward.web.csrf import FIELD, CsrfGuard
+from doorward.web.errors import Words
+from doorward.web.form import Form
+from doorward.web.headers import HeaderPolicy, origins_of_domain
+from doorward.web.pages.assets import Assets
+from doorward.web.pages.templates import Templates
+from doorward.web.session_cookie import Cookies
+from doorward.web.visit import Visit
+
+_NONCE_SIZE = 16
+_BROWSER_SIZE = 32
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+DEMO_BANNER = "Demo: plain http, for this machine only. Nothing here is protected from others on the network."
+"""What the banner says where cookies travel in the clear."""
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """What the pages know about this installation.
+
+    `public_url`: without a trailing slash. `banner` is shown on top of every page ("" = none). `remember_for` are the
+    words after "keep me signed in for", "" where it is not offered. `contact`: whom to ask where an app names nobody.
+    """
+
+    public_url: str
+    banner: str = ""
+    remember_for: str = "7 days"
+    contact: str = ""
+    password_hint: str = ""
+
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`."""
+        return urlsplit(self.public_url).scheme
+
+    @property
+    def host(self) -> str:
+        """Our own canonical host."""
+        return urlsplit(self.public_url).hostname or ""
+
+    @property
+    def port(self) -> str:
+        """Our port as it stands in a Host header: "" for the scheme's own."""
+        port = urlsplit(self.public_url).port
+        return "" if port is None or str(port) == _DEFAULT_PORTS[self.scheme] else str(port)
+
+    @property
+    def origin(self) -> str:
+        """Our origin as a browser writes it."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{self.scheme}://{host}" + (f":{self.port}" if self.port else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A way on."""
+
+    title: str
+    href: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    title: str
+    href: str
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """Shared by all pages. `is_known_host`: whether the policy serves a canonical host."""
+
+    site: Site
+    headers: HeaderPolicy
+    cookies: Cookies
+    csrf: CsrfGuard
+    random: Random
+    templates: Templates
+    assets: Assets
+    is_known_host: Callable[[str], bool]
+
+    def page(
+        self,
+        visit: Visit,
+        template: str,
+        *,
+        status: int = 200,
+        form_targets: Sequence[str] = (),
+        here: str = "",
+        **context: object,
+    ) -> Response:
+        """Render a page for this visit, with its CSRF token, its nonce and the policy that goes with both."""
+        token, is_new = self.csrf.issue(visit.headers, visit.binding) if visit.binding else ("", False)
+        if is_new:
+            visit.cookies_out += self.cookies.set_csrf(token)
+        nonce = base64.b64encode(self.random.token(_NONCE_SIZE)).decode("ascii")
+        user = visit.subject.user if visit.subject else None
+        html = self.templates.render(
+            template,
+            {
+                "nonce": nonce,
+                "static": self.assets.prefix,
+                "csrf_token": token,
+                "banner": self.site.banner,
+                "home": "/",
+                "sections": _sections(user, here),
+                "user_name": user.display_name if user else "",
+                "is_admin": user is not None and user.is_admin,
+                "contact": self.site.contact,
+                **context,
+            },
+        )
+        response = Response(html, status, media_type="text/html")
+        policy = self.headers.content_policy(nonce=nonce, form_targets=form_targets)
+        response.raw_headers.append((b"content-security-policy", policy))
+        return self._with_cookies(visit, response)
+
+    def message(
+        self,
+        visit: Visit,
+        words: Words,
+        *,
+        status: int = 200,
+        actions: Sequence[Link] = (),
+        wait_seconds: int = 0,
+        fan: str = "",
+        reference: bool = True,
+    ) -> Response:
+        """A page with one message and a way on."""
+        return self.page(
+            visit,
+            "message.html",
+            status=status,
+            title=words.title,
+            lines=[words.text] if words.text else [],
+            status_shown=status,
+            actions=actions,
+            wait_seconds=wait_seconds,
+            fan=fan,
+            correlation_id=visit.correlation_id if reference else "",
+            at=visit.now if reference else None,
+        )
+
+    def redirect(self, visit: Visit, url: str) -> Response:
+        """303, so that a reload does not send the form again. `url` is ours or vetted; a path is made absolute."""
+        target = self.site.public_url + url if url.startswith("/") else url
+        response = Response(status_code=303)
+        response.raw_headers.append((b"location", target.encode("ascii")))
+        return self._with_cookies(visit, response)
+
+    def check_form(self, visit: Visit, form: Form) -> None:
+        """Raise CsrfError unless this form is ours, shown to this browser and sign-in."""
+        self.csrf.check(visit.headers, visit.binding, form.get(FIELD, ""))
+
+    def know_browser(self, visit: Visit) -> None:
+        """Give the browser its pre-session cookie if it has none, so that tickets and tokens can be bound to it."""
+        if visit.browser:
+            return
+        visit.browser = base64.urlsafe_b64encode(self.random.token(_BROWSER_SIZE)).rstrip(b"=").decode("ascii")
+        visit.visitor = replace(visit.visitor, browser=hash_browser(visit.browser))
+        visit.cookies_out += self.cookies.set_browser(visit.browser)
+
+    def vet(self, return_to: str | None) -> str | None:
+        """The absolute return URL, or None where there is none or it may not be followed."""
+        if not return_to:
+            return None
+        try:
+            return parse_return_url(return_to, public_url=self.site.public_url, is_known_host=self.is_known_host)
+        except InputError:
+            return None
+
+    def form_targets(self, url: str | None) -> tuple[str, ...]:
+        """Where the answer to a form may redirect to besides ourselves: the app, and what shares our cookie with it."""
+        targets: tuple[str, ...] = ()
+        if url:
+            parts = urlsplit(url)
+            targets = (f"{parts.scheme}://{parts.netloc}",)
+            if self.cookies.domain:
+                targets += origins_of_domain(parts.scheme, self.cookies.domain, str(parts.port or ""))
+        return tuple(target for target in dict.fromkeys(targets) if target != self.site.origin)
+
+    def to_login(self, visit: Visit) -> Response:
+        """Send somebody who is not signed in to the sign-in page, and back here afterwards."""
+        if visit.torn:
+            visit.cookies_out += self.cookies.end_session()
+        return self.redirect(visit, login_path(self.site.public_url + visit.path))
+
+    def _with_cookies(self, visit: Visit, response: Response) -> Response:
+        response.raw_headers.extend(visit.cookies_out)
+        return response
+
+
+def login_path(return_to: str | None) -> str:
+    """The sign-in page's address, with where to go afterwards."""
+    return f"/login?rd={quote(return_to, safe='')}" if return_to else "/login"
+
+
+def subject_of(visit: Visit) -> Subject:
+    """Who is signed in; only for requests that were checked to have somebody."""
+    if visit.subject is None:
+        raise InputError("nobody is signed in")
+    return visit.subject
+
+
+def _sections(user: User | None, here: str) -> list[_Section]:
+    if user is None:
+        return []
+    sections = [("Apps", "/", "apps"), ("Sessions", "/sessions", "sessions")]
+    if user.is_admin:
+        sections.append(("Everybody", "/admin/sessions", "everybody"))
+    return [_Section(title, href, key == here) for title, href, key in sections]

@@ -1,0 +1,77 @@
+"""Errors as a page or as a problem document; needs nothing of the request but whether a person is looking."""
+
+import base64
+from collections.abc import Sequence
+from datetime import datetime
+
+from starlette.responses import Response
+
+from doorward.web.csrf import CsrfError
+from doorward.web.errors import (
+    CSRF_ELSEWHERE,
+    CSRF_STALE,
+    Refusal,
+    Words,
+    problem,
+    status_of,
+    words_for,
+)
+from doorward.web.pages.desk import Desk, Link
+
+_NONCE_SIZE = 16
+_TRY_AGAIN_AFTER = 5
+
+
+class ErrorPages:
+    """Answers exceptions. What the exception says stays inside."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def respond(
+        self, error: Exception, *, navigates: bool, correlation_id: str, now: datetime, back: str = ""
+    ) -> Response:
+        """The answer for an exception. `back`: the path of the page the form was on."""
+        status = status_of(error)
+        words, code = words_for(status), ""
+        if isinstance(error, CsrfError):
+            words, code = (CSRF_ELSEWHERE if error.elsewhere else CSRF_STALE), "CSRF_FAILED"
+        wait = error.retry_after if isinstance(error, Refusal) else 0
+        if navigates:
+            links = [Link("Load it again", back)] if code and back else []
+            response = self._page(status, words, wait, links, correlation_id, now)
+        else:
+            body = problem(status, correlation_id, words=words, code=code, retry_after=wait)
+            response = Response(body, status, media_type="application/problem+json")
+        if isinstance(error, Refusal):
+            response.raw_headers.extend(error.headers)
+        if status == 503:  # noqa: PLR2004 -- the one status besides 429 that names a time to wait
+            response.raw_headers.append((b"retry-after", str(_TRY_AGAIN_AFTER).encode("ascii")))
+        return response
+
+    def _page(
+        self, status: int, words: Words, wait: int, links: Sequence[Link], correlation_id: str, now: datetime
+    ) -> Response:
+        desk = self._desk
+        nonce = base64.b64encode(desk.random.token(_NONCE_SIZE)).decode("ascii")
+        html = desk.templates.render(
+            "message.html",
+            {
+                "nonce": nonce,
+                "static": desk.assets.prefix,
+                "csrf_token": "",
+                "banner": desk.site.banner,
+                "home": "/",
+                "title": words.title,
+                "lines": [words.text],
+                "status_shown": status,
+                "wait_seconds": wait,
+                "actions": [*links, Link("To the start", "/")],
+                "fan": "shut",
+                "correlation_id": correlation_id,
+                "at": now,
+            },
+        )
+        response = Response(html, status, media_type="text/html")
+        response.raw_headers.append((b"content-security-policy", desk.headers.content_policy(nonce=nonce)))
+        return response

@@ -1,0 +1,204 @@
+"""Signing in, and confirming that it is still you (architecture section 8)."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from math import ceil
+from typing import assert_never
+
+from starlette.responses import Response
+
+from doorward.errors import InputError
+from doorward.flows.login import SignIn
+from doorward.flows.outcome import Refused, SignedIn, Started
+from doorward.rules.access import Challenge
+from doorward.rules.login import Failure
+from doorward.rules.policy import Policy
+from doorward.rules.reason import Reason
+from doorward.web.errors import Words, words_for
+from doorward.web.form import Form
+from doorward.web.pages.apps import judge, tile_of
+from doorward.web.pages.desk import Desk, Link, login_path
+from doorward.web.pages.loop import MAX_BOUNCES, find_causes, follow, is_on, read_trail
+from doorward.web.visit import Visit
+
+_INSECURE = Words(
+    "Please use https",
+    "This page was opened with http, and a sign-in made here would be lost: its cookie travels over https only.",
+)
+_STATUS_OF = {
+    # RFC 9110: 403 is for credentials that are insufficient; a 401 would have to name a scheme browsers then ask for.
+    Failure.WRONG: 403,
+    Failure.LOCKED: 429,
+    Failure.THROTTLED: 429,
+    Failure.TICKET_GONE: 409,
+}
+
+
+class LoginPage:
+    """`/login`. GET shows what must be proven next, or goes straight on; POST proves it."""
+
+    def __init__(self, desk: Desk, sign_in: SignIn, policy: Callable[[], Policy]) -> None:
+        self._desk = desk
+        self._sign_in = sign_in
+        self._policy = policy
+
+    async def get(self, visit: Visit) -> Response:
+        """Show the form, or send on whoever needs none."""
+        return_to = visit.query.get("rd")
+        target = self._desk.vet(return_to)
+        if self._is_insecure(visit):
+            return self._insecure(visit, return_to)
+        trail = read_trail(visit.trail)
+        if visit.torn:
+            visit.cookies_out += self._desk.cookies.end_session()
+        if visit.subject is None:
+            if target is not None and is_on(trail, target, visit.now):
+                return self._loop(visit, target)
+            return await self._begin(visit, return_to)
+        if target is None:
+            return self._desk.redirect(visit, "/?return=refused" if return_to else "/")
+        if self._needs_proof(visit, target):
+            return await self._begin(visit, return_to)
+        return self._go_on(visit, target)
+
+    async def post(self, visit: Visit, form: Form) -> Response:
+        """Try a password."""
+        if self._is_insecure(visit):
+            return self._insecure(visit, form.get("rd"))
+        if "rd" in visit.query:
+            raise InputError("the return address is given twice")
+        self._desk.check_form(visit, form)
+        token = form.get("ticket", "")
+        # A step-up ticket remembers whose it is; what the form says about the account is ignored then.
+        started = await self._sign_in.find(token, visit.visitor, now=visit.now)
+        if started is None:
+            return await self._begin(visit, form.get("rd"), failure=Refused(Failure.TICKET_GONE))
+        outcome = await self._sign_in.submit_password(
+            token,
+            visit.visitor,
+            login=form.get("login", ""),
+            password=form.get("password", ""),
+            remember="remember" in form,
+            previous=visit.fingerprint,
+            now=visit.now,
+        )
+        match outcome:
+            case SignedIn():
+                return welcome(self._desk, visit, outcome, refused=started.return_refused)
+            case Refused(Failure.TICKET_GONE):
+                return await self._begin(visit, form.get("rd"), failure=outcome)
+            case Refused():
+                return self._show(visit, started, form.get("rd"), failure=outcome, form=form)
+            case _:
+                assert_never(outcome)
+
+    async def _begin(self, visit: Visit, return_to: str | None, *, failure: Refused | None = None) -> Response:
+        self._desk.know_browser(visit)
+        started = await self._sign_in.begin(
+            visit.visitor, return_to=return_to or None, now=visit.now, subject=visit.subject
+        )
+        if isinstance(started, Refused):
+            return self._slow_down(visit, started)
+        return self._show(visit, started, return_to, failure=failure)
+
+    def _show(
+        self,
+        visit: Visit,
+        started: Started,
+        return_to: str | None,
+        *,
+        failure: Refused | None = None,
+        form: Form | None = None,
+    ) -> Response:
+        account = started.account
+        wait = seconds(failure.retry_after) if failure else 0
+        response = self._desk.page(
+            visit,
+            "login.html",
+            status=_STATUS_OF[failure.failure] if failure else 200,
+            form_targets=self._desk.form_targets(started.return_url),
+            app=tile_of(self._policy(), started.return_url),
+            confirming=account is not None,
+            login=account.name if account else (form or {}).get("login", ""),
+            ticket=started.token,
+            rd=return_to or "",
+            remember_offer=self._desk.site.remember_for,
+            remember="remember" in (form or {}),
+            problem=failure.failure.sentence if failure else "",
+            wait_seconds=wait,
+            note="The address you came from is not one we lead back to. You will see your apps."
+            if started.return_refused
+            else "",
+        )
+        if wait:
+            response.raw_headers.append((b"retry-after", str(wait).encode("ascii")))
+        return response
+
+    def _slow_down(self, visit: Visit, refused: Refused) -> Response:
+        wait = max(seconds(refused.retry_after), 1)
+        response = self._desk.message(visit, words_for(429), status=429, wait_seconds=wait)
+        response.raw_headers.append((b"retry-after", str(wait).encode("ascii")))
+        return response
+
+    def _needs_proof(self, visit: Visit, target: str) -> bool:
+        verdict = judge(self._policy(), target, visit.subject, visit.visitor.address, now=visit.now)
+        # The gate adds `fresh` because it knows the method, too; asking once more than needed is the safe side.
+        return "fresh" in visit.query or (isinstance(verdict, Challenge) and verdict.reason is Reason.NOT_FRESH)
+
+    def _go_on(self, visit: Visit, target: str) -> Response:
+        trail = follow(read_trail(visit.trail), target, visit.now)
+        if trail.count > MAX_BOUNCES:
+            return self._loop(visit, target)
+        visit.cookies_out += self._desk.cookies.set_trail(trail.text)
+        return self._desk.redirect(visit, target)
+
+    def _loop(self, visit: Visit, target: str) -> Response:
+        site, cookies = self._desk.site, self._desk.cookies
+        causes = find_causes(
+            target,
+            public_host=site.host,
+            cookie_domain=cookies.domain,
+            secure=cookies.secure,
+            scheme=visit.scheme,
+            signed_in=visit.subject is not None,
+            torn=visit.torn,
+        )
+        # The trail ends here, so that trying again gives another try and not this page.
+        visit.cookies_out += cookies.end_trail()
+        return self._desk.page(
+            visit,
+            "loop.html",
+            status=409,
+            app=tile_of(self._policy(), target),
+            signed_in=visit.subject is not None,
+            causes=causes,
+            causes_seen=any(cause.seen for cause in causes),
+            again=login_path(target),
+            correlation_id=visit.correlation_id,
+        )
+
+    def _is_insecure(self, visit: Visit) -> bool:
+        return self._desk.cookies.secure and visit.scheme == "http"
+
+    def _insecure(self, visit: Visit, return_to: str | None) -> Response:
+        link = self._desk.site.public_url + login_path(return_to if self._desk.vet(return_to) else None)
+        return self._desk.message(visit, _INSECURE, status=400, actions=[Link("Open it with https", link)])
+
+
+def welcome(desk: Desk, visit: Visit, signed_in: SignedIn, *, refused: bool = False) -> Response:
+    """Give a browser its new sign-in and send it on."""
+    session = signed_in.session
+    outlives = session.remembered or desk.cookies.persistent
+    visit.cookies_out += desk.cookies.set_session(
+        signed_in.cookie, expires_at=session.expires_at if outlives else None, now=visit.now
+    )
+    visit.cookies_out += desk.cookies.set_device(signed_in.device)
+    if not signed_in.return_url:
+        return desk.redirect(visit, "/?return=refused" if refused else "/")
+    visit.cookies_out += desk.cookies.set_trail(follow(None, signed_in.return_url, visit.now).text)
+    return desk.redirect(visit, signed_in.return_url)
+
+
+def seconds(span: timedelta) -> int:
+    """Whole seconds, rounded up: waiting that long is enough."""
+    return ceil(span.total_seconds())

@@ -1,0 +1,143 @@
+"""Sessions: my own, and for administrators everybody's."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from starlette.responses import Response
+
+from doorward.errors import ForbiddenError, InputError, NotFoundError
+from doorward.flows.account import Account
+from doorward.flows.admin import Actor, Administration, actor_of
+from doorward.rules.session import Session, SessionHandle
+from doorward.web.form import Form
+from doorward.web.pages.desk import Desk, subject_of
+from doorward.web.pages.device import name_device
+from doorward.web.visit import Visit
+
+PAGE_SIZE = 50
+_MAX_OFFSET = 1_000_000
+_NOTES = {
+    "ended": "That sign-in has ended. Its browser is locked out from now on.",
+    "others": "All your other sign-ins have ended.",
+    "gone": "That sign-in had already ended.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A session as a page shows it. `handle` is its public name; it opens nothing."""
+
+    handle: str
+    device: str
+    address: str
+    who: str
+    created_at: datetime
+    last_seen_at: datetime
+    expires_at: datetime
+    remembered: bool
+    here: bool
+
+
+class SessionsPage:
+    """`/sessions`, `/sessions/end` and `/admin/sessions`."""
+
+    def __init__(self, desk: Desk, account: Account, administration: Administration) -> None:
+        self._desk = desk
+        self._account = account
+        self._administration = administration
+
+    async def get(self, visit: Visit) -> Response:
+        """My sessions."""
+        if visit.subject is None:
+            return self._desk.to_login(visit)
+        subject = visit.subject
+        sessions = await self._account.list_sessions(subject, now=visit.now)
+        rows = [_row(session, "", subject.session.handle) for session in sessions]
+        # This browser first: it is what the others are compared with.
+        rows.sort(key=lambda row: not row.here)
+        return self._page(visit, rows, here="sessions", everybody=False)
+
+    async def get_all(self, visit: Visit) -> Response:
+        """Everybody's, a page at a time."""
+        if visit.subject is None:
+            return self._desk.to_login(visit)
+        offset = _parse_offset(visit.query.get("offset", "0"))
+        found = await self._administration.list_sessions(
+            self._actor(visit), now=visit.now, limit=PAGE_SIZE + 1, offset=offset
+        )
+        here = visit.subject.session.handle
+        rows = [_row(session, f"{user.display_name} ({user.name})", here) for session, user in found[:PAGE_SIZE]]
+        path = "/admin/sessions?offset="
+        return self._page(
+            visit,
+            rows,
+            here="everybody",
+            everybody=True,
+            newer=f"{path}{max(offset - PAGE_SIZE, 0)}" if offset else "",
+            older=f"{path}{offset + PAGE_SIZE}" if len(found) > PAGE_SIZE else "",
+        )
+
+    async def post_end(self, visit: Visit, form: Form) -> Response:
+        """End one, or all of mine but this."""
+        if visit.subject is None:
+            raise ForbiddenError("nobody is signed in")
+        self._desk.check_form(visit, form)
+        subject = subject_of(visit)
+        which = form.get("which", "")
+        as_admin = form.get("from") == "admin"
+        if which == "others":
+            await self._account.end_other_sessions(subject, visit.visitor, now=visit.now)
+            return self._desk.redirect(visit, "/sessions?done=others")
+        handle = SessionHandle(which)
+        if handle == subject.session.handle:
+            await self._account.end_session(subject, handle, visit.visitor, now=visit.now)
+            visit.cookies_out += self._desk.cookies.end_session()
+            visit.cookies_out += self._desk.cookies.end_trail()
+            return self._desk.redirect(visit, "/signed-out")
+        try:
+            if as_admin:
+                ended = await self._administration.end_session(self._actor(visit), handle, now=visit.now)
+            else:
+                ended = await self._account.end_session(subject, handle, visit.visitor, now=visit.now)
+        except NotFoundError:
+            ended = False
+        page = "/admin/sessions" if as_admin else "/sessions"
+        return self._desk.redirect(visit, f"{page}?done={'ended' if ended else 'gone'}")
+
+    def _actor(self, visit: Visit) -> Actor:
+        return actor_of(subject_of(visit), visit.visitor)
+
+    def _page(
+        self, visit: Visit, rows: list[Row], *, here: str, everybody: bool, newer: str = "", older: str = ""
+    ) -> Response:
+        return self._desk.page(
+            visit,
+            "sessions.html",
+            here=here,
+            everybody=everybody,
+            sessions=rows,
+            others=any(not row.here for row in rows),
+            note=_NOTES.get(visit.query.get("done", ""), ""),
+            newer=newer,
+            older=older,
+        )
+
+
+def _row(session: Session, who: str, current: SessionHandle) -> Row:
+    return Row(
+        handle=session.handle,
+        device=name_device(session.user_agent),
+        address=session.address,
+        who=who,
+        created_at=session.created_at,
+        last_seen_at=session.last_seen_at,
+        expires_at=session.expires_at,
+        remembered=session.remembered,
+        here=session.handle == current,
+    )
+
+
+def _parse_offset(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > len(str(_MAX_OFFSET)):
+        raise InputError("the offset is not a number")
+    return min(int(text), _MAX_OFFSET)

@@ -1,0 +1,9 @@
+// Enhancement only: every page works without this.
+import { runCountdowns } from "./countdown.js";
+import { showRelativeTimes } from "./relative-time.js";
+import { addReveal } from "./reveal.js";
+
+runCountdowns(document);
+showRelativeTimes(document);
+addReveal(document);
+document.querySelector("[data-focus]")?.focus();

@@ -1,0 +1,126 @@
+"""The cookies we set, with their attributes in one place (attack J12).
+
+- session: for `cookie.domain`, or our host only; as long as the browser, or the session where it is remembered. The
+  sign-in; the gate reads it.
+- browser: our host only, a year. Binds tickets, and before anybody signed in the CSRF token, to one browser.
+- device: our host only, half a year. A browser its owner signed in with is not locked out by strangers.
+- csrf: our host only, as long as the browser. The second half of the CSRF check.
+- trail: our host only, a minute. Notices a browser that goes round in circles.
+
+"Our host only" is `__Host-` where cookies are secure. A deletion repeats the attributes of what it deletes, for a
+browser ignores it otherwise.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from doorward.web.headers import RawHeaders
+
+_VALUE = re.compile(r"[A-Za-z0-9._~+/=-]*")
+_BROWSER_LIFE = timedelta(days=365)
+_DEVICE_LIFE = timedelta(days=180)
+_TRAIL_LIFE = timedelta(seconds=60)
+_DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Cookies:
+    """Names and attributes. `domain` is empty for a cookie of our host only; `same_site` speaks of the session cookie.
+
+    `persistent`: the session cookie outlives the browser even when not remembered (profile value).
+    """
+
+    session: str
+    secure: bool
+    domain: str = ""
+    same_site: str = "Lax"
+    persistent: bool = False
+    csrf_name: str = ""
+    csrf_http_only: bool = True
+    csrf_same_site: str = "Strict"
+
+    def __post_init__(self) -> None:
+        if self.domain and not _DOMAIN.fullmatch(self.domain):
+            raise ValueError("a cookie domain is a lower-case host name without a leading dot")
+
+    @property
+    def browser(self) -> str:
+        """Name of the pre-session cookie."""
+        return self._host_only("doorward-browser")
+
+    @property
+    def device(self) -> str:
+        """Name of the device marker."""
+        return self._host_only("doorward-device")
+
+    @property
+    def csrf(self) -> str:
+        """Name of the CSRF cookie."""
+        return self.csrf_name or self._host_only("doorward-csrf")
+
+    @property
+    def trail(self) -> str:
+        """Name of the cookie that notices circles."""
+        return self._host_only("doorward-trail")
+
+    def set_session(self, value: str, *, expires_at: datetime | None, now: datetime) -> RawHeaders:
+        """Give the browser its sign-in. `expires_at` only where it is to outlive the browser session."""
+        life = expires_at - now if expires_at is not None else None
+        return [self._line(self.session, value, domain=self.domain, same_site=self.same_site, life=life)]
+
+    def end_session(self) -> RawHeaders:
+        """Take the sign-in back, under our domain and, should a copy lie there, under our host alone (J06)."""
+        lines = [self._line(self.session, "", domain=self.domain, same_site=self.same_site, life=timedelta(0))]
+        if self.domain:
+            lines.append(self._line(self.session, "", same_site=self.same_site, life=timedelta(0)))
+        return lines
+
+    def set_browser(self, value: str) -> RawHeaders:
+        """Give the browser a name of its own before anybody signs in."""
+        return [self._line(self.browser, value, life=_BROWSER_LIFE)]
+
+    def set_device(self, value: str) -> RawHeaders:
+        """Remember that somebody signed in here."""
+        return [self._line(self.device, value, life=_DEVICE_LIFE)]
+
+    def set_csrf(self, value: str) -> RawHeaders:
+        """The cookie half of the CSRF check."""
+        return [self._line(self.csrf, value, same_site=self.csrf_same_site, http_only=self.csrf_http_only)]
+
+    def set_trail(self, value: str) -> RawHeaders:
+        """Note a redirect to an app."""
+        return [self._line(self.trail, value, life=_TRAIL_LIFE)]
+
+    def end_trail(self) -> RawHeaders:
+        """Forget the redirects."""
+        return [self._line(self.trail, "", life=timedelta(0))]
+
+    def _host_only(self, name: str) -> str:
+        return f"__Host-{name}" if self.secure else name
+
+    def _line(
+        self,
+        name: str,
+        value: str,
+        *,
+        domain: str = "",
+        same_site: str = "Lax",
+        http_only: bool = True,
+        life: timedelta | None = None,
+    ) -> tuple[bytes, bytes]:
+        if not _VALUE.fullmatch(value):
+            raise ValueError(f"a value that cannot stand in the cookie {name}")
+        parts = [f"{name}={value}", "Path=/"]
+        if domain:
+            parts.append(f"Domain={domain}")
+        if life is not None:
+            parts.append(f"Max-Age={max(int(life.total_seconds()), 0)}")
+            if life <= timedelta(0):
+                parts.append("Expires=Thu, 01 Jan 1970 00:00:00 GMT")
+        if self.secure:
+            parts.append("Secure")
+        if http_only:
+            parts.append("HttpOnly")
+        parts.append(f"SameSite={same_site}")
+        return b"set-cookie", "; ".join(parts).encode("ascii")

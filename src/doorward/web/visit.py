@@ -1,0 +1,125 @@
+"""One request of one browser, read once: what pages and API go by, and nothing is decided by anything else.
+
+SECURITY: the framework's `request.url` is built from the Host header; nothing here or above uses it (attack B19).
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from starlette.types import Scope
+
+from doorward.errors import InputError
+from doorward.flows.visitor import Visitor, hash_browser
+from doorward.rules.cookie import find_cookies
+from doorward.rules.session import Fingerprint, Subject
+from doorward.rules.token import read_cookie
+from doorward.web.client import Trust
+from doorward.web.errors import wants_page
+from doorward.web.form import Form, parse_pairs
+from doorward.web.headers import RawHeaders
+from doorward.web.session_cookie import Cookies
+
+FindSubject = Callable[[Fingerprint, datetime], Awaitable[Subject | None]]
+
+
+@dataclass(slots=True)
+class Visit:
+    """A request. `scheme` is "http" or "https" as told by a trusted proxy or seen by ourselves, "" where nobody knows.
+
+    `fingerprint` belongs to a cookie of ours with a good MAC, whether or not its session lives; `subject` only to a
+    session that counts at `now`. `torn`: the browser sent our session cookie more than once, which counts as none.
+    `cookies_out` are Set-Cookie lines that go with whatever is answered.
+    """
+
+    method: str
+    path: str
+    query: Form
+    headers: list[tuple[bytes, bytes]]
+    scheme: str
+    visitor: Visitor
+    browser: str
+    now: datetime
+    correlation_id: str
+    navigates: bool
+    fingerprint: Fingerprint | None = None
+    subject: Subject | None = None
+    torn: bool = False
+    trail: str = ""
+    cookies_out: RawHeaders = field(default_factory=list)
+
+    @property
+    def binding(self) -> bytes:
+        """What a CSRF token of this visit is bound to: the sign-in, or before it the browser; b"" without either."""
+        if self.subject is not None:
+            return b"session:" + self.subject.session.fingerprint
+        return b"browser:" + self.visitor.browser if self.visitor.browser else b""
+
+
+@dataclass(frozen=True, slots=True)
+class Reader:
+    """Turns an ASGI scope into a Visit."""
+
+    cookies: Cookies
+    trust: Trust
+    signing_key: bytes
+    find_subject: FindSubject
+
+    async def read(self, scope: Scope, *, now: datetime, correlation_id: str) -> Visit:
+        """Read a request. InputError where it is malformed; UnavailableError where the session cannot be looked up."""
+        headers: list[tuple[bytes, bytes]] = list(scope["headers"])
+        client = scope.get("client")
+        peer: str = client[0] if client else ""
+        lines = [value for name, value in headers if name == b"cookie"]
+        browser = self._own(lines, self.cookies.browser)
+        values = find_cookies(lines, self.cookies.session.encode("ascii"))
+        visit = Visit(
+            method=scope["method"],
+            path=scope["path"],
+            query=parse_pairs(scope["query_string"]),
+            headers=headers,
+            scheme=self._scheme(peer, headers, scope.get("scheme", "")),
+            visitor=Visitor(
+                address=self.trust.client_address(peer, _joined(headers, b"x-forwarded-for")),
+                user_agent=(find_header(headers, b"user-agent") or b"").decode("utf-8", "replace"),
+                browser=hash_browser(browser),
+                device=self._own(lines, self.cookies.device),
+            ),
+            browser=browser,
+            now=now,
+            correlation_id=correlation_id,
+            navigates=wants_page(lambda name: find_header(headers, name)),
+            torn=len(values) > 1,
+            trail=self._own(lines, self.cookies.trail),
+        )
+        if len(values) == 1:
+            visit.fingerprint = read_cookie(values[0], self.signing_key)
+        if visit.fingerprint is not None:
+            visit.subject = await self.find_subject(visit.fingerprint, now)
+        return visit
+
+    def _own(self, lines: list[bytes], name: str) -> str:
+        values = find_cookies(lines, name.encode("ascii"))
+        # Values of ours are ASCII; anything else under our name was put there by somebody else.
+        return values[0].decode("ascii") if len(values) == 1 and values[0].isascii() else ""
+
+    def _scheme(self, peer: str, headers: list[tuple[bytes, bytes]], own: str) -> str:
+        if not self.trust.trusts(peer):
+            return ""
+        told = find_header(headers, b"x-forwarded-proto")
+        if told is None:
+            return own if own == "https" else ""
+        return told.decode("ascii", "replace") if told in {b"http", b"https"} else ""
+
+
+def find_header(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    """The value of a header that is there exactly once. InputError where it is there more often."""
+    values = [value for key, value in headers if key == name]
+    if len(values) > 1:
+        raise InputError(f"the header {name.decode('ascii')} is there twice")
+    return values[0] if values else None
+
+
+def _joined(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes | None:
+    values = [value for key, value in headers if key == name]
+    return b",".join(values) if values else None
