@@ -1,0 +1,413 @@
+"""The whole application for people over storage in memory: real pages, real flows, real CSRF; only the world is fake.
+
+`Door` is a Doorward, `Browser` somebody in front of it who keeps cookies and follows nothing by himself.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from html import unescape
+from urllib.parse import urlencode
+
+from doorward.flows.accepting import PasswordRules
+from doorward.flows.account import Account
+from doorward.flows.admin import CLI, Administration
+from doorward.flows.bundle import Flows
+from doorward.flows.login import SignIn
+from doorward.flows.logout import SignOut
+from doorward.flows.methods.password import PasswordMethod
+from doorward.flows.opening import Opening, SessionTerms
+from doorward.flows.setup import Setup
+from doorward.flows.throttle import LoginLimits, Throttle
+from doorward.interfaces import Verified
+from doorward.rules.envelope import Place, derive, seal, unseal
+from doorward.rules.identity import User
+from doorward.rules.password import PasswordPolicy
+from doorward.rules.policy import App, Audience, Effect, Policy, Requirement, Rule, parse_host_pattern
+from doorward.rules.redirect import parse_return_url
+from doorward.rules.session import Fingerprint, Subject
+from doorward.web.client import Trust
+from doorward.web.csrf import CsrfGuard
+from doorward.web.headers import HeaderPolicy
+from doorward.web.health import Health, State
+from doorward.web.pages.assets import Assets
+from doorward.web.pages.desk import Desk, Site
+from doorward.web.pages.errors import ErrorPages
+from doorward.web.pages.routes import build_routes
+from doorward.web.pages.templates import Templates
+from doorward.web.server import Server
+from doorward.web.session_cookie import Cookies
+from doorward.web.visit import Reader
+from tests.fakes.records import FakeStore
+from tests.fakes.system import FakeClock, FakeRandom
+
+PASSWORD = "Correct-horse-7-battery"
+SIGNING_KEY = bytes(range(32))
+
+
+class FakeHasher:
+    """`interfaces.PasswordHasher`, quick and readable."""
+
+    async def hash(self, password: str) -> str:
+        return "fake:" + hashlib.sha256(password.encode()).hexdigest()
+
+    async def verify(self, password: str, hashed: str | None) -> Verified:
+        return Verified(right=hashed == await self.hash(password))
+
+    def queued(self) -> int:
+        return 0
+
+
+class FakeKeyring:
+    """`interfaces.Keyring` with one master key."""
+
+    _master = bytes(32)
+
+    def __init__(self) -> None:
+        self._random = FakeRandom("keyring")
+
+    def seal(self, place: Place, plaintext: bytes) -> str:
+        return seal(self._master, place, plaintext, entropy=self._random.token(12))
+
+    def unseal(self, place: Place, sealed: str) -> bytes:
+        from doorward.rules.envelope import key_id
+
+        return unseal({key_id(self._master): self._master}, place, sealed)
+
+    def derive(self, purpose: str) -> bytes:
+        return derive(self._master, purpose)
+
+
+@dataclass
+class FakeLog:
+    """`interfaces.Log` that remembers."""
+
+    lines: list[tuple[str, str, Mapping[str, object]]] = field(default_factory=list)
+
+    def debug(self, event: str, **fields: object) -> None:
+        self.lines.append(("debug", event, fields))
+
+    def info(self, event: str, **fields: object) -> None:
+        self.lines.append(("info", event, fields))
+
+    def warning(self, event: str, **fields: object) -> None:
+        self.lines.append(("warning", event, fields))
+
+    def error(self, event: str, **fields: object) -> None:
+        self.lines.append(("error", event, fields))
+
+
+class FakeTally:
+    """`interfaces.Tally` that nobody reads."""
+
+    def __getattr__(self, name: str):
+        return lambda *_args, **_fields: None
+
+
+@dataclass
+class Answer:
+    """What came back, as bytes on the wire."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+    def header(self, name: str) -> str:
+        """The only value of a header; fails when it is there twice."""
+        values = self.all(name)
+        assert len(values) <= 1, f"{name} is there {len(values)} times"
+        return values[0] if values else ""
+
+    def all(self, name: str) -> list[str]:
+        return [value.decode() for key, value in self.headers if key == name.encode()]
+
+    @property
+    def location(self) -> str:
+        return self.header("location")
+
+    def hidden(self, name: str) -> str:
+        """The value of a form's field."""
+        found = re.search(rf'<input[^>]*name="{name}"[^>]*value="([^"]*)"', self.text)
+        assert found, f"no field {name} in the page"
+        return unescape(found[1])
+
+
+async def call_app(
+    app, method: str, target: str, headers: list[tuple[bytes, bytes]], body: bytes = b"", *, peer: str = "127.0.0.1"
+) -> Answer:
+    """One request straight into an ASGI application, headers as given."""
+    path, _, query = target.partition("?")
+    from urllib.parse import unquote
+
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": query.encode("latin-1"),
+        "root_path": "",
+        "headers": headers,
+        "client": (peer, 40000) if peer else None,
+        "server": ("127.0.0.1", 8080),
+    }
+    sent: list[dict] = []
+    pieces = [body[at : at + 4096] for at in range(0, len(body), 4096)] or [b""]
+
+    async def receive() -> dict:
+        piece = pieces.pop(0)
+        return {"type": "http.request", "body": piece, "more_body": bool(pieces)}
+
+    async def send(message: dict) -> None:
+        sent.append(message)
+
+    await app(scope, receive, send)
+    start = sent[0]
+    content = b"".join(message.get("body", b"") for message in sent[1:])
+    return Answer(start["status"], list(start["headers"]), content)
+
+
+class Door:
+    """A Doorward at `public_url` with apps `grafana` (alice, admins), `vault` (admins, fresh) and `wiki` (any user)."""
+
+    def __init__(
+        self,
+        *,
+        public_url: str = "https://auth.example.test",
+        cookie_domain: str = "example.test",
+        policy: Policy | None = None,
+        trust: Trust | None = None,
+        site: Site | None = None,
+        headers: HeaderPolicy | None = None,
+    ) -> None:
+        self.public_url = public_url
+        secure = public_url.startswith("https:")
+        self.clock = FakeClock()
+        self.random = FakeRandom()
+        self.store = FakeStore()
+        self.log = FakeLog()
+        self.policy = policy or sample_policy()
+        self.cookies = Cookies(session="doorward", secure=secure, domain=cookie_domain)
+        self.assets = Assets()
+        self.templates = Templates()
+        self.headers = headers or HeaderPolicy(hsts_seconds=31536000 if secure else None)
+        keyring = FakeKeyring()
+        self.site = site or Site(public_url=public_url, contact="ops@example.test")
+        self.csrf = CsrfGuard(keyring.derive("csrf"), self.site.origin, self.cookies.csrf, self.random)
+        self.flows = self._connect(keyring)
+        self.desk = Desk(
+            site=self.site,
+            headers=self.headers,
+            cookies=self.cookies,
+            csrf=self.csrf,
+            random=self.random,
+            templates=self.templates,
+            assets=self.assets,
+            is_known_host=self.is_known_host,
+        )
+        self.gate_calls: list[str] = []
+        self.health = Health(self._probe)
+        self.health.state = State.SERVING
+        self.server = Server(
+            gate=self._gate,
+            api=self._api,
+            routes=build_routes(self.desk, self.flows, lambda: self.policy),
+            assets=self.assets,
+            errors=ErrorPages(self.desk),
+            reader=Reader(self.cookies, trust or Trust(), SIGNING_KEY, self.find_subject),
+            health=self.health,
+            headers=self.headers,
+            public_url=public_url,
+            clock=self.clock,
+            random=self.random,
+            log=self.log,
+        )
+
+    def is_known_host(self, host: str) -> bool:
+        return self.policy.for_host(host).is_known
+
+    async def find_subject(self, fingerprint: Fingerprint, now: datetime) -> Subject | None:
+        return await self.flows.account.find_subject(fingerprint, now=now)
+
+    async def add_user(self, name: str, *, admin: bool = False, display_name: str = "") -> User:
+        user = await self.flows.administration.add_user(
+            CLI,
+            name=name,
+            display_name=display_name or name.title(),
+            email=f"{name}@example.test",
+            password=PASSWORD,
+            groups=("admins",) if admin else (),
+            is_admin=admin,
+            now=self.clock.now(),
+        )
+        assert isinstance(user, User)
+        return user
+
+    async def setup_token(self) -> str:
+        token = await self.flows.setup.issue(now=self.clock.now())
+        assert token is not None
+        return token
+
+    def _connect(self, keyring: FakeKeyring) -> Flows:
+        store, random = self.store, self.random
+        password = PasswordMethod(records=store.records, hasher=FakeHasher(), keyring=keyring)
+        rules = PasswordRules(PasswordPolicy(), lambda word: word in {"password123!", "qwertz12345!"})
+        opening = Opening(
+            sessions=store.sessions,
+            random=random,
+            signing_key=SIGNING_KEY,
+            device_key=keyring.derive("device"),
+            terms=SessionTerms(),
+        )
+        throttle = Throttle(
+            counters=store.counters,
+            limits=LoginLimits(),
+            name_key=keyring.derive("names"),
+            device_key=keyring.derive("device"),
+        )
+        sign_in = SignIn(
+            records=store.records,
+            tickets=store.tickets,
+            throttle=throttle,
+            opening=opening,
+            password=password,
+            parse_return=lambda text: parse_return_url(
+                text, public_url=self.public_url, is_known_host=self.is_known_host
+            ),
+            clock=self.clock,
+            pause=self._pause,
+            random=random,
+            tally=FakeTally(),
+        )
+        return Flows(
+            sign_in=sign_in,
+            sign_out=SignOut(records=store.records, sessions=store.sessions),
+            setup=Setup(
+                records=store.records,
+                tickets=store.tickets,
+                opening=opening,
+                password=password,
+                rules=rules,
+                random=random,
+            ),
+            account=Account(records=store.records, sessions=store.sessions, live=store.live_view),
+            administration=Administration(
+                records=store.records, sessions=store.sessions, password=password, rules=rules, random=random
+            ),
+        )
+
+    async def _pause(self, seconds: float, /) -> None:
+        self.clock.advance(timedelta(seconds=seconds))
+
+    async def _probe(self) -> None:
+        self.store.check()
+
+    async def _gate(self, scope, receive, send) -> None:
+        self.gate_calls.append(scope["path"])
+        await send({"type": "http.response.start", "status": 401, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _api(self, scope, receive, send) -> None:
+        while (await receive()).get("more_body"):
+            pass
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"application/json")]})
+        await send({"type": "http.response.body", "body": b"{}"})
+
+
+class Browser:
+    """Somebody in front of a door. Keeps cookies as a browser does, as far as these tests need."""
+
+    def __init__(
+        self, door: Door, *, agent: str = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko Firefox/140.0"
+    ) -> None:
+        self.door = door
+        self.agent = agent
+        self.jar: dict[str, str] = {}
+
+    async def get(self, target: str, **headers: str) -> Answer:
+        return await self._send("GET", target, headers)
+
+    async def post(self, target: str, fields: Mapping[str, str], **headers: str) -> Answer:
+        told = {"origin": self.door.site.origin, "sec_fetch_site": "same-origin", **headers}
+        body = urlencode(fields).encode()
+        told.setdefault("content_type", "application/x-www-form-urlencoded")
+        return await self._send("POST", target, told, body)
+
+    async def sign_in(self, name: str, *, rd: str = "", password: str = PASSWORD, remember: bool = False) -> Answer:
+        from urllib.parse import quote
+
+        page = await self.get("/login" + (f"?rd={quote(rd, safe='')}" if rd else ""))
+        assert page.status == 200, page.text
+        return await self.post("/login", login_fields(page, name, password, remember=remember))
+
+    async def _send(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
+        lines = {
+            "host": self.door.site.origin.partition("://")[2],
+            "user-agent": self.agent,
+            "accept": "text/html,application/xhtml+xml",
+            "sec-fetch-mode": "navigate",
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        if self.jar and "cookie" not in lines:
+            lines["cookie"] = "; ".join(f"{name}={value}" for name, value in self.jar.items())
+        if body:
+            lines["content-length"] = str(len(body))
+        raw = [(name.encode(), value.encode()) for name, value in lines.items() if value]
+        answer = await call_app(self.door.server, method, target, raw, body)
+        for line in answer.all("set-cookie"):
+            pair, _, attributes = line.partition("; ")
+            name, _, value = pair.partition("=")
+            if "Max-Age=0" in attributes:
+                self.jar.pop(name, None)
+            else:
+                self.jar[name] = value
+        return answer
+
+
+def login_fields(page: Answer, name: str, password: str = PASSWORD, *, remember: bool = False) -> dict[str, str]:
+    """What a person's form sends."""
+    fields = {
+        "csrf_token": page.hidden("csrf_token"),
+        "ticket": page.hidden("ticket"),
+        "login": name,
+        "password": password,
+    }
+    if 'name="rd"' in page.text:
+        fields["rd"] = page.hidden("rd")
+    if remember:
+        fields["remember"] = "1"
+    return fields
+
+
+def sample_policy() -> Policy:
+    """Three apps: one for named people, one that wants a fresh sign-in, one for everybody who has an account."""
+    grafana, vault, wiki, secret = (_hosts(f"{name}.example.test") for name in ("grafana", "vault", "wiki", "secret"))
+    return Policy(
+        [
+            Rule("dashboards", Effect.ALLOW, grafana, users=frozenset({"alice"}), groups=frozenset({"admins"})),
+            Rule("vault", Effect.ALLOW, vault, groups=frozenset({"admins"})),
+            Rule("vault fresh", Effect.REQUIRE, vault, audience=Audience.ANYONE,
+                 requirement=Requirement(fresh=timedelta(minutes=15))),
+            Rule("wiki", Effect.ALLOW, wiki, audience=Audience.ANY_USER),
+        ],
+        apps=[
+            App("Grafana", grafana, "Dashboards of the whole house", "chart"),
+            App("Vault", vault, "Keys and certificates", "key"),
+            App("Wiki", wiki, "What we know", "book"),
+            App("Secret", secret, "Nobody may see this", "🔒", "carol@example.test"),
+        ],
+    )  # fmt: skip
+
+
+def _hosts(name: str):
+    pattern = parse_host_pattern(name)
+    assert pattern is not None
+    return (pattern,)
