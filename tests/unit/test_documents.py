@@ -1,0 +1,74 @@
+"""The documents tell the truth: their examples load, and what is generated in them is not stale."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from doorward.config.load import parse_config
+from doorward.config.policy import build_policy
+from doorward.rules.access import Allow, Challenge, Deny, Verdict, decide
+from doorward.rules.identity import User, UserId
+from doorward.rules.request import AccessRequest, parse_target
+from doorward.rules.session import Fingerprint, Method, Session, SessionHandle, Subject
+
+ROOT = Path(__file__).parents[2]
+HOME = {"server.public_url": "https://auth.example.com", "cookie.domain": "example.com"}
+NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
+
+
+def examples(document: str) -> list[str]:
+    return re.findall(r"^```yaml\n(.*?)^```", (ROOT / document).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+
+
+@pytest.mark.parametrize("document", ["docs/policy.md", "docs/operations.md"])
+def test_every_configuration_shown_in_the_documents_loads(document: str) -> None:
+    shown = examples(document)
+    assert shown
+    for example in shown:
+        build_policy(parse_config(example.encode(), environ={}, overrides=HOME).config)
+
+
+def ask(example: str, name: str | None, url: str, *, client: str = "203.0.113.9", method: str = "GET") -> Verdict:
+    from ipaddress import ip_address
+
+    policy = build_policy(parse_config(example.encode(), environ={}, overrides=HOME).config)
+    host, _, rest = url.partition("/")
+    path, target, ambiguous = parse_target(b"/" + rest.encode())
+    request = AccessRequest(method, "https", host, path, target, ambiguous, ip_address(client))
+    return decide(request, subject(name) if name else None, policy, now=NOON)
+
+
+def subject(name: str) -> Subject:
+    user_id = UserId(name)
+    email = f"{name}@example.com"
+    user = User(
+        user_id, name, name.title(), email, frozenset(), is_admin=False, enabled=True, generation=1, created_at=NOON
+    )
+    session = Session(
+        Fingerprint(bytes(32)), SessionHandle("h"), user_id, 1, NOON, NOON, NOON.replace(day=5), None, NOON,
+        frozenset({Method.PASSWORD}), remembered=False, user_agent="", address="",
+    )  # fmt: skip
+    return Subject(user, session)
+
+
+def test_the_first_example_of_the_policy_page_does_what_its_comments_say() -> None:
+    first = examples("docs/policy.md")[0]
+    assert isinstance(ask(first, "dan", "wiki.example.com/"), Allow)
+    assert isinstance(ask(first, "bob", "wiki.example.com/"), Deny)
+    assert isinstance(ask(first, "dan", "other.example.com/"), Deny)
+    assert isinstance(ask(first, "carol", "other.example.com/"), Allow)
+    assert isinstance(ask(first, None, "wiki.example.com/"), Challenge)
+
+
+def test_the_path_example_of_the_policy_page_opens_the_shop_and_keeps_its_back_office() -> None:
+    example = next(text for text in examples("docs/policy.md") if "back office" in text)
+    assert isinstance(ask(example, None, "shop.example.com/"), Allow)
+    assert isinstance(ask(example, None, "shop.example.com/Admin/users.json"), Deny)
+    assert isinstance(ask(example, None, "shop.example.com/x/..;/admin"), Deny)
+    assert isinstance(ask(example, None, "shop.example.com/administrator"), Allow)
+    assert isinstance(ask(example, None, "shop.example.com/admin", client="192.168.1.2"), Allow)
+    assert isinstance(ask(example, None, "api.example.com/health", method="HEAD"), Allow)
+    assert isinstance(ask(example, None, "api.example.com/health", method="POST"), Challenge)
+    assert isinstance(ask(example, None, "api.example.com/health/"), Challenge)
