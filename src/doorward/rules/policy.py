@@ -92,6 +92,15 @@ class PathPattern:
     kind: PathKind
     text: str
     fullmatch: Callable[[str], object] | None = field(default=None, compare=False)
+    _folded: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    _head: str = field(init=False, repr=False, compare=False)
+    """What every path that could match begins with, in lower case and without slashes; "" where nothing is sure."""
+
+    def __post_init__(self) -> None:
+        folded = tuple(segments(self.text.lower()))
+        head = fold_segment(folded[0]) if folded and self.kind in {PathKind.EXACT, PathKind.PREFIX} else ""
+        object.__setattr__(self, "_folded", folded)
+        object.__setattr__(self, "_head", head)
 
     def matches(self, path: str) -> bool:
         """Strict: exactly as written. What an allow uses."""
@@ -111,9 +120,12 @@ class PathPattern:
         Folded: letter case, a trailing slash, trailing dots and spaces, and an extension on the last named segment
         (B11: `/admin`, `/Admin/`, `/admin.`, `/admin%20`, `/admin.json`).
         """
+        lowered = path.lower()
+        if self._head and not lowered.lstrip("/").startswith(self._head):
+            return False
         if self.matches(path):
             return True
-        wanted, given = segments(self.text.lower()), [fold_segment(part) for part in segments(path.lower())]
+        wanted, given = self._folded, [fold_segment(part) for part in segments(lowered)]
         match self.kind:
             case PathKind.EXACT:
                 return len(given) == len(wanted) and _folded_equal(wanted, given)
@@ -124,7 +136,7 @@ class PathPattern:
             case PathKind.REGEX:
                 if self.fullmatch is None:
                     return True
-                spellings = {path.lower(), "/" + "/".join(given), "/" + "/".join(_without_extension(given))}
+                spellings = {lowered, "/" + "/".join(given), "/" + "/".join(_without_extension(given))}
                 spellings |= {spelling.rstrip("/") + "/" for spelling in spellings}
                 return any(self.fullmatch(spelling) is not None for spelling in spellings)
 

@@ -12,6 +12,8 @@ class Answer(NamedTuple):
     status: int
     head: bytes
     body: bytes = b""
+    wire: bytes = b""
+    """The whole of it, where it was put together beforehand: an allow that is kept for the next time."""
 
 
 def header_block(headers: Headers) -> bytes:
@@ -32,8 +34,15 @@ def split_block(head: bytes) -> list[tuple[bytes, bytes]]:
     return [(name, value) for name, _, value in (line.partition(b": ") for line in lines)]
 
 
+def keep(answer: Answer) -> Answer:
+    """The same answer, put together for the wire. Only for answers without a body."""
+    return answer._replace(wire=to_wire(answer, head_only=False, close=False))
+
+
 def to_wire(answer: Answer, *, head_only: bool, close: bool) -> bytes:
     """The whole answer. `head_only`: to a HEAD request. `close`: the connection ends after it."""
+    if answer.wire and not close:
+        return answer.wire
     end = b"connection: close\r\n\r\n" if close and b"\r\nconnection: close\r\n" not in answer.head else b"\r\n"
     if head_only or not answer.body:
         return _STATUS_LINES[answer.status] + answer.head + end

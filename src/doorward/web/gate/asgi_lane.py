@@ -6,7 +6,8 @@ from typing import Any
 
 from doorward.rules.reason import Reason
 from doorward.web.gate.answer import Answer, header_block, split_block
-from doorward.web.gate.endpoint import Gate, find_dialect, problem
+from doorward.web.gate.endpoint import Gate, find_dialect
+from doorward.web.gate.refuse import problem
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]

@@ -16,13 +16,8 @@ SECRET_HEADER = b"x-doorward-proxy-secret"
 LOGIN_HEADER = b"x-doorward-login"
 
 
-class Question(NamedTuple):
-    """What the proxy asks about, as raw as it was sent."""
-
-    method: str
-    scheme: str
-    host: str
-    target: bytes
+Question = tuple[bytes, bytes, bytes, bytes]
+"""What the proxy asks about, as raw as it was sent: method, scheme, host, target."""
 
 
 class Identity(NamedTuple):
@@ -98,19 +93,14 @@ def require(fields: Fields, name: bytes) -> bytes:
     return value
 
 
-def text(raw: bytes) -> str:
-    """A header value that must be ASCII. InputError otherwise (B20)."""
-    try:
-        return raw.decode("ascii")
-    except UnicodeDecodeError:
-        raise InputError("a forwarded header is not ASCII") from None
-
-
 def read_forwarded(fields: Fields) -> Question:
     """The `X-Forwarded-*` family, which several proxies share. All four are required: a default would be a guess."""
-    return Question(
-        text(require(fields, b"x-forwarded-method")),
-        text(require(fields, b"x-forwarded-proto")),
-        text(require(fields, b"x-forwarded-host")),
-        require(fields, b"x-forwarded-uri"),
-    )
+    try:
+        return (
+            fields[b"x-forwarded-method"],
+            fields[b"x-forwarded-proto"],
+            fields[b"x-forwarded-host"],
+            fields[b"x-forwarded-uri"],
+        )
+    except KeyError as error:
+        raise InputError(f"the proxy did not send {error.args[0].decode('ascii')}") from None

@@ -11,27 +11,24 @@ from datetime import datetime, timedelta
 from doorward.interfaces import LiveView
 from doorward.rules.policy import Policy
 from doorward.rules.session import Fingerprint, Session, Subject
+from doorward.web.gate.answer import Answer
 
 TOUCH_EVERY = timedelta(seconds=60)
 """A session's last use is written at most this often (requirements 2.1)."""
 
 MAX_ENTRIES = 100_000
+_MAX_HEADER = 4096
 _FOR_EVER = timedelta(days=36500)
 
 
 @dataclass(slots=True)
 class Entry:
-    """A remembered session, and what was found out about it under one policy."""
+    """A remembered session. `written_at` is when its last use was last handed over to be stored."""
 
     subject: Subject
     last_seen_at: datetime
     written_at: datetime
     lives_until: datetime
-    policy: Policy | None = None
-    open_hosts: set[str] = field(default_factory=set)
-    """Hosts on which every request of this session is allowed, whatever its path, method, origin or instant."""
-    identity: dict[str, bytes] = field(default_factory=dict)
-    """The identity header block, ready to send, by dialect."""
 
     def extend(self) -> None:
         """Take account of the use that memory knows of and the store not yet."""
@@ -39,11 +36,17 @@ class Entry:
         self.subject = Subject(self.subject.user, session)
         self.lives_until = _end_of(session)
 
-    def reset(self, policy: Policy) -> None:
-        """Forget what was found out under another policy."""
-        self.policy = policy
-        self.open_hosts.clear()
-        self.identity.clear()
+
+@dataclass(slots=True)
+class Recalled:
+    """What one Cookie header was found to stand for, and the answer it gets, from one dialect, where it is allowed."""
+
+    entry: Entry
+    policy: Policy | None = None
+    dialect: str = ""
+    answer: Answer | None = None
+    open_hosts: set[tuple[bytes, bytes]] = field(default_factory=set)
+    """Scheme and host as the proxy spells them, for hosts that are open to this session."""
 
 
 class SessionTable:
@@ -53,22 +56,16 @@ class SessionTable:
         self._view = view
         self._max = max_entries
         self._entries: dict[Fingerprint, Entry] = {}
+        self._headers: dict[bytes, Recalled] = {}
         self._stamp: Hashable = None
         self._revision = -1
 
     def find(self, fingerprint: Fingerprint, now: datetime) -> Entry | None:
         """The session as it is at this instant, live or not; None where there is none. UnavailableError on failure."""
-        stamp = self._view.stamp()
-        if stamp != self._stamp:
-            # The stamp is read before the revision: what is committed in between shows as a new stamp next time.
-            revision = self._view.revision()
-            if revision != self._revision:
-                self._entries.clear()
-                self._revision = revision
-            self._stamp = stamp
+        self._refresh()
         entry = self._entries.get(fingerprint)
         if entry is None:
-            entry = self._remember(fingerprint)
+            entry = self._read(fingerprint)
         if entry is not None and now >= entry.lives_until:
             entry.extend()
             if now >= entry.lives_until:
@@ -76,10 +73,40 @@ class SessionTable:
                 self._entries.pop(fingerprint, None)
         return entry
 
+    def recall(self, cookie_header: bytes, now: datetime) -> Recalled | None:
+        """What exactly this Cookie header was found to stand for before, while it lives; None where that is unknown.
+
+        A browser sends the same header with every request to a host, so parsing and verifying it once is enough, until
+        anything is taken away.
+        """
+        self._refresh()
+        recalled = self._headers.get(cookie_header)
+        return recalled if recalled is not None and now < recalled.entry.lives_until else None
+
+    def remember(self, cookie_header: bytes, entry: Entry) -> None:
+        """Note for `recall` that this header stands for this session."""
+        if len(cookie_header) > _MAX_HEADER:
+            return
+        if len(self._headers) >= self._max:
+            self._headers.clear()
+        self._headers[cookie_header] = Recalled(entry)
+
     def __len__(self) -> int:
         return len(self._entries)
 
-    def _remember(self, fingerprint: Fingerprint) -> Entry | None:
+    def _refresh(self) -> None:
+        stamp = self._view.stamp()
+        if stamp == self._stamp:
+            return
+        # The stamp is read before the revision: what is committed in between shows as a new stamp next time.
+        revision = self._view.revision()
+        if revision != self._revision:
+            self._entries.clear()
+            self._headers.clear()
+            self._revision = revision
+        self._stamp = stamp
+
+    def _read(self, fingerprint: Fingerprint) -> Entry | None:
         subject = self._view.find_subject(fingerprint)
         if subject is None:
             return None
@@ -89,6 +116,7 @@ class SessionTable:
             # The oldest half; a check that needs one of them reads it again.
             for key in list(self._entries)[: self._max // 2]:
                 del self._entries[key]
+            self._headers.clear()
         self._entries[fingerprint] = entry
         return entry
 

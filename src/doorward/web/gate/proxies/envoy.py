@@ -7,7 +7,7 @@ The check arrives as the original method on our prefix plus the original path an
 from http import HTTPStatus
 
 from doorward.errors import InputError
-from doorward.web.gate.dialect import Fields, Headers, Identity, Question, require, text
+from doorward.web.gate.dialect import Fields, Headers, Identity, Question, require
 
 
 class Envoy:
@@ -20,9 +20,7 @@ class Envoy:
         """Read the request line and Host; the scheme is `X-Forwarded-Proto`, which the recipe sets."""
         if not target.startswith(b"/"):
             raise InputError("the check's path does not continue with the visitor's")
-        return Question(
-            text(method), text(require(fields, b"x-forwarded-proto")), text(require(fields, b"host")), target
-        )
+        return (method, require(fields, b"x-forwarded-proto"), require(fields, b"host"), target)
 
     def identify(self, identity: Identity) -> Headers:
         """What has a value is set; what has none is named for removal, because Envoy keeps what we leave out."""

@@ -7,7 +7,7 @@ import re
 from http import HTTPStatus
 
 from doorward.errors import InputError
-from doorward.web.gate.dialect import Fields, Headers, Identity, Question, require, text
+from doorward.web.gate.dialect import Fields, Headers, Identity, Question, require
 
 _URL = re.compile(rb"([A-Za-z]+)://([^/?#]*)(/.*)", re.DOTALL)
 
@@ -23,7 +23,7 @@ class Nginx:
         url = _URL.fullmatch(require(fields, b"x-original-url"))
         if url is None:
             raise InputError("X-Original-URL is not an absolute URL")
-        return Question(text(require(fields, b"x-original-method")), text(url[1]), text(url[2]), url[3])
+        return (require(fields, b"x-original-method"), url[1], url[2], url[3])
 
     def identify(self, identity: Identity) -> Headers:
         """Every header, empty ones included."""

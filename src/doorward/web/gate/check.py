@@ -1,0 +1,78 @@
+"""One check in the making: what has been found out about it so far, for its answer, its log line and its count."""
+
+from datetime import datetime
+from typing import NamedTuple
+
+from doorward.errors import InputError
+from doorward.rules.policy import Address
+from doorward.rules.reason import Reason
+from doorward.rules.request import AccessRequest, parse_host, parse_method, parse_scheme, parse_target
+from doorward.web.gate.dialect import Dialect, Fields, Question
+from doorward.web.gate.table import Entry
+
+
+class Origin(NamedTuple):
+    """Method, scheme, host and port, canonical; `port` is "" where it is the scheme's own."""
+
+    method: str
+    scheme: str
+    host: str
+    port: str
+
+
+class Check:
+    """Filled in step by step; what is not reached keeps its first value."""
+
+    __slots__ = (
+        "client", "dialect", "entry", "fields", "now", "peer", "question", "reason", "request", "torn", "verdict",
+    )  # fmt: skip
+
+    now: datetime
+    question: Question
+
+    def __init__(self, dialect: Dialect, peer: str) -> None:
+        self.dialect = dialect
+        self.peer = peer
+        self.fields: Fields = {}
+        self.client: Address | None = None
+        self.request: AccessRequest | None = None
+        self.entry: Entry | None = None
+        self.torn = False
+        """Whether several cookies of our name came."""
+        self.verdict = "error"
+        self.reason = Reason.UNAVAILABLE
+
+    def canonical(self, origin: Origin) -> AccessRequest:
+        """The request in the form rules see. InputError when its target is malformed."""
+        path, target, ambiguous = parse_target(self.question[3])
+        fields = self.fields
+        preflight = origin.method == "OPTIONS" and b"origin" in fields and b"access-control-request-method" in fields
+        return AccessRequest(
+            origin.method, origin.scheme, origin.host, path, target, ambiguous, self.client, origin.port, preflight
+        )
+
+    def is_navigation(self) -> bool:
+        """Whether a person's browser opens a page, so that a redirect or a page makes sense (proxies differ; C-06)."""
+        fields = self.fields
+        if b"upgrade" in fields or (self.request is not None and self.request.method == "OPTIONS"):
+            return False
+        mode = fields.get(b"sec-fetch-mode")
+        if mode is not None:
+            return mode == b"navigate"
+        if b"x-requested-with" in fields:
+            return False
+        return b"text/html" in fields.get(b"accept", b"")
+
+
+def read_origin(question: Question) -> Origin:
+    """Method, scheme and host of a question. InputError when one of them is malformed."""
+    try:
+        method, scheme, host = (raw.decode("ascii") for raw in question[:3])
+    except UnicodeDecodeError:
+        raise InputError("a forwarded header is not ASCII") from None
+    scheme = parse_scheme(scheme)
+    host, port = parse_host(host)
+    return Origin(parse_method(method), scheme, host, "" if port == _DEFAULT_PORTS[scheme] else port)
+
+
+_DEFAULT_PORTS = {"http": "80", "https": "443"}

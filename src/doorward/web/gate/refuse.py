@@ -1,0 +1,188 @@
+"""Refusals as answers: content negotiation, statuses, the way to sign in, the page and the problem document."""
+
+import json
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import quote
+
+from doorward.interfaces import Random
+from doorward.rules.access import Challenge, Deny
+from doorward.rules.policy import App, Policy
+from doorward.rules.reason import Reason
+from doorward.rules.request import AccessRequest
+from doorward.web.gate.answer import Answer, header_block
+from doorward.web.gate.check import Check
+from doorward.web.gate.dialect import LOGIN_HEADER, SECRET_HEADER, Headers
+from doorward.web.gate.refusal_log import RefusalLog
+from doorward.web.gate.settings import GateSettings
+
+
+class Refusal(NamedTuple):
+    """What a page about a refusal may tell the visitor."""
+
+    status: int
+    reason: Reason
+    correlation_id: str
+    host: str
+    url: str
+    app: App | None
+    user_name: str
+    switch_url: str
+    """Where to sign in as somebody else; "" where that makes no sense."""
+
+
+RefusalPage = Callable[[Refusal], tuple[bytes, Headers]]
+"""Render a refusal for a person: HTML in UTF-8, and the headers that belong to it (its own Content-Security-Policy)."""
+
+MutableHeaders = list[tuple[bytes, bytes]]
+
+
+class Refuser:
+    """Writes every answer that is not an allow."""
+
+    def __init__(self, *, settings: GateSettings, random: Random, log: RefusalLog, page: RefusalPage) -> None:
+        self.settings = settings
+        self._random = random
+        self._log = log
+        self._page = page
+
+    def answer(self, check: Check, request: AccessRequest, verdict: Challenge | Deny, policy: Policy) -> Answer:
+        """The answer to a verdict of the rules."""
+        rule = verdict.rule.name if verdict.rule else ""
+        if isinstance(verdict, Deny):
+            return self.refuse(check, HTTPStatus.FORBIDDEN, verdict.reason, policy, rule=rule)
+        if request.scheme == "http" and self.settings.cookie_secure:
+            # The browser will not send a Secure cookie here, so a sign-in would lead straight back to this point.
+            return self.refuse(check, HTTPStatus.FORBIDDEN, Reason.INSECURE_SCHEME, policy, rule=rule)
+        return self._challenge(check, request, verdict.reason, policy, rule)
+
+    def refuse(
+        self, check: Check, status: int, reason: Reason, policy: Policy, *, detail: str = "", rule: str = ""
+    ) -> Answer:
+        """Say no, with a page to a person and a problem document to a program."""
+        check.reason = reason
+        check.verdict = "deny" if status == HTTPStatus.FORBIDDEN else "error"
+        correlation_id = self._random.token(5).hex()
+        self._note(check, reason, policy, detail=detail, rule=rule, correlation_id=correlation_id)
+        headers: MutableHeaders = [*self.settings.client_headers, *_NO_STORE]
+        carried = check.dialect.status(status)
+        body = self._render(check, carried, correlation_id, policy, headers) if check.is_navigation() else None
+        if body is None:
+            body = problem(carried, reason, correlation_id=correlation_id)
+            headers.append((b"content-type", b"application/problem+json"))
+        headers.append((b"content-length", b"%d" % len(body)))
+        return _finish(check, Answer(carried, header_block(headers), body))
+
+    def _challenge(self, check: Check, request: AccessRequest, reason: Reason, policy: Policy, rule: str) -> Answer:
+        check.verdict, check.reason = "challenge", reason
+        self._note(check, reason, policy, rule=rule)
+        login = self._login_url(request, fresh=reason is Reason.NOT_FRESH)
+        navigation = check.is_navigation()
+        headers: MutableHeaders = [*self.settings.client_headers, *_NO_STORE]
+        if check.torn:
+            headers += self._clear_cookies()
+        if navigation and check.dialect.redirects():
+            headers += [(b"location", login), (b"content-length", b"0")]
+            return _finish(check, Answer(HTTPStatus.SEE_OTHER, header_block(headers)))
+        headers += [(b"www-authenticate", b'Doorward realm="doorward"'), (LOGIN_HEADER, login)]
+        if navigation:
+            headers.append((b"location", login))
+        body = problem(HTTPStatus.UNAUTHORIZED, reason, login_url=login.decode("ascii"))
+        headers += [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
+        return _finish(check, Answer(HTTPStatus.UNAUTHORIZED, header_block(headers), body))
+
+    def _render(
+        self, check: Check, status: int, correlation_id: str, policy: Policy, headers: MutableHeaders
+    ) -> bytes | None:
+        request, entry = check.request, check.entry
+        refusal = Refusal(
+            status=status,
+            reason=check.reason,
+            correlation_id=correlation_id,
+            host=request.host if request else "",
+            url=request.url if request else "",
+            app=policy.app_of(request.host) if request else None,
+            user_name=entry.subject.user.display_name if entry else "",
+            switch_url=self.settings.public_url + "/logout" if entry else "",
+        )
+        try:
+            body, own = self._page(refusal)
+        except Exception as error:  # noqa: BLE001 -- a page that cannot be drawn must not change the answer
+            self._log.note("refusal_page_failed", Reason.UNAVAILABLE, error=repr(error))
+            return None
+        replaced = {name for name, _ in own}
+        headers[:] = [*((name, value) for name, value in headers if name not in replaced), *own]
+        headers.append((b"content-type", b"text/html; charset=utf-8"))
+        return body
+
+    def _note(
+        self,
+        check: Check,
+        reason: Reason,
+        policy: Policy,
+        *,
+        detail: str = "",
+        rule: str = "",
+        correlation_id: str = "",
+    ) -> None:
+        request, name = check.request, check.dialect.name
+        fields: dict[str, object] = {"proxy": name, "peer": check.peer or "unix"}
+        if request is not None:
+            app = policy.app_of(request.host)
+            fields |= {
+                "app": app.name if app else "",
+                "host": request.host,
+                "method": request.method,
+                "path": request.path[:_MAX_LOGGED],
+                "client": str(request.client or ""),
+            }
+        if check.entry is not None:
+            fields["user"] = check.entry.subject.user.name
+        fields |= {key: value for key, value in (("rule", rule), ("correlation_id", correlation_id)) if value}
+        if detail:
+            fields["detail"] = detail[:_MAX_LOGGED]
+        if reason is Reason.PROXY_UNTRUSTED:
+            fields["hint"] = f"if this is your proxy, add {check.peer or 'unix'} to proxy.trusted"
+        elif reason is Reason.PROXY_SECRET:
+            fields["hint"] = f"have the proxy send {SECRET_HEADER.decode()} with the value of proxy.secrets.{name}"
+        self._log.note("check_refused", reason, **fields)
+
+    def _login_url(self, request: AccessRequest, *, fresh: bool) -> bytes:
+        address = f"{self.settings.public_url}/login?rd={quote(request.url, safe='')}"
+        return (address + "&fresh=1" if fresh else address).encode("ascii")
+
+    def _clear_cookies(self) -> Headers:
+        name = self.settings.cookie_name
+        rest = b"=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax" + (b"; Secure" if self.settings.cookie_secure else b"")
+        host_only = (b"set-cookie", name + rest)
+        if not self.settings.cookie_domain:
+            return (host_only,)
+        return (host_only, (b"set-cookie", name + rest + b"; Domain=" + self.settings.cookie_domain.encode("ascii")))
+
+
+def problem(status: int, reason: Reason, *, login_url: str = "", correlation_id: str = "") -> bytes:
+    """A problem document (RFC 9457) for a program."""
+    content = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": reason.sentence,
+        "reason": reason.value,
+    }
+    if login_url:
+        content["login_url"] = login_url
+    if correlation_id:
+        content["correlation_id"] = correlation_id
+    return json.dumps(content).encode("ascii")
+
+
+def _finish(check: Check, answer: Answer) -> Answer:
+    # After an upgrade request the parser does not read on, so the connection cannot be kept.
+    if b"upgrade" in check.fields:
+        return answer._replace(head=answer.head + b"connection: close\r\n")
+    return answer
+
+
+_NO_STORE = ((b"cache-control", b"no-store"),)
+_MAX_LOGGED = 200
