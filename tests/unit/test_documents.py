@@ -30,6 +30,23 @@ def test_every_configuration_shown_in_the_documents_loads(document: str) -> None
         build_policy(parse_config(example.encode(), environ={}, overrides=HOME).config)
 
 
+def test_the_starting_configuration_loads_and_lacks_nothing_but_rules() -> None:
+    loaded = parse_config((ROOT / "deploy" / "local" / "doorward.yaml").read_bytes(), environ={})
+    assert [str(notice) for notice in loaded.notices if "there are no rules" not in str(notice)] == []
+
+
+def test_the_starting_configuration_still_loads_with_its_examples_taken_in() -> None:
+    text = (ROOT / "deploy" / "local" / "doorward.yaml").read_text("utf-8")
+    text = text[text.index("server:") :]
+    text = re.sub(r"^(  public_url: http:.*|  rules: \[\]|apps: \[\])\n", "", text, flags=re.MULTILINE)
+    text = re.sub(r"^( *)# (?=( *)(- )?\"?[\w*.]+\"?: ?|  )", r"\1", text, flags=re.MULTILINE)
+    config = parse_config(text.encode(), environ={}).config
+    assert config.server.is_https
+    assert config.cookie.domain == "example.com"
+    assert len(config.authz.rules) == 2
+    assert [app.name for app in config.apps] == ["Wiki"]
+
+
 def ask(example: str, name: str | None, url: str, *, client: str = "203.0.113.9", method: str = "GET") -> Verdict:
     from ipaddress import ip_address
 
