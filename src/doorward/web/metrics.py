@@ -62,16 +62,17 @@ class Counts:
 
 
 class Measured:
-    """Counts the answers of the application within."""
+    """Counts the answers of the application within, but for those that `passes` says are counted elsewhere."""
 
-    def __init__(self, app: ASGIApp, *, counts: Counts, clock: Clock) -> None:
+    def __init__(self, app: ASGIApp, *, counts: Counts, clock: Clock, passes: Callable[[Scope], bool]) -> None:
         self._app = app
+        self._passes = passes
         self._counts = counts
         self._clock = clock
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve through the app within."""
-        if scope["type"] != "http":
+        if scope["type"] != "http" or self._passes(scope):
             await self._app(scope, receive, send)
             return
         began = self._clock.elapsed()

@@ -1,17 +1,12 @@
 """Proving a password, and storing one: hashed slowly, then sealed for its row (architecture decisions 8 and 9)."""
 
 from datetime import datetime
-from typing import Final
 
-from doorward.errors import UnavailableError
 from doorward.flows.method import Proof
 from doorward.interfaces import Keyring, PasswordHasher, Records, StoredPassword, Transaction
 from doorward.rules.envelope import Place
 from doorward.rules.identity import User, UserId
 from doorward.rules.session import Method
-
-MAX_QUEUE: Final = 256
-"""Hashes that may wait. More would answer nobody in time; those are refused at once instead (P12)."""
 
 
 class PasswordMethod:
@@ -28,12 +23,10 @@ class PasswordMethod:
         return Method.PASSWORD
 
     async def prove(self, user: User | None, secret: str) -> Proof:
-        """Check a password. TamperError when the stored hash is not what we wrote; UnavailableError when overloaded.
+        """Check a password that `rules.password.parse_password` has read.
 
-        The password is one that `rules.password.parse_password` has read.
+        TamperError when the stored hash is not what we wrote; UnavailableError when too many hashes wait (P12).
         """
-        if self._hasher.queued() >= MAX_QUEUE:
-            raise UnavailableError("too many sign-ins at once")
         stored = await self._find(user)
         if user is None or stored is None:
             # SECURITY: the same work as for an account that exists (E01); tests/unit/test_sign_in.py counts it.

@@ -1,0 +1,115 @@
+"""Listening and answering: sockets, and uvicorn without its own ideas about signals and logs."""
+
+import contextlib
+import os
+import socket
+import stat
+from collections.abc import Iterator
+
+import uvicorn
+from starlette.types import ASGIApp
+from typing_extensions import override
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from doorward.errors import ConfigError
+
+BACKLOG = 2048
+GRACE_SECONDS = 10
+"""How long requests under way may take after the end was asked for."""
+_KEEP_ALIVE_SECONDS = 120  # longer than proxies keep theirs, so that they are the ones to close
+_PROBE_SECONDS = 0.5
+
+
+class Listener(uvicorn.Server):
+    """One listening socket and the application behind it."""
+
+    def __init__(self, app: ASGIApp, listening: socket.socket, *, protocol: type[HttpToolsProtocol]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=protocol,
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,  # one function of ours reads forwarded headers (web/client.py)
+                server_header=False,
+                date_header=False,
+                backlog=BACKLOG,
+                timeout_keep_alive=_KEEP_ALIVE_SECONDS,
+                timeout_graceful_shutdown=GRACE_SECONDS,
+            )
+        )
+        self._listening = listening
+
+    @override
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals are the composition root's business: there are two listeners and one end."""
+        yield
+
+    async def run_until_ended(self) -> None:
+        """Answer until `end` is called, then finish what is under way."""
+        await self.serve(sockets=[self._listening])
+
+    def end(self, *, now: bool = False) -> None:
+        """Ask for the end; with `now`, do not wait for requests under way."""
+        self.should_exit = True
+        self.force_exit = self.force_exit or now
+
+
+def open_socket(host: str, port: int, path: str, *, setting: str) -> socket.socket:
+    """Listen on `host` ("" = everywhere, both families) and `port`, or on a unix socket at `path`.
+
+    ConfigError, naming the setting, when that is not possible.
+    """
+    try:
+        return _open_unix(path) if path else _open_tcp(host, port)
+    except OSError as error:
+        where = path or f"{host or '*'}:{port}"
+        raise ConfigError(f"{setting}: cannot listen on {where}: {error.strerror or error}") from error
+
+
+def name_socket(listening: socket.socket) -> str:
+    """Where a socket listens, with the port it really got."""
+    if listening.family == socket.AF_UNIX:
+        return f"unix:{listening.getsockname()}"
+    host, port = listening.getsockname()[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _open_tcp(host: str, port: int) -> socket.socket:
+    if not host and socket.has_dualstack_ipv6():
+        with contextlib.suppress(OSError):  # IPv6 may be built in and switched off
+            return socket.create_server(("", port), family=socket.AF_INET6, backlog=BACKLOG, dualstack_ipv6=True)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family, backlog=BACKLOG)
+
+
+def _open_unix(path: str) -> socket.socket:
+    _remove_stale(path)
+    listening = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        listening.bind(path)
+        # Who may reach it is decided by the folder it stands in; a proxy runs as another user.
+        os.chmod(path, 0o660)  # noqa: PTH101 -- a path of text from the configuration
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    return listening
+
+
+def _remove_stale(path: str) -> None:
+    """Remove the socket of a process that is gone; one that answers is left alone, and binding then fails."""
+    try:
+        if not stat.S_ISSOCK(os.stat(path).st_mode):  # noqa: PTH116 -- as above
+            return
+    except FileNotFoundError:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.settimeout(_PROBE_SECONDS)
+        try:
+            probe.connect(path)
+        except ConnectionRefusedError:
+            os.unlink(path)  # noqa: PTH108 -- as above
