@@ -21,7 +21,7 @@ _LEAST_SECRET: Final = 16
 _WEAK = re.compile(r"(?i)change.?me|secret|password|example|^<.*>$|^(.)\1*$|^0?1234|placeholder|your[-_ ]")
 _SAMPLE = re.compile(r"^<.*>$|^redis-(username|password)$|^$")
 _GLOBAL_IPV6 = IPv6Network("2000::/3")
-_OUR_COOKIES: Final = frozenset({"doorward-browser", "doorward-csrf", "csrf_token"})
+_OUR_COOKIES: Final = frozenset({f"doorward-{use}" for use in ("browser", "csrf", "device", "trail")})
 _PREFIXES: Final = ("__Host-", "__Secure-")
 
 

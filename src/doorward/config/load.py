@@ -118,6 +118,7 @@ def parse_config(
     name = str(path) if path else "the configuration"
     draft = _Draft(read_document(raw, environ, name=name), name)
     draft.problems.extend(draft.document.findings)
+    _drop_unset(draft.document.tree, ())
     _rename_keys(draft)
     _note_origins(draft, draft.document.tree, ())
     _apply_known_variables(draft, environ)
@@ -141,6 +142,19 @@ def parse_config(
             0, Finding("config", "no configuration file was found; defaults apply", "name one with --config FILE")
         )
     return Loaded(config, tuple(dict.fromkeys(draft.notices)), draft.origins, path)
+
+
+def _drop_unset(section: dict[str, object], at: tuple[str, ...]) -> None:
+    """A known key with nothing after it is as good as absent: that is how people comment things out."""
+    for word in list(section):
+        setting = find_field((*at, word))
+        inner = section[word]
+        if setting is None:
+            continue
+        if inner is None:
+            del section[word]
+        elif isinstance(inner, dict):
+            _drop_unset(inner, (*at, word))
 
 
 def _rename_keys(draft: _Draft) -> None:

@@ -64,7 +64,8 @@ class Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
 
 
-def _parse_line(value: object) -> str:
+def parse_line(value: object) -> str:
+    """One line of text."""
     if not isinstance(value, str):
         raise refuse("this must be text", "put it in quotes")
     if len(value) > _MAX_LINE or not value.isprintable():
@@ -72,19 +73,22 @@ def _parse_line(value: object) -> str:
     return value.strip()
 
 
-def _parse_web_path(value: object) -> str:
+def parse_web_path(value: object) -> str:
+    """The path of a page."""
     if not isinstance(value, str) or not re.fullmatch(r"/[A-Za-z0-9_./-]{0,100}", value):
         raise refuse("this is not the path of a page", "write /metrics")
     return value
 
 
-def _parse_cookie_name(value: object) -> str:
+def parse_cookie_name(value: object) -> str:
+    """A cookie's name."""
     if not isinstance(value, str) or not _TOKEN.fullmatch(value):
         raise refuse("a cookie's name has 1 to 64 letters, digits, - or _", "write doorward")
     return value
 
 
-def _parse_cookie_domain(value: object) -> str | None:
+def parse_cookie_domain(value: object) -> str | None:
+    """The domain of a cookie, with or without a leading dot."""
     if value is None:
         return None
     if not isinstance(value, str):
@@ -98,19 +102,22 @@ def _parse_cookie_domain(value: object) -> str | None:
     return host
 
 
-def _parse_secure(value: object) -> object:
+def parse_secure(value: object) -> object:
+    """`auto`, true or false."""
     if value == "auto" or isinstance(value, bool):
         return value
     raise refuse(f"{value!r} is not one of auto, true, false", "write auto")
 
 
-def _parse_method(value: object) -> str:
+def parse_method(value: object) -> str:
+    """An HTTP method."""
     if not isinstance(value, str) or not _METHOD.fullmatch(value):
         raise refuse(f"{value!r} is not a method", "write it in capital letters: GET, POST, …")
     return value
 
 
-def _parse_zone(value: object) -> ZoneInfo:
+def parse_zone(value: object) -> ZoneInfo:
+    """The name of a time zone."""
     if isinstance(value, ZoneInfo):
         return value
     try:
@@ -119,13 +126,14 @@ def _parse_zone(value: object) -> ZoneInfo:
         raise refuse(f"{value!r} is not a time zone", "write a name such as Europe/Berlin, or UTC") from None
 
 
-def _parse_redis_address(value: object) -> str:
+def parse_redis_address(value: object) -> str:
+    """Host and port."""
     if not isinstance(value, str) or not _REDIS_ADDRESS.fullmatch(value):
         raise refuse("this is not host:port", "write redis:6379")
     return value
 
 
-Line = Annotated[str, BeforeValidator(_parse_line)]
+Line = Annotated[str, BeforeValidator(parse_line)]
 Level = Literal["debug", "info", "warning", "error"]
 ProxyKind = Literal["traefik", "caddy", "nginx", "haproxy", "envoy"]
 
@@ -175,9 +183,7 @@ class Prometheus(Section):
     """Metrics, on a listener of their own so that they are never public by accident."""
 
     addr: OptionalListenAddress = Field(Listen("", 9120), description="Where metrics are served, or `off`.")
-    path: Annotated[str, PlainValidator(_parse_web_path)] = Field(
-        "/metrics", description="The path they are served at."
-    )
+    path: Annotated[str, PlainValidator(parse_web_path)] = Field("/metrics", description="The path they are served at.")
 
 
 class ProxySecrets(Section):
@@ -225,13 +231,13 @@ class Proxy(Section):
 class Cookie(Section):
     """The session cookie. It is always HttpOnly and SameSite=Lax."""
 
-    name: Annotated[str, PlainValidator(_parse_cookie_name)] = Field("doorward", description="Its name.")
-    domain: Annotated[str | None, PlainValidator(_parse_cookie_domain)] = Field(
+    name: Annotated[str, PlainValidator(parse_cookie_name)] = Field("doorward", description="Its name.")
+    domain: Annotated[str | None, PlainValidator(parse_cookie_domain)] = Field(
         None,
         description="The parent domain of all protected hosts and of `public_url`. "
         "Unset: the host of `public_url` only.",
     )
-    secure: Annotated[Literal["auto"] | bool, PlainValidator(_parse_secure)] = Field(
+    secure: Annotated[Literal["auto"] | bool, PlainValidator(parse_secure)] = Field(
         "auto", description="`auto`: yes when `public_url` is https. `false` needs `server.insecure_http`."
     )
     persistent: Flag = Field(
@@ -255,7 +261,7 @@ class SessionSection(Section):
 class Redis(Section):
     """A Redis or Valkey server. Understood and checked; not usable yet."""
 
-    addr: Annotated[str, PlainValidator(_parse_redis_address)] = Field("localhost:6379", description="Host and port.")
+    addr: Annotated[str, PlainValidator(parse_redis_address)] = Field("localhost:6379", description="Host and port.")
     username: Text = Field("", description="User name, if the server asks for one.")
     password: SecretValue | None = Field(None, description="Password, if the server asks for one.")
     db: Whole = Field(0, ge=0, le=65535, description="Database number.")
@@ -358,7 +364,7 @@ class Rule(Section):
         description="`/x` (it and below), `=/x` (exactly), `/a/*/b`, `/a/**` (glob), `~regex` (RE2, whole path). "
         "Unset: every path. Also spelled `path`.",
     )
-    methods: Many[Annotated[str, PlainValidator(_parse_method)]] = Field((), description="HTTP methods. Unset: all.")
+    methods: Many[Annotated[str, PlainValidator(parse_method)]] = Field((), description="HTTP methods. Unset: all.")
     users: Many[Person] = Field((), description="User names or e-mail addresses it speaks of.")
     groups: Many[Group] = Field((), description="Groups it speaks of. Users or groups: one match suffices.")
     who: Literal["any_user", "anyone"] | None = Field(
@@ -403,7 +409,7 @@ class Authz(Section):
 
     rules: tuple[Rule, ...] = Field((), description="The rules, in any order.")
     groups: tuple[GroupSection, ...] = Field((), description="Groups by member.")
-    timezone: Annotated[ZoneInfo, PlainValidator(_parse_zone)] = Field(
+    timezone: Annotated[ZoneInfo, PlainValidator(parse_zone)] = Field(
         ZoneInfo("UTC"), description="The time zone in which the rules' `times` are meant."
     )
 

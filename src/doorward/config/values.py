@@ -131,7 +131,8 @@ def parse_optional_duration(value: object) -> timedelta | None:
 def format_duration(span: timedelta) -> str:
     """Write a span the way `parse_duration` reads it."""
     rest, text = int(span.total_seconds()), ""
-    for unit, size in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)):
+    units = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
+    for unit, size in units if span >= timedelta(days=2) else units[1:]:
         count, rest = divmod(rest, size)
         text += f"{count}{unit}" if count else ""
     return text
@@ -146,6 +147,12 @@ def parse_size(value: object) -> int:
     if parts is None:
         raise refuse(f"{text!r} is not a size", "write 64KiB, 1MiB or 512B")
     return int(parts[1]) * _SIZES[parts[2]]
+
+
+def format_size(size: int) -> str:
+    """Write a size the way `parse_size` reads it."""
+    unit = next(unit for unit in ("MiB", "KiB", "B") if size % _SIZES[unit] == 0)
+    return f"{size // _SIZES[unit]}{unit}"
 
 
 def parse_listen(value: object) -> Listen:

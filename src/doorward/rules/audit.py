@@ -37,6 +37,32 @@ class Act(Enum):
     STARTED = "system.start"
     TAMPERED = "system.tamper"
 
+    @property
+    def meaning(self) -> str:
+        """When it is recorded; the reference of events is made from this."""
+        return _MEANINGS[self]
+
+
+_MEANINGS = {
+    Act.LOGIN: "Somebody signed in.",
+    Act.LOGIN_FAILED: "A sign-in failed: wrong password, unknown or disabled account.",
+    Act.LOGIN_LOCKED: "A sign-in was refused because of earlier failures.",
+    Act.REAUTHENTICATED: "Somebody signed in proved again who they are.",
+    Act.LOGOUT: "Somebody signed out.",
+    Act.SESSION_ENDED: "A session was ended from another place.",
+    Act.SETUP: "The first administrator was made.",
+    Act.USER_CREATED: "An account was made.",
+    Act.USER_UPDATED: "An account's name, address or rights were changed.",
+    Act.USER_DISABLED: "An account was disabled; its sessions ended.",
+    Act.USER_ENABLED: "An account was enabled again.",
+    Act.USER_DELETED: "An account was deleted; its sessions ended.",
+    Act.USER_GROUPS: "An account's groups were changed.",
+    Act.PASSWORD_SET: "A password was set or changed; other sessions of the account ended.",
+    Act.CONFIG_RELOADED: "The policy was reloaded, or the reload was refused and the old one kept.",
+    Act.STARTED: "The gateway started.",
+    Act.TAMPERED: "Stored data was found changed and was refused.",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class AuditEvent:

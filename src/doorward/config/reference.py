@@ -1,0 +1,310 @@
+"""docs/reference, made from the models: what is not there does not exist, and what exists cannot be missing there."""
+
+import textwrap
+from collections.abc import Iterator
+from typing import Any, Final, Literal, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from doorward.config import aliases, schema, values
+from doorward.config.environment import is_secret, kinds_of, section_of, variable_of
+from doorward.config.schema import App, Config, GroupSection, Require, Rule
+from doorward.config.spelling import spell, spell_scalar
+from doorward.config.values import Secret
+from doorward.rules.audit import Act
+from doorward.rules.reason import Reason
+
+_MADE: Final = "Made by `doorward config reference --write docs/reference`; edit the models instead."
+_LISTS: Final[dict[tuple[str, ...], tuple[str, type[BaseModel]]]] = {
+    ("authz", "rules"): ("A rule", Rule),
+    ("authz", "groups"): ("A group", GroupSection),
+    ("apps",): ("An app", App),
+}
+_EXAMPLES: Final = {
+    ("authz", "rules"): """\
+rules:
+  - domain: "*.example.com"
+    users: [alice, bob@example.com]
+  - name: the admins' console
+    domain: admin.example.com
+    groups: [admins]
+    networks: [10.0.0.0/8]
+    times: Mon-Fri 08:00-18:00
+  - effect: deny
+    domain: "*.example.com"
+    path: /metrics
+  - domain: admin.example.com
+    require: [fresh: 15m]
+  - domain: www.example.com
+    path: [=/, /assets, "~/[a-z]+\\\\.html"]
+    methods: [GET, HEAD]
+    who: anyone""",
+    ("authz", "groups"): """\
+groups:
+  - name: admins
+    users: [alice]""",
+    ("apps",): """\
+apps:
+  - name: Wiki
+    hosts: wiki.example.com
+    icon: 📚
+    description: What we know
+    contact: alice@example.com""",
+}
+
+_INTRODUCTION: Final = """\
+One YAML file, named with `doorward serve --config FILE`. Without a name the first of `doorward.yaml`,
+`/etc/doorward/config.yaml` and `/etc/forward-auth/config.yaml` that exists is read. Unknown keys, values of the wrong
+kind and settings that cannot stand together are refused, all at once, before anything starts: `doorward config check`
+tells them, `doorward config show` prints what is in force and where each value came from.
+
+- **Precedence**: command line, then `DOORWARD__…`, then the well-known variables below, then the file, then defaults.
+- **Variables**: each setting has one, listed beside it. A list is `a,b` or YAML: `[a, b]`, `[{name: x}]`.
+- **Secrets**: `KEY_file` in the file, or the variable with `_FILE` at its end, names a file that holds the secret and
+  at most one newline.
+- **`${NAME}`** anywhere in a value is replaced by that variable; `$${` stands for the two characters themselves.
+- **Spans** are `90s`, `10m`, `24h`, `7d`, `1h30m`. **Sizes** are `512B`, `64KiB`, `1MiB`. **Limits** are `5/1m`.
+- **Hosts** are `app.example.com`, `*.example.com` (any depth below, not the name itself) or `**.example.com` (both).
+- **Paths** are `/x` (it and all below, by segment), `=/x` (exactly), a glob when there is a star (`*` within one
+  segment, `**` any number of segments) or `~` and an RE2 regular expression that must match the whole path. Rules see
+  the decoded path, never the query.
+- YAML is read strictly: tags, merge keys and keys given twice are refused, and `no`, `off`, `1:30` and `0o17` are text.
+"""
+_WORDS: Final[dict[object, str]] = {bool: "true or false", int: "number", str: "text", Secret: "secret"}
+_OFF_READERS: Final = frozenset({values.parse_optional_duration, values.parse_optional_listen})
+_KINDS: Final = {
+    values.parse_duration: "span",
+    values.parse_optional_duration: "span, `off`",
+    values.parse_size: "size",
+    values.parse_listen: "address",
+    values.parse_optional_listen: "address, `off`",
+    values.parse_origin: "URL",
+    values.parse_group: "name",
+    schema.parse_secure: "`auto`, true or false",
+    schema.parse_zone: "time zone",
+}
+
+
+def make_reference() -> dict[str, str]:
+    """Every generated page: file name -> text."""
+    return {
+        "configuration.md": make_configuration(),
+        "doorward.example.yaml": make_example(),
+        "reasons.md": make_reasons(),
+        "audit-events.md": make_audit_events(),
+    }
+
+
+def make_configuration() -> str:
+    """The page on every setting."""
+    lines = [
+        "# Configuration",
+        "",
+        f"<!-- {_MADE} -->",
+        "",
+        *_INTRODUCTION.splitlines(),
+        "",
+        *_section_pages(Config, ()),
+        "## Other names",
+        "",
+        "Keys of a forward-auth configuration, which loads unchanged:",
+        "",
+        "| Key | Means |",
+        "|---|---|",
+        *(f"| `{_dotted(old)}` | `{_dotted(new)}` |" for old, new in aliases.KEYS.items()),
+        "",
+        "Variables people already have; `DOORWARD__…` is stronger:",
+        "",
+        "| Variable | Holds |",
+        "|---|---|",
+        *(f"| `{name}` | {form} |" for name, (_, form) in aliases.VARIABLES.items()),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def make_example() -> str:
+    """A complete configuration in which everything is a comment: as it stands, it changes nothing."""
+    lines = [
+        "# Every setting with its default. Remove the `#` before what you want to change.",
+        "# Lines with `##` explain. Every value may also hold ${VARIABLE} from the environment.",
+        f"# {_MADE}",
+    ]
+    for name, field in Config.model_fields.items():
+        section = section_of(field)
+        lines.append("")
+        if section is None:
+            lines += [f"## {text}" for text in _wrap(field.description or "", 100)]
+            lines += [f"# {text}" for text in _EXAMPLES[name,].splitlines()]
+            continue
+        lines += [f"## {text}" for text in _wrap(_summary(section), 100)]
+        lines.append(f"{name}:")
+        lines += _example_lines(section, (name,), "  ")
+    return "\n".join(lines) + "\n"
+
+
+def make_reasons() -> str:
+    """The page on reasons."""
+    rows = [f"| `{reason.value}` | {reason.sentence} |" for reason in Reason]
+    return "\n".join(
+        [
+            "# Reasons",
+            "",
+            f"<!-- {_MADE} -->",
+            "",
+            "Why a request was allowed, challenged or denied. The same word stands in log lines, metrics, audit",
+            "records, `doorward explain` and on the page a visitor sees, with the sentence beside it.",
+            "",
+            "| Word | What the visitor reads |",
+            "|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def make_audit_events() -> str:
+    """The page on audit events."""
+    rows = [f"| `{act.value}` | {act.meaning} |" for act in Act]
+    return "\n".join(
+        [
+            "# Audit events",
+            "",
+            f"<!-- {_MADE} -->",
+            "",
+            "Each is recorded in the transaction of the act itself, as a link of a chain of hashes: an edit, a",
+            "deletion, an insertion or another order shows.",
+            "",
+            "| Event | When |",
+            "|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def _section_pages(model: type[BaseModel], at: tuple[str, ...]) -> Iterator[str]:
+    rows: list[str] = []
+    inner: list[str] = []
+    for name, field in model.model_fields.items():
+        path = (*at, name)
+        section = section_of(field)
+        if section is not None:
+            inner += _section_pages(section, path)
+            continue
+        rows.append(_row(path, name, field, variable=path not in _LISTS))
+        if path in _LISTS:
+            title, item = _LISTS[path]
+            inner += [*_item_page(path, title, item)]
+    if at:
+        yield from (f"{'#' * min(len(at) + 1, 4)} `{'.'.join(at)}`", "", _summary(model), "")
+    if rows and at:
+        yield from ("| Key | Kind | Default | What it does | Variable |", "|---|---|---|---|---|", *rows, "")
+    yield from inner
+
+
+def _item_page(path: tuple[str, ...], title: str, item: type[BaseModel]) -> Iterator[str]:
+    yield from (f"### {title} in `{'.'.join(path)}`", "", _summary(item), "")
+    yield from ("| Key | Kind | Default | What it does |", "|---|---|---|---|")
+    for name, field in item.model_fields.items():
+        yield _row((*path, name), name, field, variable=False)
+    yield ""
+    if item is Rule:
+        yield from (_summary(Require), "", "| Key | Kind | Default | What it does |", "|---|---|---|---|")
+        for name, field in Require.model_fields.items():
+            yield _row((*path, "require", name), name, field, variable=False)
+        yield ""
+    yield from ("```yaml", *_EXAMPLES[path].splitlines(), "```", "")
+
+
+def _row(path: tuple[str, ...], name: str, field: FieldInfo, *, variable: bool) -> str:
+    default = f"`{spell_scalar(_default(name, field))}`"
+    if field.is_required() or (field.default is None and default == '`""`'):
+        default = "required" if field.is_required() else "none"
+    key = f"`{name}`" + (f", `{name}_file`" if is_secret(path) else "")
+    cells = [key, _kind(field), default, (field.description or "").replace("|", "\\|")]
+    if variable:
+        cells.append(f"`{variable_of(path)}`" + (", `…_FILE`" if is_secret(path) else ""))
+    elif path in _LISTS:
+        cells.append(f"`{variable_of(path)}`")
+    return "| " + " | ".join(cells) + " |"
+
+
+def _default(name: str, field: FieldInfo) -> Any:
+    default = field.default
+    if default is PydanticUndefined:
+        return ""
+    if default is None and not _can_be_off(field):
+        return ""
+    return spell(default, name=name)
+
+
+def _can_be_off(field: FieldInfo) -> bool:
+    return any(getattr(validator, "func", None) in _OFF_READERS for validator in field.metadata)
+
+
+def _kind(field: FieldInfo) -> str:
+    readers = [getattr(validator, "func", None) for validator in field.metadata]
+    for reader, word in _KINDS.items():
+        if reader in readers:
+            return word
+    words: list[str] = []
+    for kind in kinds_of(field.annotation):
+        if get_origin(kind) is Literal:
+            words += [f"`{word}`" for word in get_args(kind)]
+        elif get_origin(kind) is tuple:
+            words.append("list")
+        elif isinstance(kind, type) and issubclass(kind, BaseModel):
+            words.append("see below")
+        elif kind is not type(None):
+            words.append(_WORDS.get(kind, "text"))
+    return ", ".join(words) + _bounds(field)
+
+
+def _bounds(field: FieldInfo) -> str:
+    low = next((item.ge for item in field.metadata if hasattr(item, "ge")), None)
+    high = next((item.le for item in field.metadata if hasattr(item, "le")), None)
+    return f", {low} to {high}" if low is not None and high is not None else ""
+
+
+def _example_lines(model: type[BaseModel], at: tuple[str, ...], indent: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        path = (*at, name)
+        section = section_of(field)
+        if section is not None:
+            yield from (f"{indent}## {text}" for text in _wrap(_summary(section), 96))
+            lines = [f"{indent}{name}:", *_example_lines(section, path, indent + "  ")]
+            # A section that need not be there is a comment as a whole.
+            yield from (_comment(line, indent) for line in lines) if field.default is None else lines
+            continue
+        yield from (f"{indent}## {text}" for text in _wrap(field.description or "", 96))
+        if path in _EXAMPLES:
+            yield from (f"{indent}# {text}" for text in _EXAMPLES[path].splitlines())
+        elif is_secret(path):
+            yield f"{indent}# {name}_file: /run/secrets/doorward-{name.replace('_', '-')}"
+        else:
+            default = _default(name, field)
+            unset = field.default is None and default == ""
+            yield f"{indent}# {name}:" + ("" if unset else f" {spell_scalar(default)}")
+
+
+def _comment(line: str, indent: str) -> str:
+    text = line.removeprefix(indent)
+    inner = text.lstrip()
+    if inner.startswith("##"):
+        return line
+    return f"{indent}# {text[: len(text) - len(inner)]}{inner.removeprefix('# ')}"
+
+
+def _summary(model: type[BaseModel]) -> str:
+    return " ".join((model.__doc__ or "").split())
+
+
+def _wrap(text: str, width: int) -> list[str]:
+    return textwrap.wrap(text.replace("`", ""), width)
+
+
+def _dotted(path: tuple[str, ...]) -> str:
+    return ".".join(path).replace(".*", "[]")
