@@ -8,7 +8,7 @@ BIN := .venv/bin
 RUN_STAMP := .venv/.installed-run
 DEV_STAMP := .venv/.installed-dev
 PYTEST := $(BIN)/python -m pytest
-CODE := src tests bench deploy
+CODE := src tests bench deploy tools
 ARGS ?=
 
 .PHONY: help
@@ -34,7 +34,7 @@ doorward.yaml:
 ## Tests
 
 .PHONY: test
-test: system static docs-fresh  ## Everything: all checks, all suites, all real proxies; installs what it needs
+test: system static  ## Everything: all checks, all suites, all real proxies; installs what it needs
 	$(PYTEST) tests/unit tests/property tests/contract tests/cli tests/attacks --cov --cov-report=term-missing $(ARGS)
 	$(PYTEST) tests/integration tests/browser $(ARGS)
 
@@ -49,6 +49,7 @@ static: $(DEV_STAMP)
 	$(BIN)/mypy
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports
+	$(BIN)/python tools/docs.py --check
 
 .PHONY: unit property contract cli attacks integration browser
 unit: $(DEV_STAMP)  ## One suite: small pieces by themselves
@@ -87,12 +88,9 @@ format: $(DEV_STAMP)  ## Format the code and mend what the linter can mend
 	$(BIN)/ruff format $(CODE)
 	$(BIN)/ruff check --fix $(CODE)
 
-.PHONY: docs docs-fresh
+.PHONY: docs
 docs: $(DEV_STAMP)  ## Write the generated parts of docs/ anew
 	$(BIN)/python tools/docs.py
-
-docs-fresh: $(DEV_STAMP)
-	$(BIN)/python tools/docs.py --check
 
 .PHONY: lock
 lock: $(DEV_STAMP)  ## Choose exact versions anew from pyproject.toml

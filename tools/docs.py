@@ -1,0 +1,51 @@
+"""Write the generated parts of docs/ anew, or with --check say which of them are stale.
+
+Pages of docs/reference are generated as a whole. Other pages have parts between `<!-- generated:NAME -->` and
+`<!-- /generated:NAME -->`.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from doorward.config.reference import make_reference
+from doorward.rules.login import draw
+
+DOCS = Path(__file__).parents[1] / "docs"
+
+
+def make_pages() -> dict[Path, str]:
+    """Every page that is generated in whole or in part, as it should be."""
+    pages = {DOCS / "reference" / name: text for name, text in make_reference().items()}
+    flow = DOCS / "security-flow.md"
+    pages[flow] = fill(flow.read_text("utf-8"), "login-table", f"```mermaid\n{draw()}\n```")
+    return pages
+
+
+def fill(page: str, name: str, content: str) -> str:
+    """Put `content` into the part of `page` called `name`."""
+    part = re.compile(rf"(<!-- generated:{name} -->\n).*?(<!-- /generated:{name} -->)", re.DOTALL)
+    if not part.search(page):
+        raise SystemExit(f"a page has lost its part {name}")
+    return part.sub(lambda found: f"{found[1]}{content}\n{found[2]}", page)
+
+
+def main() -> int:
+    """Write, or check."""
+    stale = []
+    for path, wanted in make_pages().items():
+        if path.exists() and path.read_text("utf-8") == wanted:
+            continue
+        stale.append(path.relative_to(DOCS.parent).as_posix())
+        if "--check" not in sys.argv:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(wanted, "utf-8")
+    if "--check" in sys.argv and stale:
+        print("Stale, please run `make docs`:", *stale, sep="\n  ")
+        return 1
+    print("Written:" if stale else "All generated pages are up to date.", *stale, sep="\n  ")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
