@@ -64,8 +64,10 @@ def parse_display_name(text: str) -> str:
     name = unicodedata.normalize("NFC", text).strip()
     if not name or len(name) > _MAX_DISPLAY:
         raise InputError("a name has 1 to 128 characters")
-    # Joiners are part of how some scripts and emoji are written; other format characters only disguise.
-    if any(unicodedata.category(letter) in _BAD_CATEGORIES and letter not in "\u200c\u200d" for letter in name):
+    # Joiners are part of how some scripts and emoji are written; other format characters only disguise, and a name of
+    # joiners alone shows nothing.
+    plain = [letter for letter in name if letter not in "\u200c\u200d"]
+    if not plain or any(unicodedata.category(letter) in _BAD_CATEGORIES for letter in plain):
         raise InputError("a name may not hold control or invisible characters")
     return name
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from ipaddress import IPv4Address, IPv6Address, ip_network
 
 _IPV6_PREFIX = 64
+_MOST_DOUBLINGS = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,10 +16,14 @@ class Window:
     limit: int
     span: timedelta
 
+    def __post_init__(self) -> None:
+        if self.limit < 1 or self.span <= timedelta(0):
+            raise ValueError("a window allows at least one try in a span longer than nothing")
+
 
 @dataclass(frozen=True, slots=True)
 class LockPolicy:
-    """After `threshold` failures within `within`: locked for `first`, doubling with each further failure up to `most` (A-05)."""
+    """After `threshold` failures within `within`: locked for `first`, doubling with each further one to `most` (A-05)."""
 
     threshold: int = 3
     within: timedelta = timedelta(minutes=5)
@@ -56,22 +61,28 @@ def spend(earlier: Sequence[datetime], windows: Sequence[Window], now: datetime)
 
 
 def lock_left(failures: Sequence[datetime], policy: LockPolicy, now: datetime) -> timedelta:
-    """How much longer an (account, address) pair is locked after these failures; zero when it is not."""
-    ordered = sorted(at for at in failures if at <= now)
-    left = timedelta(0)
-    streak = 0
-    previous: datetime | None = None
-    for at in ordered:
-        # A failure belongs to the streak while it comes within the window after the last one or during its lock.
-        gap = policy.within + (_lock_length(streak, policy))
-        streak = streak + 1 if previous is not None and at - previous <= gap else 1
-        previous = at
-        left = at + _lock_length(streak, policy) - now
-    return max(left, timedelta(0))
+    """How much longer an (account, address) pair is locked after these failures; zero when it is not.
+
+    The failure that makes `threshold` of them within `within` locks. Each further one before the end of the lock and a
+    calm of `within` after it locks for twice as long; after that calm, counting begins anew. An instant after `now` (the
+    clock was set back) counts like any other, so that no change of the clock opens a lock early.
+    """
+    ordered = sorted(failures)
+    locked_until: datetime | None = None
+    locks = 0
+    for position, at in enumerate(ordered):
+        if locked_until is not None and at <= locked_until + policy.within:
+            locks += 1
+        else:
+            first = position + 1 - policy.threshold
+            # Failures from before an earlier lock are too long ago to be counted here: the calm was as long as `within`.
+            reached = first >= 0 and at - ordered[first] < policy.within
+            locked_until, locks = None, int(reached)
+        if locks:
+            locked_until = at + _lock_length(locks, policy)
+    return timedelta(0) if locked_until is None else max(locked_until - now, timedelta(0))
 
 
-def _lock_length(streak: int, policy: LockPolicy) -> timedelta:
-    if streak < policy.threshold:
-        return timedelta(0)
-    doublings = min(streak - policy.threshold, 16)
-    return min(policy.first * (1 << doublings), policy.most)
+def _lock_length(locks: int, policy: LockPolicy) -> timedelta:
+    # The exponent is bounded, for a timedelta is.
+    return min(policy.first * (1 << min(locks - 1, _MOST_DOUBLINGS)), policy.most)
