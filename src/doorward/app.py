@@ -387,6 +387,11 @@ def _spell(span: timedelta) -> str:
     return f"{seconds // size} {unit}{'' if seconds == size else 's'}"
 
 
+def read_environment() -> Mapping[str, str]:
+    """The environment, for whoever loads a configuration."""
+    return system.read_environment()
+
+
 SETUP_NOTICE: Final = """
 Doorward is not set up yet. Within 15 minutes, open this link to create the administrator:
 

@@ -1,0 +1,124 @@
+"""What the commands that act on the data share: opening it, reading passwords, writing answers.
+
+Everything acts as "cli" in the audit. A running server notices at its very next check.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from doorward.app import House, open_house, read_environment
+from doorward.config.load import find_file, load_config
+from doorward.errors import InputError
+from doorward.flows.outcome import Unacceptable
+from doorward.rules.identity import User
+from doorward.rules.password import MAX_PASSWORD_BYTES
+
+T = TypeVar("T")
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", "-c", help="The configuration file.", show_default="searched for")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
+StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")]
+FileOption = Annotated[Path | None, typer.Option("--password-file", help="Read the password from a file's first line.")]
+
+
+def in_house(config: Path | None, act: Callable[[House], Awaitable[T]]) -> T:
+    """Open the data the configuration names, act on it, and close it."""
+
+    async def run() -> T:
+        environ = read_environment()
+        house = await open_house(load_config(config or find_file(), environ=environ).config, environ=environ)
+        try:
+            return await act(house)
+        finally:
+            await house.close()
+
+    return asyncio.run(run())
+
+
+def read_password(*, stdin: bool, file: Path | None) -> str:
+    """The password, from stdin, a file, or a prompt that shows nothing. Never an argument: everybody sees those."""
+    if stdin and file is not None:
+        raise InputError("take one of --password-stdin and --password-file")
+    if stdin:
+        return _first_line(sys.stdin.read(MAX_PASSWORD_BYTES + 2))
+    if file is not None:
+        try:
+            with file.open(encoding="utf-8", newline="") as opened:
+                return _first_line(opened.read(MAX_PASSWORD_BYTES + 2))
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"{file} cannot be read as text") from error
+    if not sys.stdin.isatty():
+        raise InputError("there is no terminal to ask for the password; use --password-stdin or --password-file")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def accepted(outcome: T | Unacceptable) -> T:
+    """The outcome, or every problem with what was given, as one InputError."""
+    if isinstance(outcome, Unacceptable):
+        raise InputError("; ".join(f"{field}: {problem}" for field, problem in outcome.problems))
+    return outcome
+
+
+def describe_user(user: User) -> dict[str, object]:
+    """An account as the commands show it."""
+    return {
+        "id": user.id,
+        "name": user.name,
+        "display_name": user.display_name,
+        "email": user.email,
+        "groups": sorted(user.groups),
+        "admin": user.is_admin,
+        "enabled": user.enabled,
+        "created_at": spell_instant(user.created_at),
+    }
+
+
+def spell_instant(at: datetime) -> str:
+    """An instant in UTC, to the second."""
+    return at.isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def tell(text: str, value: object, *, as_json: bool) -> None:
+    """Answer with a sentence for people or a value for programs."""
+    typer.echo(json.dumps(value, indent=2) if as_json else text)
+
+
+def tell_table(rows: Sequence[dict[str, object]], columns: Sequence[str], *, empty: str, as_json: bool) -> None:
+    """Answer with a table: aligned columns for people, all fields in JSON for programs."""
+    if as_json:
+        typer.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        typer.echo(empty)
+        return
+    cells = [[column.replace("_", " ") for column in columns]]
+    cells += [[_spell_cell(row[column]) for column in columns] for row in rows]
+    widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
+    for line in cells:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _spell_cell(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(str(part) for part in value) or "-"
+    # What strangers sent (a User-Agent) must not steer the terminal.
+    return "".join(letter if letter.isprintable() else "\ufffd" for letter in str(value)) or "-"
+
+
+def _first_line(text: str) -> str:
+    """One newline at the end belongs to the file, not to the password; nothing else is trimmed (Q08)."""
+    line = text.removesuffix("\n").removesuffix("\r")
+    if "\n" in line or "\r" in line:
+        raise InputError("the password must stand on one line, with nothing after it")
+    return line
