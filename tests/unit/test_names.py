@@ -125,7 +125,7 @@ def test_an_address_that_two_readers_would_read_apart_is_refused(text):
         ("Zoe\u0308", "Zoë"),
         ("山田 太郎", "山田 太郎"),
         ("👩\u200d🚀", "👩\u200d🚀"),
-        ("می\u200cخواهم", "می\u200cخواهم"),
+        ("نمی\u200cشود", "نمی\u200cشود"),
         ("x" * 128, "x" * 128),
     ],
 )

@@ -20,32 +20,16 @@ from doorward.interfaces import Clock, Log
 REDACTED: Final = "[redacted]"
 _MOST_CHARACTERS = 500
 _MOST_PARTS = 20
-_SECRET_WORDS = frozenset(
-    [
-        "password",
-        "passwd",
-        "passphrase",
-        "pwd",
-        "secret",
-        "token",
-        "cookie",
-        "cookies",
-        "authorization",
-        "credential",
-        "credentials",
-        "mac",
-        "csrf",
-        "signature",
-        "bearer",
-        "apikey",
-        "otp",
-        "totp",
-    ]
-)
+# fmt: off
+_SECRET_WORDS = frozenset({
+    "password", "passwd", "passphrase", "pwd", "secret", "token", "cookie", "cookies", "authorization", "credential",
+    "credentials", "mac", "csrf", "signature", "bearer", "apikey", "otp", "totp",
+})
+# fmt: on
 _SECRET_PAIRS = ("api_key", "private_key", "signing_key", "master_key", "encryption_key", "setup_link", "set_cookie")
 _WORD = re.compile(r"[a-z0-9]+")
 _CAMEL = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
-_QUERY = re.compile(r"(?<=[^\s?])\?[^\s\"'<>?]*=[^\s\"'<>]*|(?<=/)\?[^\s\"'<>]+")
+_QUERY = re.compile(r"(?<=\S)\?[^\s\"'<>]+")
 # Our cookie's value, JSON web tokens, sealed values, and what follows a scheme of the Authorization header.
 _SECRET_VALUES = re.compile(
     r"[A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{43}"

@@ -86,7 +86,7 @@ def parse_login(text: str) -> str | None:
 
 
 def clean_text(text: str, limit: int) -> str:
-    """Text from a stranger (a User-Agent, say) made fit to store and show: printable, at most `limit` characters (J19)."""
+    """Text from a stranger (a User-Agent, say) fit to store and show: printable, at most `limit` characters (J19)."""
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in text[:limit])
 
 

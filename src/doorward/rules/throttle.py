@@ -23,7 +23,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class LockPolicy:
-    """After `threshold` failures within `within`: locked for `first`, doubling with each further one to `most` (A-05)."""
+    """After `threshold` failures in `within`: locked for `first`, doubled by each further one to `most` (A-05)."""
 
     threshold: int = 3
     within: timedelta = timedelta(minutes=5)
@@ -64,8 +64,8 @@ def lock_left(failures: Sequence[datetime], policy: LockPolicy, now: datetime) -
     """How much longer an (account, address) pair is locked after these failures; zero when it is not.
 
     The failure that makes `threshold` of them within `within` locks. Each further one before the end of the lock and a
-    calm of `within` after it locks for twice as long; after that calm, counting begins anew. An instant after `now` (the
-    clock was set back) counts like any other, so that no change of the clock opens a lock early.
+    calm of `within` after it locks for twice as long; after that calm, counting begins anew. An instant after `now`
+    (the clock was set back) counts like any other, so that no change of the clock opens a lock early.
     """
     ordered = sorted(failures)
     locked_until: datetime | None = None
@@ -75,7 +75,7 @@ def lock_left(failures: Sequence[datetime], policy: LockPolicy, now: datetime) -
             locks += 1
         else:
             first = position + 1 - policy.threshold
-            # Failures from before an earlier lock are too long ago to be counted here: the calm was as long as `within`.
+            # Failures from before an earlier lock are too long ago to count here: the calm was as long as `within`.
             reached = first >= 0 and at - ordered[first] < policy.within
             locked_until, locks = None, int(reached)
         if locks:
