@@ -11,7 +11,7 @@ import signal
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -390,6 +390,11 @@ def _spell(span: timedelta) -> str:
 def read_environment() -> Mapping[str, str]:
     """The environment, for whoever loads a configuration."""
     return system.read_environment()
+
+
+def read_clock() -> datetime:
+    """The present instant, for a command that needs nothing else of the house."""
+    return system.SystemClock().now()
 
 
 SETUP_NOTICE: Final = """

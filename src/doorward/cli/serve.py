@@ -1,20 +1,20 @@
 """`doorward serve` and `doorward setup-link`: run the gateway, and let its first administrator in."""
 
-import typer
-
 from doorward import app
+from doorward.cli.configured import InsecureHttpOption
 from doorward.cli.house import ConfigOption, JsonOption, in_house, tell
 from doorward.config.load import Loaded, find_file, load_config
 from doorward.errors import ConflictError
 
 
-def serve(config: ConfigOption = None) -> None:
+def serve(config: ConfigOption = None, *, allow_insecure_http: InsecureHttpOption = False) -> None:
     """Run the gateway until SIGTERM or Ctrl-C. SIGHUP reads rules, groups and apps again."""
     path = config or find_file()
     environ = app.read_environment()
+    overrides = {"server.insecure_http": True} if allow_insecure_http else {}
 
     def load() -> Loaded:
-        return load_config(path, environ=environ)
+        return load_config(path, environ=environ, overrides=overrides)
 
     app.serve(load(), environ=environ, load=load)
 
@@ -30,9 +30,3 @@ def setup_link(config: ConfigOption = None, json: JsonOption = False) -> None:
 
     link = in_house(config, act)
     tell(link, {"link": link}, as_json=json)
-
-
-def register(commands: typer.Typer) -> None:
-    """Add both to the top level of the command line."""
-    commands.command("serve")(serve)
-    commands.command("setup-link")(setup_link)

@@ -11,12 +11,12 @@ from pydantic_core import PydanticUndefined
 from doorward.config import aliases, schema, values
 from doorward.config.environment import is_secret, kinds_of, section_of, variable_of
 from doorward.config.schema import App, Config, GroupSection, Require, Rule
-from doorward.config.spelling import spell, spell_scalar
+from doorward.config.spelling import spell_scalar, spell_setting
 from doorward.config.values import Secret
 from doorward.rules.audit import Act
 from doorward.rules.reason import Reason
 
-_MADE: Final = "Made by `doorward config reference --write docs/reference`; edit the models instead."
+_MADE: Final = "Made from the models by `make docs`; edit those instead."
 _LISTS: Final[dict[tuple[str, ...], tuple[str, type[BaseModel]]]] = {
     ("authz", "rules"): ("A rule", Rule),
     ("authz", "groups"): ("A group", GroupSection),
@@ -73,7 +73,6 @@ tells them, `doorward config show` prints what is in force and where each value 
 - YAML is read strictly: tags, merge keys and keys given twice are refused, and `no`, `off`, `1:30` and `0o17` are text.
 """
 _WORDS: Final[dict[object, str]] = {bool: "true or false", int: "number", str: "text", Secret: "secret"}
-_OFF_READERS: Final = frozenset({values.parse_optional_duration, values.parse_optional_listen})
 _KINDS: Final = {
     values.parse_duration: "span",
     values.parse_optional_duration: "span, `off`",
@@ -220,9 +219,8 @@ def _item_page(path: tuple[str, ...], title: str, item: type[BaseModel]) -> Iter
 
 
 def _row(path: tuple[str, ...], name: str, field: FieldInfo, *, variable: bool) -> str:
-    default = f"`{spell_scalar(_default(name, field))}`"
-    if field.is_required() or (field.default is None and default == '`""`'):
-        default = "required" if field.is_required() else "none"
+    spelled = _default(field)
+    default = "required" if field.is_required() else "none" if spelled is None else f"`{spell_scalar(spelled)}`"
     key = f"`{name}`" + (f", `{name}_file`" if is_secret(path) else "")
     cells = [key, _kind(field), default, (field.description or "").replace("|", "\\|")]
     if variable:
@@ -232,17 +230,8 @@ def _row(path: tuple[str, ...], name: str, field: FieldInfo, *, variable: bool) 
     return "| " + " | ".join(cells) + " |"
 
 
-def _default(name: str, field: FieldInfo) -> Any:
-    default = field.default
-    if default is PydanticUndefined:
-        return ""
-    if default is None and not _can_be_off(field):
-        return ""
-    return spell(default, name=name)
-
-
-def _can_be_off(field: FieldInfo) -> bool:
-    return any(getattr(validator, "func", None) in _OFF_READERS for validator in field.metadata)
+def _default(field: FieldInfo) -> Any:
+    return None if field.default is PydanticUndefined else spell_setting(field, field.default)
 
 
 def _kind(field: FieldInfo) -> str:
@@ -285,9 +274,7 @@ def _example_lines(model: type[BaseModel], at: tuple[str, ...], indent: str) -> 
         elif is_secret(path):
             yield f"{indent}# {name}_file: /run/secrets/doorward-{name.replace('_', '-')}"
         else:
-            default = _default(name, field)
-            unset = field.default is None and default == ""
-            yield f"{indent}# {name}:" + ("" if unset else f" {spell_scalar(default)}")
+            yield f"{indent}# {name}: {spell_scalar(_default(field))}".rstrip()
 
 
 def _comment(line: str, indent: str) -> str:

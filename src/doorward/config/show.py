@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pydantic import BaseModel
 
 from doorward.config.load import Loaded
-from doorward.config.spelling import spell, spell_scalar
+from doorward.config.spelling import spell_scalar, spell_setting
 
 _WIDTH = 48
 
@@ -18,8 +18,8 @@ def show_config(loaded: Loaded) -> str:
 def list_settings(loaded: Loaded) -> dict[str, dict[str, object]]:
     """The same for machines: dotted key -> value and origin."""
     return {
-        key: {"value": spell(value, name=key.rpartition(".")[2]), "origin": loaded.origins.get(key, "default")}
-        for key, value in _walk(loaded.config, ())
+        key: {"value": spelled, "origin": loaded.origins.get(key, "default")}
+        for key, spelled in _walk(loaded.config, ())
     }
 
 
@@ -28,7 +28,7 @@ def _walk(section: BaseModel, at: tuple[str, ...]) -> Iterator[tuple[str, object
         if isinstance(value, BaseModel):
             yield from _walk(value, (*at, name))
         else:
-            yield ".".join((*at, name)), value
+            yield ".".join((*at, name)), spell_setting(type(section).model_fields[name], value)
 
 
 def _show(loaded: Loaded, section: BaseModel, at: tuple[str, ...], indent: str) -> Iterator[str]:
@@ -39,9 +39,9 @@ def _show(loaded: Loaded, section: BaseModel, at: tuple[str, ...], indent: str) 
             yield from _show(loaded, value, (*at, name), indent + "  ")
             continue
         origin = loaded.origins.get(key, "default")
-        spelled = spell(value, name=name)
+        spelled = spell_setting(type(section).model_fields[name], value)
         if isinstance(spelled, list) and spelled and isinstance(spelled[0], dict):
             yield f"{indent}{name}:".ljust(_WIDTH) + f"  # {origin}"
             yield from (f"{indent}  - {spell_scalar(item)}" for item in spelled)
         else:
-            yield f"{indent}{name}: {spell_scalar(spelled)}".ljust(_WIDTH) + f"  # {origin}"
+            yield f"{indent}{name}: {spell_scalar(spelled)}".rstrip().ljust(_WIDTH) + f"  # {origin}"

@@ -6,9 +6,20 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
+from doorward.config import values
 from doorward.config.schema import Require, Rule
-from doorward.config.values import Hours, Listen, Secret, format_duration, format_size
+from doorward.config.values import (
+    Hours,
+    Listen,
+    Secret,
+    format_duration,
+    format_size,
+    parse_optional_duration,
+    parse_optional_listen,
+    parse_size,
+)
 from doorward.rules.explain import format_path
 from doorward.rules.policy import HostPattern, PathPattern
 from doorward.rules.throttle import Window
@@ -16,11 +27,19 @@ from doorward.rules.throttle import Window
 HIDDEN = "***"
 
 
-def spell(value: object, *, name: str = "") -> Any:
-    """The value as YAML's own kinds: text, numbers, booleans, lists, mappings. None is spelled `off`."""
+def spell_setting(field: FieldInfo, value: object) -> Any:
+    """The value of a setting: as `spell`, but what can be switched off is `off` where it has no value."""
+    readers = {getattr(reader, "func", None) for reader in field.metadata}
+    if value is None and readers & {parse_optional_duration, parse_optional_listen}:
+        return values.OFF
+    if parse_size in readers and isinstance(value, int):
+        return format_size(value)
+    return spell(value)
+
+
+def spell(value: object) -> Any:
+    """The value as YAML's own kinds: nothing, text, numbers, booleans, lists, mappings."""
     match value:
-        case None:
-            return "off"
         case Secret():
             return HIDDEN
         case timedelta():
@@ -40,15 +59,15 @@ def spell(value: object, *, name: str = "") -> Any:
         case Rule() | Require():
             return {word: spell(inner) for word, inner in _set_fields(value)}
         case BaseModel():
-            return {word: spell(getattr(value, word), name=word) for word in type(value).model_fields}
-        case int() if name.endswith("_size") and not isinstance(value, bool):
-            return format_size(value)
+            return {word: spell(inner) for word, inner in value}
         case _:
             return value
 
 
 def spell_scalar(value: object) -> str:
     """A spelled value on one line of YAML, quoted where YAML would read it as something else."""
+    if value is None:
+        return ""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, list):

@@ -1,0 +1,62 @@
+"""`doorward config`: check, show and document the configuration."""
+
+from json import dumps
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from doorward.cli.configured import InsecureHttpOption, load
+from doorward.cli.house import ConfigOption, JsonOption
+
+commands = typer.Typer(no_args_is_help=True)
+
+
+@commands.command()
+def check(*, config: ConfigOption = None, allow_insecure_http: InsecureHttpOption = False) -> None:
+    """Tell every problem at once, and what is worth knowing. Exit code 78 when there is a problem."""
+    loaded = load(config, allow_insecure_http=allow_insecure_http)
+    for notice in loaded.notices:
+        typer.echo(f"notice: {notice}")
+    rules, apps = len(loaded.config.authz.rules), len(loaded.config.apps)
+    where = loaded.path or "the defaults"
+    typer.echo(f"{where}: no problems; {_count(rules, 'rule')}, {_count(apps, 'app')}")
+
+
+@commands.command()
+def show(
+    *, config: ConfigOption = None, allow_insecure_http: InsecureHttpOption = False, json: JsonOption = False
+) -> None:
+    """Print every setting in force with where it came from. Secrets are hidden."""
+    from doorward.config.show import list_settings, show_config
+
+    loaded = load(config, allow_insecure_http=allow_insecure_http)
+    if json:
+        typer.echo(dumps(list_settings(loaded), indent=2, ensure_ascii=False))
+    else:
+        typer.echo(show_config(loaded), nl=False)
+
+
+@commands.command()
+def reference(
+    *,
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="DIRECTORY", help="Write all pages there instead.")
+    ] = None,
+    example: Annotated[bool, typer.Option("--example", help="Print the commented example instead.")] = False,
+) -> None:
+    """Print the page on every setting."""
+    from doorward.config.reference import make_reference
+
+    pages = make_reference()
+    if write is None:
+        typer.echo(pages["doorward.example.yaml" if example else "configuration.md"], nl=False)
+        return
+    write.mkdir(parents=True, exist_ok=True)
+    for name, text in pages.items():
+        (write / name).write_text(text, encoding="utf-8")
+        typer.echo(str(write / name))
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
