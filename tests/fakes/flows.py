@@ -1,0 +1,226 @@
+"""The flows, connected to a store in memory, with neighbours that count what they are asked."""
+
+import asyncio
+from collections import Counter
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from ipaddress import ip_address
+
+from doorward.errors import UnavailableError
+from doorward.flows.accepting import PasswordRules
+from doorward.flows.account import Account
+from doorward.flows.admin import CLI, Administration
+from doorward.flows.login import SignIn
+from doorward.flows.logout import SignOut
+from doorward.flows.methods.password import PasswordMethod
+from doorward.flows.opening import Opening, SessionTerms
+from doorward.flows.outcome import SignedIn, Started
+from doorward.flows.setup import Setup
+from doorward.flows.throttle import LoginLimits, Throttle
+from doorward.flows.visitor import Visitor, hash_browser
+from doorward.interfaces import Verified
+from doorward.rules import envelope
+from doorward.rules.password import PasswordPolicy
+from doorward.rules.redirect import parse_return_url
+from doorward.rules.session import Fingerprint
+from doorward.rules.token import read_cookie
+from tests.fakes.records import FakeStore
+from tests.fakes.system import FakeClock, FakeRandom
+
+SIGNING_KEY = b"s" * 32
+DEVICE_KEY = b"d" * 32
+NAME_KEY = b"n" * 32
+GOOD = "Tr4vel-by-Night!"
+OTHER = "An0ther-Long-Road?"
+PUBLIC_URL = "https://auth.example.test"
+HOSTS = frozenset({"app.example.test", "wiki.example.test"})
+
+
+class FakeHasher:
+    """`interfaces.PasswordHasher` that tells how often it worked, and can be held up in the middle of it."""
+
+    def __init__(self):
+        self.work = 0
+        self.version = "v1"
+        self.full = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.reached = asyncio.Event()
+
+    async def hash(self, password):
+        await self._work()
+        return f"{self.version}:{password}"
+
+    async def verify(self, password, hashed):
+        await self._work()
+        version, _, known = (hashed or "").partition(":")
+        right = version in {"v1", "v2"} and known == password
+        return Verified(right, needs_rehash=right and version != self.version)
+
+    def queued(self):
+        return 0
+
+    async def _work(self):
+        if self.full:
+            raise UnavailableError("too many hashes wait")
+        self.work += 1
+        self.reached.set()
+        await self.gate.wait()
+
+
+class FakeKeyring:
+    """`interfaces.Keyring` with one key."""
+
+    def __init__(self):
+        self._key = b"\x01" * 32
+        self._random = FakeRandom("nonce")
+
+    def seal(self, place, plaintext):
+        return envelope.seal(self._key, place, plaintext, entropy=self._random.token(12))
+
+    def unseal(self, place, sealed):
+        return envelope.unseal({envelope.key_id(self._key): self._key}, place, sealed)
+
+    def derive(self, purpose):
+        return envelope.derive(self._key, purpose)
+
+
+class FakePause:
+    """`interfaces.Pause`: time goes on, nobody waits."""
+
+    def __init__(self, clock):
+        self._clock = clock
+        self.waits = []
+
+    async def __call__(self, seconds, /):
+        self.waits.append(seconds)
+        self._clock.advance(timedelta(seconds=seconds))
+        await asyncio.sleep(0)
+
+
+class FakeTally:
+    """`interfaces.Tally`."""
+
+    def __init__(self):
+        self.logins = Counter()
+        self.limited = Counter()
+
+    def count_login(self, result):
+        self.logins[result] += 1
+
+    def count_limited(self, bucket):
+        self.limited[bucket] += 1
+
+
+class FakeLog:
+    """`interfaces.Log` that keeps what it is told."""
+
+    def __init__(self):
+        self.events = []
+
+    def _note(self, event, **fields):
+        self.events.append((event, fields))
+
+    debug = info = warning = error = _note
+
+
+@dataclass
+class Town:
+    """Everything the flows stand on, and shortcuts to use them."""
+
+    limits: LoginLimits = field(default_factory=LoginLimits)
+    terms: SessionTerms = field(default_factory=SessionTerms)
+
+    def __post_init__(self):
+        self.store = FakeStore()
+        self.clock = FakeClock()
+        self.random = FakeRandom("flows")
+        self.hasher = FakeHasher()
+        self.keyring = FakeKeyring()
+        self.pause = FakePause(self.clock)
+        self.tally = FakeTally()
+        self.hosts = set(HOSTS)
+        records, sessions = self.store.records, self.store.sessions
+        self.password = PasswordMethod(records=records, hasher=self.hasher, keyring=self.keyring)
+        rules = PasswordRules(PasswordPolicy(), lambda text: text == "password")
+        opening = Opening(
+            sessions=sessions, random=self.random, signing_key=SIGNING_KEY, device_key=DEVICE_KEY, terms=self.terms
+        )
+        throttle = Throttle(counters=self.store.counters, limits=self.limits, name_key=NAME_KEY, device_key=DEVICE_KEY)
+        self.sign_in = SignIn(
+            records=records,
+            tickets=self.store.tickets,
+            throttle=throttle,
+            opening=opening,
+            password=self.password,
+            parse_return=lambda text: parse_return_url(
+                text, public_url=PUBLIC_URL, is_known_host=self.hosts.__contains__
+            ),
+            clock=self.clock,
+            pause=self.pause,
+            random=self.random,
+            tally=self.tally,
+        )
+        self.sign_out = SignOut(records=records, sessions=sessions)
+        self.setup = Setup(
+            records=records,
+            tickets=self.store.tickets,
+            opening=opening,
+            password=self.password,
+            rules=rules,
+            random=self.random,
+        )
+        self.account = Account(records=records, sessions=sessions, live=self.store.live_view)
+        self.administration = Administration(
+            records=records, sessions=sessions, password=self.password, rules=rules, random=self.random
+        )
+
+    @property
+    def now(self):
+        return self.clock.now()
+
+    @property
+    def audit(self):
+        return [record.event for record in self.store.state.audit]
+
+    def acts(self):
+        return [event.act.value for event in self.audit]
+
+    async def add_user(self, name="alice", password=GOOD, **changes):
+        values = {"display_name": "", "email": f"{name}@example.test", "groups": (), "is_admin": False, **changes}
+        return await self.administration.add_user(CLI, name=name, password=password, now=self.now, **values)
+
+    async def begin(self, visitor, return_to=None, subject=None):
+        started = await self.sign_in.begin(visitor, return_to=return_to, now=self.now, subject=subject)
+        assert isinstance(started, Started), started
+        return started
+
+    async def try_login(self, login, password, visitor, *, remember=False, previous=None, return_to=None):
+        """Open the page and send the form."""
+        started = await self.begin(visitor, return_to)
+        return await self.submit(started.token, login, password, visitor, remember=remember, previous=previous)
+
+    async def submit(self, token, login, password, visitor, *, remember=False, previous=None):
+        return await self.sign_in.submit_password(
+            token, visitor, login=login, password=password, remember=remember, previous=previous, now=self.now
+        )
+
+    async def enter(self, login="alice", password=GOOD, visitor=None, **more):
+        """Sign in; must work."""
+        outcome = await self.try_login(login, password, visitor or a_visitor(), **more)
+        assert isinstance(outcome, SignedIn), outcome
+        return outcome
+
+    async def check(self, signed_in):
+        """What a check would find: the live subject of a cookie, or None."""
+        fingerprint = read_cookie(signed_in.cookie.encode(), SIGNING_KEY)
+        return await self.account.find_subject(fingerprint, now=self.now)
+
+
+def a_visitor(address="203.0.113.7", browser="browser-1", device="", **changes):
+    visitor = Visitor(ip_address(address), "Mozilla/5.0 (X11; Linux)", hash_browser(browser), device)
+    return replace(visitor, **changes)
+
+
+def fingerprint_of(signed_in) -> Fingerprint:
+    return signed_in.session.fingerprint
