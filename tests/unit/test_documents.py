@@ -5,7 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import typer.main
 
+from doorward.cli import COMMANDS, GROUPS, build
 from doorward.config.load import parse_config
 from doorward.config.policy import build_policy
 from doorward.rules.access import Allow, Challenge, Deny, Verdict, decide
@@ -28,6 +30,39 @@ def test_every_configuration_shown_in_the_documents_loads(document: str) -> None
     assert shown
     for example in shown:
         build_policy(parse_config(example.encode(), environ={}, overrides=HOME).config)
+
+
+def commands_shown() -> list[tuple[str, str]]:
+    found = []
+    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "changes").glob("*.md")]:
+        if "adr" not in path.parts:
+            text = re.sub(r"<!--.*?-->", "", path.read_text("utf-8"), flags=re.DOTALL)
+            found += [(path.name, line) for line in re.findall(r"(?:`|^)doorward ([^`\n]+)", text, re.MULTILINE)]
+    return found
+
+
+def test_every_command_shown_in_the_documents_exists_with_its_options() -> None:
+    unknown = []
+    for document, line in commands_shown():
+        words = line.split()
+        name = words[0]
+        if name in {"COMMAND", "…"} or name.startswith("--"):
+            continue
+        if name not in COMMANDS and name not in GROUPS:
+            unknown.append(f"{document}: {name}")
+            continue
+        root = typer.main.get_command(build(name))
+        options = {"--config", "--help"}
+        for choice in words[1].split("|") if name in GROUPS and len(words) > 1 and words[1] != "…" else [""]:
+            command = root.commands[name]  # type: ignore[attr-defined]
+            if choice:
+                command = command.commands.get(choice)
+                if command is None:
+                    unknown.append(f"{document}: {name} {choice}")
+                    continue
+            options |= {spelling for option in command.params for spelling in option.opts}
+        unknown += [f"{document}: {line}: {word}" for word in words if word.startswith("--") and word not in options]
+    assert unknown == []
 
 
 def test_the_starting_configuration_loads_and_lacks_nothing_but_rules() -> None:
