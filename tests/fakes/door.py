@@ -3,30 +3,16 @@
 `Door` is a Doorward, `Browser` somebody in front of it who keeps cookies and follows nothing by himself.
 """
 
-import hashlib
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import unescape
-from urllib.parse import urlencode
+from urllib.parse import quote, unquote, urlencode
 
-from doorward.flows.accepting import PasswordRules
-from doorward.flows.account import Account
-from doorward.flows.admin import CLI, Administration
 from doorward.flows.bundle import Flows
-from doorward.flows.login import SignIn
-from doorward.flows.logout import SignOut
-from doorward.flows.methods.password import PasswordMethod
-from doorward.flows.opening import Opening, SessionTerms
-from doorward.flows.setup import Setup
-from doorward.flows.throttle import LoginLimits, Throttle
-from doorward.interfaces import Verified
-from doorward.rules.envelope import Place, derive, seal, unseal
 from doorward.rules.identity import User
-from doorward.rules.password import PasswordPolicy
 from doorward.rules.policy import App, Audience, Effect, Policy, Requirement, Rule, parse_host_pattern
-from doorward.rules.redirect import parse_return_url
 from doorward.rules.session import Fingerprint, Subject
 from doorward.web.client import Trust
 from doorward.web.csrf import CsrfGuard
@@ -40,70 +26,10 @@ from doorward.web.pages.templates import Templates
 from doorward.web.server import Server
 from doorward.web.session_cookie import Cookies
 from doorward.web.visit import Reader
-from tests.fakes.records import FakeStore
-from tests.fakes.system import FakeClock, FakeRandom
+from tests.fakes.flows import GOOD, SIGNING_KEY, FakeLog, Town
+from tests.fakes.system import FakeRandom
 
-PASSWORD = "Correct-horse-7-battery"
-SIGNING_KEY = bytes(range(32))
-
-
-class FakeHasher:
-    """`interfaces.PasswordHasher`, quick and readable."""
-
-    async def hash(self, password: str) -> str:
-        return "fake:" + hashlib.sha256(password.encode()).hexdigest()
-
-    async def verify(self, password: str, hashed: str | None) -> Verified:
-        return Verified(right=hashed == await self.hash(password))
-
-    def queued(self) -> int:
-        return 0
-
-
-class FakeKeyring:
-    """`interfaces.Keyring` with one master key."""
-
-    _master = bytes(32)
-
-    def __init__(self) -> None:
-        self._random = FakeRandom("keyring")
-
-    def seal(self, place: Place, plaintext: bytes) -> str:
-        return seal(self._master, place, plaintext, entropy=self._random.token(12))
-
-    def unseal(self, place: Place, sealed: str) -> bytes:
-        from doorward.rules.envelope import key_id
-
-        return unseal({key_id(self._master): self._master}, place, sealed)
-
-    def derive(self, purpose: str) -> bytes:
-        return derive(self._master, purpose)
-
-
-@dataclass
-class FakeLog:
-    """`interfaces.Log` that remembers."""
-
-    lines: list[tuple[str, str, Mapping[str, object]]] = field(default_factory=list)
-
-    def debug(self, event: str, **fields: object) -> None:
-        self.lines.append(("debug", event, fields))
-
-    def info(self, event: str, **fields: object) -> None:
-        self.lines.append(("info", event, fields))
-
-    def warning(self, event: str, **fields: object) -> None:
-        self.lines.append(("warning", event, fields))
-
-    def error(self, event: str, **fields: object) -> None:
-        self.lines.append(("error", event, fields))
-
-
-class FakeTally:
-    """`interfaces.Tally` that nobody reads."""
-
-    def __getattr__(self, name: str):
-        return lambda *_args, **_fields: None
+PASSWORD = GOOD
 
 
 @dataclass
@@ -143,8 +69,6 @@ async def call_app(
 ) -> Answer:
     """One request straight into an ASGI application, headers as given."""
     path, _, query = target.partition("?")
-    from urllib.parse import unquote
-
     scope = {
         "type": "http",
         "asgi": {"version": "3.0"},
@@ -175,6 +99,16 @@ async def call_app(
     return Answer(start["status"], list(start["headers"]), content)
 
 
+class _KnownHosts:
+    """The hosts the door's present policy serves."""
+
+    def __init__(self, door: "Door") -> None:
+        self._door = door
+
+    def __contains__(self, host: str) -> bool:
+        return self._door.is_known_host(host)
+
+
 class Door:
     """A Doorward at `public_url` with apps `grafana` (alice, admins), `vault` (admins, fresh) and `wiki` (any user)."""
 
@@ -190,19 +124,19 @@ class Door:
     ) -> None:
         self.public_url = public_url
         secure = public_url.startswith("https:")
-        self.clock = FakeClock()
-        self.random = FakeRandom()
-        self.store = FakeStore()
+        self.town = Town(public_url=public_url)
+        self.clock, self.store, self.random = self.town.clock, self.town.store, FakeRandom("door")
         self.log = FakeLog()
         self.policy = policy or sample_policy()
+        self.town.hosts = _KnownHosts(self)
         self.cookies = Cookies(session="doorward", secure=secure, domain=cookie_domain)
         self.assets = Assets()
         self.templates = Templates()
         self.headers = headers or HeaderPolicy(hsts_seconds=31536000 if secure else None)
-        keyring = FakeKeyring()
         self.site = site or Site(public_url=public_url, contact="ops@example.test")
-        self.csrf = CsrfGuard(keyring.derive("csrf"), self.site.origin, self.cookies.csrf, self.random)
-        self.flows = self._connect(keyring)
+        self.csrf = CsrfGuard(self.town.keyring.derive("csrf"), self.site.origin, self.cookies.csrf, self.random)
+        town = self.town
+        self.flows = Flows(town.sign_in, town.sign_out, town.setup, town.account, town.administration)
         self.desk = Desk(
             site=self.site,
             headers=self.headers,
@@ -238,15 +172,12 @@ class Door:
         return await self.flows.account.find_subject(fingerprint, now=now)
 
     async def add_user(self, name: str, *, admin: bool = False, display_name: str = "") -> User:
-        user = await self.flows.administration.add_user(
-            CLI,
-            name=name,
+        user = await self.town.add_user(
+            name,
+            PASSWORD,
             display_name=display_name or name.title(),
-            email=f"{name}@example.test",
-            password=PASSWORD,
             groups=("admins",) if admin else (),
             is_admin=admin,
-            now=self.clock.now(),
         )
         assert isinstance(user, User)
         return user
@@ -255,57 +186,6 @@ class Door:
         token = await self.flows.setup.issue(now=self.clock.now())
         assert token is not None
         return token
-
-    def _connect(self, keyring: FakeKeyring) -> Flows:
-        store, random = self.store, self.random
-        password = PasswordMethod(records=store.records, hasher=FakeHasher(), keyring=keyring)
-        rules = PasswordRules(PasswordPolicy(), lambda word: word in {"password123!", "qwertz12345!"})
-        opening = Opening(
-            sessions=store.sessions,
-            random=random,
-            signing_key=SIGNING_KEY,
-            device_key=keyring.derive("device"),
-            terms=SessionTerms(),
-        )
-        throttle = Throttle(
-            counters=store.counters,
-            limits=LoginLimits(),
-            name_key=keyring.derive("names"),
-            device_key=keyring.derive("device"),
-        )
-        sign_in = SignIn(
-            records=store.records,
-            tickets=store.tickets,
-            throttle=throttle,
-            opening=opening,
-            password=password,
-            parse_return=lambda text: parse_return_url(
-                text, public_url=self.public_url, is_known_host=self.is_known_host
-            ),
-            clock=self.clock,
-            pause=self._pause,
-            random=random,
-            tally=FakeTally(),
-        )
-        return Flows(
-            sign_in=sign_in,
-            sign_out=SignOut(records=store.records, sessions=store.sessions),
-            setup=Setup(
-                records=store.records,
-                tickets=store.tickets,
-                opening=opening,
-                password=password,
-                rules=rules,
-                random=random,
-            ),
-            account=Account(records=store.records, sessions=store.sessions, live=store.live_view),
-            administration=Administration(
-                records=store.records, sessions=store.sessions, password=password, rules=rules, random=random
-            ),
-        )
-
-    async def _pause(self, seconds: float, /) -> None:
-        self.clock.advance(timedelta(seconds=seconds))
 
     async def _probe(self) -> None:
         self.store.check()
@@ -342,8 +222,6 @@ class Browser:
         return await self._send("POST", target, told, body)
 
     async def sign_in(self, name: str, *, rd: str = "", password: str = PASSWORD, remember: bool = False) -> Answer:
-        from urllib.parse import quote
-
         page = await self.get("/login" + (f"?rd={quote(rd, safe='')}" if rd else ""))
         assert page.status == 200, page.text
         return await self.post("/login", login_fields(page, name, password, remember=remember))

@@ -130,6 +130,7 @@ class Town:
 
     limits: LoginLimits = field(default_factory=LoginLimits)
     terms: SessionTerms = field(default_factory=SessionTerms)
+    public_url: str = PUBLIC_URL
 
     def __post_init__(self):
         self.store = FakeStore()
@@ -154,7 +155,7 @@ class Town:
             opening=opening,
             password=self.password,
             parse_return=lambda text: parse_return_url(
-                text, public_url=PUBLIC_URL, is_known_host=self.hosts.__contains__
+                text, public_url=self.public_url, is_known_host=self.hosts.__contains__
             ),
             clock=self.clock,
             pause=self.pause,
