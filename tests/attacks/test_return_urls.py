@@ -1,4 +1,4 @@
-"""A browser is sent nowhere but to a host we know (attacks D). Every spelling anybody thought of, and generated ones."""
+"""A browser is sent nowhere but to a host we know (attacks D): spellings that worked elsewhere, and generated ones."""
 
 import itertools
 

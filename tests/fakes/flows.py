@@ -53,8 +53,8 @@ class FakeHasher:
 
     async def verify(self, password, hashed):
         await self._work()
-        version, _, known = (hashed or "").partition(":")
-        right = version in {"v1", "v2"} and known == password
+        version, mark, known = (hashed or "").partition(":")
+        right = bool(mark) and version in {"v1", "v2"} and known == password
         return Verified(right, needs_rehash=right and version != self.version)
 
     def queued(self):

@@ -10,13 +10,9 @@ from doorward.rules.redirect import parse_return_url
 KNOWN = frozenset({"app.example.test", "10.0.0.5", "[::1]"})
 PUBLIC = "https://auth.example.test"
 
-PIECES = st.sampled_from(
-    [
-        "https:", "http:", "HTTPS://", "//", "/", "\\", "@", ":", "?", "#", "%2f", "%5c", "%00", "%2e", "..", ".", ";", "\t",
-        "\n", " ", "app.example.test", "auth.example.test", "evil.test", "10.0.0.5", "0x0a.5", "[::1]", "[", "]", "443",
-        "8443", "80", "user", "\u3002", "\uff0f", "a", "b=c", "&", "%E3%80%82", "|", "<", "^", "~", "'", '"', "`", "{", "}",
-    ]
-)  # fmt: skip
+WORDS = """https: http: HTTPS:// // / \\ @ : ? # %2f %5c %00 %2e .. . ; app.example.test auth.example.test evil.test
+10.0.0.5 0x0a.5 [::1] [ ] 443 8443 80 user \u3002 \uff0f a b=c & %E3%80%82 | < ^ ~ ' " ` { }"""
+PIECES = st.sampled_from([*WORDS.split(), "\t", "\n", " "])
 TEXTS = st.one_of(
     st.lists(PIECES, max_size=8).map("".join),
     st.lists(PIECES, max_size=6).map(lambda pieces: "https://app.example.test" + "".join(pieces)),
@@ -43,7 +39,9 @@ def test_a_browser_goes_where_we_looked(text):
     ours, theirs = browse(url), browse(text)
     assert ours.protocol == "https:"
     assert ours.hostname in {*KNOWN, "auth.example.test"}
-    assert (theirs.protocol, theirs.hostname, theirs.port) == (ours.protocol, ours.hostname, ours.port)
+    # The dot that ends a full domain name is the one thing we leave out.
+    host = theirs.hostname.removesuffix(".")
+    assert (theirs.protocol, host, theirs.port) == (ours.protocol, ours.hostname, ours.port)
     assert (theirs.pathname, theirs.search) == (ours.pathname, ours.search)
     assert not ours.username
     assert not ours.password
