@@ -1,0 +1,175 @@
+"""A gate with everything around it in memory: users, sessions, a clock, a log that can be read."""
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from ipaddress import ip_network
+
+from doorward.errors import UnavailableError
+from doorward.rules.identity import User, UserId
+from doorward.rules.policy import Policy
+from doorward.rules.session import Fingerprint, Method, Session, SessionHandle, Subject
+from doorward.rules.token import make_cookie
+from doorward.web.client import Trust
+from doorward.web.gate.dialect import Headers
+from doorward.web.gate.endpoint import Gate
+from doorward.web.gate.refuse import Refusal
+from doorward.web.gate.settings import GateSettings
+from doorward.web.gate.table import SessionTable
+from tests.fakes.system import FakeClock, FakeRandom
+
+SIGNING_KEY = b"k" * 32
+PROXY = "127.0.0.2"
+STRANGER = "127.0.0.3"
+
+
+class FakeView:
+    """`interfaces.LiveView` over a dictionary."""
+
+    def __init__(self) -> None:
+        self.subjects: dict[Fingerprint, Subject] = {}
+        self.commits = 0
+        self.revisions = 0
+        self.broken = False
+
+    def stamp(self) -> Hashable:
+        return self.commits
+
+    def revision(self) -> int:
+        if self.broken:
+            raise UnavailableError("the store is away")
+        return self.revisions
+
+    def find_subject(self, fingerprint: Fingerprint) -> Subject | None:
+        if self.broken:
+            raise UnavailableError("the store is away")
+        return self.subjects.get(fingerprint)
+
+
+@dataclass
+class FakeLog:
+    """`interfaces.Log` that keeps its lines as (level, event, fields)."""
+
+    lines: list[tuple[str, str, dict[str, object]]] = field(default_factory=list)
+
+    def debug(self, event: str, **fields: object) -> None:
+        self.lines.append(("debug", event, fields))
+
+    def info(self, event: str, **fields: object) -> None:
+        self.lines.append(("info", event, fields))
+
+    def warning(self, event: str, **fields: object) -> None:
+        self.lines.append(("warning", event, fields))
+
+    def error(self, event: str, **fields: object) -> None:
+        self.lines.append(("error", event, fields))
+
+
+@dataclass
+class World:
+    """A gate and what it stands in. `touches` holds what was handed over to be written."""
+
+    policy: Policy
+    settings: GateSettings = field(
+        default_factory=lambda: GateSettings(
+            "https://auth.example.test", b"doorward", ".example.test", cookie_secure=True
+        )
+    )
+    trust: Trust = field(default_factory=lambda: Trust((ip_network("127.0.0.2/32"),)))
+    view: FakeView = field(default_factory=FakeView)
+    clock: FakeClock = field(default_factory=FakeClock)
+    log: FakeLog = field(default_factory=FakeLog)
+    touches: list[tuple[Fingerprint, datetime, str, str]] = field(default_factory=list)
+
+    def make_gate(self) -> Gate:
+        """A gate that remembers nothing yet; several may share one world."""
+        return Gate(
+            policy=self.policy,
+            settings=self.settings,
+            trust=self.trust,
+            table=SessionTable(self.view),
+            signing_key=SIGNING_KEY,
+            clock=self.clock,
+            random=FakeRandom("gate"),
+            log=self.log,
+            touch=lambda *touch: self.touches.append(touch),
+            page=draw,
+        )
+
+    def sign_in(self, user: User, **changes: object) -> str:
+        """Store a session for the user; returns its cookie value."""
+        now = self.clock.now()
+        seed = f"{user.name}:{len(self.view.subjects)}"
+        cookie, fingerprint = make_cookie(FakeRandom(seed).token(32), SIGNING_KEY)
+        session = Session(
+            fingerprint=fingerprint,
+            handle=SessionHandle(seed.ljust(22, "x")[:22]),
+            user_id=user.id,
+            generation=user.generation,
+            created_at=now,
+            authenticated_at=now,
+            expires_at=now + timedelta(hours=24),
+            idle_timeout=timedelta(minutes=120),
+            last_seen_at=now,
+            methods=frozenset({Method.PASSWORD}),
+            remembered=False,
+            user_agent="agent",
+            address="203.0.113.7",
+        )
+        self.view.subjects[fingerprint] = Subject(user, replace(session, **changes))  # type: ignore[arg-type]
+        self.view.commits += 1
+        return cookie
+
+    def change_user(self, name: str, **changes: object) -> None:
+        """Alter the account, as a transaction would: everywhere, with a new revision."""
+        for fingerprint, (user, session) in list(self.view.subjects.items()):
+            if user.name == name:
+                self.view.subjects[fingerprint] = Subject(replace(user, **changes), session)  # type: ignore[arg-type]
+        self._revoke()
+
+    def end_sessions(self, name: str) -> None:
+        """End the user's sessions."""
+        for fingerprint, (user, _) in list(self.view.subjects.items()):
+            if user.name == name:
+                del self.view.subjects[fingerprint]
+        self._revoke()
+
+    def _revoke(self) -> None:
+        self.view.commits += 1
+        self.view.revisions += 1
+
+
+def make_user(name: str, *groups: str, **changes: object) -> User:
+    """An enabled account."""
+    user = User(
+        id=UserId(f"id-of-{name}"),
+        name=name,
+        display_name=name.title(),
+        email=f"{name}@example.test",
+        groups=frozenset(groups),
+        is_admin=False,
+        enabled=True,
+        generation=1,
+        created_at=FakeClock().now(),
+    )
+    return replace(user, **changes)  # type: ignore[arg-type]
+
+
+def draw(refusal: Refusal) -> tuple[bytes, Headers]:
+    """A refusal page in one line."""
+    text = f"<html>{refusal.status} {refusal.reason.value} {refusal.host} {refusal.correlation_id}</html>"
+    return text.encode(), ((b"content-security-policy", b"default-src 'none'"),)
+
+
+def ask(host: str, uri: str = "/", method: str = "GET", proto: str = "https", **more: str) -> list[tuple[bytes, bytes]]:
+    """The headers Traefik sends for a visitor's request. `more`: further headers, with `_` for `-`."""
+    headers = [
+        (b"host", b"127.0.0.1:8080"),
+        (b"x-forwarded-method", method.encode()),
+        (b"x-forwarded-proto", proto.encode()),
+        (b"x-forwarded-host", host.encode()),
+        (b"x-forwarded-uri", uri.encode()),
+        (b"x-forwarded-for", b"203.0.113.7"),
+        (b"accept", b"text/html"),
+    ]
+    return headers + [(name.replace("_", "-").encode(), value.encode()) for name, value in more.items()]

@@ -1,0 +1,160 @@
+"""The fast lane and the ASGI lane give the same bytes for any request."""
+
+import asyncio
+import re
+from datetime import timedelta
+from ipaddress import ip_network
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from doorward.rules.policy import App, Audience, Effect, HostPattern, PathKind, PathPattern, Policy, Requirement, Rule
+from tests.fakes.gate import PROXY, STRANGER, World, make_user
+from tests.fakes.line import exchange
+
+APP, PUBLIC, ADMIN = (HostPattern(f"{name}.example.test") for name in ("app", "pub", "admin"))
+POLICY = Policy(
+    [
+        Rule("app", Effect.ALLOW, (APP,), audience=Audience.ANY_USER),
+        Rule(
+            "public",
+            Effect.ALLOW,
+            (PUBLIC,),
+            paths=(PathPattern(PathKind.PREFIX, "/public"),),
+            audience=Audience.ANYONE,
+        ),
+        Rule("admin", Effect.ALLOW, (ADMIN,), groups=frozenset({"admins"})),
+        Rule(
+            "fresh",
+            Effect.REQUIRE,
+            (ADMIN,),
+            audience=Audience.ANYONE,
+            requirement=Requirement(fresh=timedelta(minutes=5)),
+        ),
+        Rule("not there", Effect.DENY, (APP,), networks=(ip_network("198.51.100.0/24"),), audience=Audience.ANYONE),
+    ],
+    apps=[App("App", (APP,), preflight=True)],
+)
+SEED = World(POLICY)
+COOKIES = [
+    SEED.sign_in(make_user("alice", "family")),
+    SEED.sign_in(make_user("root", "admins", display_name="Łukasz Ünal", email="")),
+    SEED.sign_in(make_user("dora", enabled=False)),
+    "x" * 43 + "." + "y" * 43,
+    "",
+]
+
+ENDPOINTS = st.sampled_from([
+    "/api/auth/forwardauth", "/api/auth/forwardauth?x=1", "/api/authz/traefik", "/api/authz/caddy?a=b", "/api/authz/nginx",
+    "/api/authz/haproxy", "/api/authz/envoy/", "/api/authz/envoy/public/x?y=1", "/api/authz/envoy//x", "/api/authz/envoy",
+    "/api/authz/envoy/..;/a", "/api/authz", "/api/authz/", "/api/authz/x", "/api/authz/traefik/", "/api/auth/forwardauth/x",
+    "/api/auth/forwardauthx", "/api/authz/Traefik",
+])  # fmt: skip
+HOSTS = st.sampled_from([
+    "app.example.test", "APP.example.test:443", "pub.example.test", "admin.example.test", "nothere.example.test", "",
+    "a..b", "app.example.test:8443", "u@app.example.test",
+])  # fmt: skip
+URIS = st.sampled_from(
+    ["/", "/public/x?y=%2F1", "/a//b", "/a%20b", "/a#b", "", "/%zz", "/public/..;/x", "/" + "a" * 3000]
+)
+VALUES: dict[str, st.SearchStrategy[str]] = {
+    "X-Forwarded-Method": st.sampled_from(["GET", "POST", "OPTIONS", "get", ""]),
+    "X-Forwarded-Proto": st.sampled_from(["https", "http", "wss", "javascript", ""]),
+    "X-Forwarded-Host": HOSTS,
+    "X-Forwarded-Uri": URIS,
+    "X-Forwarded-For": st.sampled_from(["203.0.113.7", "198.51.100.9", "a", "203.0.113.7, 127.0.0.2", "", "::1"]),
+    "X-Original-Method": st.sampled_from(["GET", "PUT", "x"]),
+    "X-Original-URL": st.tuples(HOSTS, URIS).map(lambda pair: f"https://{pair[0]}{pair[1]}"),
+    "Host": HOSTS,
+    "Cookie": st.lists(
+        st.sampled_from([*(f"doorward={cookie}" for cookie in COOKIES), "theme=dark", "[x]=1", "a b=2", "Doorward=1"]),
+        max_size=3,
+    ).map("; ".join),
+    "Accept": st.sampled_from(["text/html", "*/*", "application/json"]),
+    "Sec-Fetch-Mode": st.sampled_from(["navigate", "cors"]),
+    "X-Requested-With": st.just("XMLHttpRequest"),
+    "Origin": st.just("https://app.example.test"),
+    "Access-Control-Request-Method": st.just("PUT"),
+    "Connection": st.sampled_from(["keep-alive", "close", "Upgrade"]),
+    "Upgrade": st.sampled_from(["websocket", "h2c"]),
+    "User-Agent": st.sampled_from(["Mozilla/5.0", "curl"]),
+    "Remote-User": st.just("root"),
+    "Authorization": st.just("Bearer x"),
+    "Content-Length": st.just("4"),
+}
+USUAL = ["X-Forwarded-Method", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-For", "Host"]
+
+
+@st.composite
+def raw_requests(draw: st.DrawFn) -> bytes:
+    names = draw(st.permutations(USUAL + draw(st.lists(st.sampled_from(sorted(VALUES)), max_size=7))))
+    if draw(st.integers(0, 9)) == 0:
+        names = names[1:]
+    lines = [f"{name.lower() if draw(st.booleans()) else name}: {draw(VALUES[name])}" for name in names]
+    body = "abcd" * sum(name == "Content-Length" for name in names[-1:])
+    if "Content-Length" in names:
+        lines = [line for line in lines if not line.lower().startswith("content-length")] + ["Content-Length: 4"]
+        body = "abcd"
+    method = draw(st.sampled_from(["GET", "GET", "GET", "HEAD", "POST", "OPTIONS", "DELETE"]))
+    version = draw(st.sampled_from(["1.1", "1.1", "1.1", "1.0"]))
+    return f"{method} {draw(ENDPOINTS)} HTTP/{version}\r\n{''.join(line + chr(13) + chr(10) for line in lines)}\r\n{body}".encode()
+
+
+@st.composite
+def conversations(draw: st.DrawFn) -> list[bytes]:
+    """Requests on one connection, in chunks that need not end where requests end."""
+    stream = b"".join(draw(st.lists(raw_requests(), min_size=1, max_size=4)))
+    cuts = sorted(draw(st.lists(st.integers(0, len(stream)), max_size=3)))
+    edges = [0, *cuts, len(stream)]
+    return [stream[start:end] for start, end in pairwise(edges) if start < end]
+
+
+@settings(max_examples=400)
+@given(conversations(), st.sampled_from([PROXY, PROXY, PROXY, STRANGER]))
+def test_both_lanes_give_the_same_bytes(chunks: list[bytes], peer: str) -> None:
+    async def run() -> None:
+        world = World(POLICY, view=SEED.view)
+        fast = await exchange(world.make_gate(), chunks, fast=True, peer=peer)
+        slow = await exchange(world.make_gate(), chunks, fast=False, peer=peer)
+        assert fast == slow
+
+    asyncio.run(run())
+
+
+@settings(max_examples=200)
+@given(raw_requests(), st.sampled_from([PROXY, STRANGER]))
+def test_a_2xx_always_has_every_identity_header_once_and_no_body(request: bytes, peer: str) -> None:
+    """T-21, C07, C09: the invariants of any answer, read off the wire."""
+
+    async def run() -> bytes:
+        return (await exchange(World(POLICY, view=SEED.view).make_gate(), [request], fast=True, peer=peer))[0]
+
+    wire = asyncio.run(run())
+    head, _, body = wire.partition(b"\r\n\r\n")
+    names = [line.partition(b":")[0] for line in head.split(b"\r\n")[1:]]
+    own = {b"x-forwarded-user-email", b"x-forwarded-user-name", b"x-forwarded-user-groups"}
+    if wire.startswith(b"HTTP/1.1 200 "):
+        assert peer == PROXY
+        assert body == b""
+        removed = b"".join(line for line in head.split(b"\r\n") if line.startswith(b"x-envoy-auth-headers-to-remove"))
+        assert all((names.count(name) == 1) != (name in removed) for name in own)
+        assert b"doorward=" not in head
+    else:
+        assert not own & set(names)
+        assert not wire.startswith(b"HTTP/1.1 2")
+    assert b"cache-control: no-store" in head or wire.startswith(b"HTTP/1.1 400") or not wire
+
+
+@pytest.mark.parametrize("fast", [True, False])
+async def test_requests_on_one_connection_are_answered_in_order(fast: bool) -> None:
+    """P03: pipelined checks, one with a body, get one answer each."""
+    first = (
+        b"POST /api/auth/forwardauth HTTP/1.1\r\nHost: x\r\nContent-Length: 40\r\n\r\n"
+        + b"GET /api/authz/x HTTP/1.1\r\nHost: y\r\n\r\n".ljust(40)
+    )
+    second = b"GET /api/authz/nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
+    wire, closed = await exchange(World(POLICY).make_gate(), [first + second], fast=fast, peer=PROXY)
+    assert re.findall(rb"HTTP/1.1 (\d+) ", wire) == [b"400", b"404"]
+    assert not closed
