@@ -69,11 +69,8 @@ def tracked(*patterns: str) -> Iterator[Path]:
     for pattern in patterns:
         for path in sorted(ROOT.rglob(pattern)):
             parts = path.relative_to(ROOT).parts
-            if (
-                path.is_file()
-                and not NOT_OURS.intersection(parts)
-                and not any(p.endswith(("_cache", ".egg-info")) for p in parts)
-            ):
+            left_behind = any(part.endswith(("_cache", ".egg-info")) or part.startswith(".coverage") for part in parts)
+            if path.is_file() and not left_behind and not NOT_OURS.intersection(parts) and parts != ("doorward.yaml",):
                 yield path
 
 
