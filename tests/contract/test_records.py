@@ -216,7 +216,8 @@ async def test_a_transaction_that_raises_leaves_nothing(store):
     session = a_session(ALICE)
     await store.sessions.put(session)
     revision = store.live_view.revision()
-    with pytest.raises(Undone):
+
+    async def act():
         async with store.records.transaction() as transaction:
             await transaction.add_user(a_user("bob"))
             await transaction.put_password(ALICE.id, StoredPassword("sealed", START))
@@ -226,6 +227,9 @@ async def test_a_transaction_that_raises_leaves_nothing(store):
             await transaction.end_session(session.handle)
             await transaction.end_sessions_of(ALICE.id)
             raise Undone
+
+    with pytest.raises(Undone):
+        await act()
     async with store.records.transaction() as transaction:
         assert await transaction.list_users() == [ALICE]
         assert await transaction.find_password(ALICE.id) is None

@@ -5,6 +5,7 @@ writer of another process (the CLI) is waited for, then refused with Unavailable
 there" (R11).
 """
 
+import fcntl
 import mmap
 import os
 import sqlite3
@@ -93,17 +94,9 @@ def open_sqlite(folder: Path, *, random: Random, sessions_apart: bool = False) -
     """
     path = folder / FILE_NAME
     _prepare(folder, path)
-    with _mapped():
-        connection = _connect(path, timeout=_BUSY_SECONDS)
-        try:
-            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
-        finally:
-            connection.close()
-    if mode != "wal":
-        raise ConfigError(
-            f"{path} does not stand on a file system that SQLite's WAL mode works on (is it a network share?)"
-        )
-    upgrade(path)
+    with _alone(folder):
+        _use_wal(path)
+        upgrade(path)
     database = Database(
         _engine(path, begin="BEGIN IMMEDIATE", connections=1), _engine(path, begin="BEGIN", connections=_READERS)
     )
@@ -125,12 +118,40 @@ def _prepare(folder: Path, path: Path) -> None:
         problems = _check(folder)
         if not problems:
             _create(path)
-            for name in (path, path.with_name(path.name + "-wal"), path.with_name(path.name + "-shm")):
-                problems += _check(name) if name.exists() else []
+            problems = _check(path)
+            for suffix in ("-wal", "-shm"):
+                # Another process may be the last to close them, and remove them, just now.
+                with suppress(FileNotFoundError):
+                    problems += _check(path.with_name(path.name + suffix))
     except OSError as error:
         raise ConfigError(f"storage.path: {error.strerror}: {error.filename}") from error
     if problems:
         raise ConfigError("storage.path: " + "; ".join(problems), tuple(f"storage.path: {each}" for each in problems))
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Let processes that start at once do so one after another: SQLite refuses to switch to WAL while others look."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        except OSError as error:
+            raise ConfigError(f"storage.path: {folder} cannot be locked: {error.strerror}") from error
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _use_wal(path: Path) -> None:
+    with _mapped():
+        connection = _connect(path, timeout=_BUSY_SECONDS)
+        try:
+            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        finally:
+            connection.close()
+    if mode != "wal":
+        raise ConfigError(f"storage.path: {path} is on a file system without WAL mode (is it a network share?)")
 
 
 def _create(path: Path) -> None:

@@ -156,14 +156,16 @@ totals = Table(
 revision = Table(
     "revision",
     metadata,
-    Column("id", SmallInteger, CheckConstraint("id = 1", name="single"), primary_key=True, autoincrement=False),
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    CheckConstraint("id = 1", name="single"),
     Column("value", BigInteger, nullable=False),
 )
 
 installation = Table(
     "installation",
     metadata,
-    Column("id", SmallInteger, CheckConstraint("id = 1", name="single"), primary_key=True, autoincrement=False),
+    Column("id", SmallInteger, primary_key=True, autoincrement=False),
+    CheckConstraint("id = 1", name="single"),
     # No foreign key: that it was set up stays true after the account is gone.
     Column("first_admin", Text, nullable=False),
     Column("set_up_at", Instant, nullable=False),

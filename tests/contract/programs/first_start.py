@@ -1,0 +1,22 @@
+"""Start on a folder that may be empty, once stdin is closed; tell the signing key."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from doorward.outside.keyring import open_keyring
+from doorward.outside.system import SystemRandom
+from doorward.storage.sqlite import open_sqlite
+from tests.fakes.system import START
+
+
+async def main(folder):
+    random = SystemRandom()
+    keyring = open_keyring(folder, random=random)
+    storage = open_sqlite(folder, random=random)
+    sys.stdout.write((await storage.load_signing_key(keyring, random, START)).hex() + "\n")
+    await storage.close()
+
+
+sys.stdin.read()
+asyncio.run(main(Path(sys.argv[1])))
