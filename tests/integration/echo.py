@@ -67,9 +67,7 @@ async def _read(reader: asyncio.StreamReader) -> Arrival | None:
         return None
     first, *lines = head[:-4].decode("latin-1").split("\r\n")
     method, target, _ = first.split(" ", 2)
-    headers = tuple(
-        (name.lower(), value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines)
-    )
+    headers = tuple((name.lower(), value.strip(" \t")) for name, _, value in (line.partition(":") for line in lines))
     fields = dict(headers)
     if fields.get("transfer-encoding", "").lower() == "chunked":
         body = b""
@@ -108,5 +106,5 @@ async def _echo_frames(arrival: Arrival, reader: asyncio.StreamReader, writer: a
         payload = bytes(byte ^ mask[i % 4] for i, byte in enumerate(await reader.readexactly(size)))
         writer.write(bytes([first, size]) + payload)
         await writer.drain()
-        if first & 0x0F == 8:  # noqa: PLR2004 -- the close frame (RFC 6455 5.5.1)
+        if first & 0x0F == 8:
             return

@@ -15,13 +15,14 @@ class State(Enum):
     """What the line does with a connection."""
 
     THROUGH = "through"
-    CUT = "cut"
     HELD = "held"
     """Connections are accepted and read, and nothing ever comes back."""
+    SAYING = "saying"
+    """Every question gets the same bytes, and the end."""
 
 
 class Line:
-    """A TCP relay on one port; `asked` counts connections and data that came while held."""
+    """A TCP relay on one port."""
 
     def __init__(self, background: Background) -> None:
         self._background = background
@@ -29,6 +30,7 @@ class Line:
         self._server: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._held = asyncio.Event()
+        self._saying = b""
         self.port = 0
         self.behind = 0
         """The gate's port."""
@@ -54,6 +56,16 @@ class Line:
     def held(self) -> Iterator[None]:
         """Questions are taken and not answered, as when the gate hangs."""
         self._background.run(self._become(State.HELD))
+        try:
+            yield
+        finally:
+            self._background.run(self._become(State.THROUGH))
+
+    @contextmanager
+    def says(self, raw: bytes) -> Iterator[None]:
+        """Something that is not the gate answers, with these bytes."""
+        self._saying = raw
+        self._background.run(self._become(State.SAYING))
         try:
             yield
         finally:
@@ -94,6 +106,11 @@ class Line:
             if self._state is State.HELD:
                 while await reader.read(65536):
                     self._held.set()
+                return
+            if self._state is State.SAYING:
+                await reader.read(65536)
+                writer.write(self._saying)
+                await writer.drain()
                 return
             inner_reader, inner_writer = await asyncio.open_connection("127.0.0.1", self.behind)
             self._writers.add(inner_writer)

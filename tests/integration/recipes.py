@@ -134,7 +134,9 @@ def nginx(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Pr
         f"    include {site};\n}}\n",
         "utf-8",
     )
-    with _run("nginx", [program, "-p", str(folder), "-e", "stderr", "-c", str(main)], folder, certificates, port, plain) as proxy:
+    with _run(
+        "nginx", [program, "-p", str(folder), "-e", "stderr", "-c", str(main)], folder, certificates, port, plain
+    ) as proxy:
         yield proxy
 
 

@@ -51,9 +51,7 @@ def make_certificates(folder: Path) -> Certificates:
             x509.SubjectAlternativeName([x509.DNSName("example.com"), x509.DNSName("*.example.com")]), critical=False
         )
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False
-        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     pem, key_pem = certificate.public_bytes(serialization.Encoding.PEM), _key_pem(key)

@@ -4,7 +4,7 @@ import http.client
 import os
 import socket
 import ssl
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -110,7 +110,9 @@ class Visitor:
 
     port: int
     authority: Path
-    source: str = "127.0.0.1"
+    source: str = "127.9.9.9"
+    journal: list[Reply] = field(default_factory=list)
+    """Every reply this visitor got."""
 
     def connect(self, name: str = "app.example.com") -> Connection:
         """A connection to the proxy."""
@@ -131,7 +133,9 @@ class Visitor:
         if cookie:
             headers = (*headers, ("Cookie", cookie))
         with self.connect(name or host) as connection:
-            return connection.exchange(write_request(method, target, host, headers, body), method=method)
+            reply = connection.exchange(write_request(method, target, host, headers, body), method=method)
+        self.journal.append(reply)
+        return reply
 
     def navigate(self, target: str, *, host: str = "app.example.com", cookie: str = "") -> Reply:
         """Open a page the way a browser does."""
