@@ -10,6 +10,7 @@ from doorward.errors import UnavailableError
 from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
 from doorward.flows.admin import CLI, Administration
+from doorward.flows.bundle import Flows
 from doorward.flows.login import SignIn
 from doorward.flows.logout import SignOut
 from doorward.flows.methods.password import PasswordMethod
@@ -175,6 +176,7 @@ class Town:
         self.administration = Administration(
             records=records, sessions=sessions, password=self.password, rules=rules, random=self.random
         )
+        self.flows = Flows(self.sign_in, self.sign_out, self.setup, self.account, self.administration)
 
     @property
     def now(self):

@@ -230,7 +230,7 @@ NAMES = {
     "disabled": "dora",
     "without a password": "olga",
     "broken hash": "bert",
-    "not a name": "ａlice",
+    "not a name": "\uff41lice",
 }
 
 
@@ -390,7 +390,7 @@ async def test_an_account_that_does_not_exist_is_locked_just_the_same(free_town)
 
 SPELLINGS = ["alice", "Alice", "ALICE ", " aLiCe", "alice@example.test", "ALICE@EXAMPLE.TEST", "alice@Example.test "]
 NOBODYS = [
-    "ａlice",
+    "\uff41lice",
     "alice\u200b",
     "alice%00",
     "al\u0131ce",

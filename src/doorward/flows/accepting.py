@@ -40,7 +40,9 @@ def accept_account(
     """Read every field and report every problem at once. An empty display name becomes the user name."""
     problems: list[tuple[str, str]] = []
     accepted_name = _read(name, parse_user_name, "name", problems)
-    accepted_display = _read(display_name or name, parse_display_name, "display_name", problems)
+    accepted_display = accepted_name
+    if display_name:
+        accepted_display = _read(display_name, parse_display_name, "display_name", problems)
     accepted_email = _read(email, parse_email, "email", problems) if email else ""
     accepted_groups = [_read(group, parse_group_name, "groups", problems) for group in groups]
     secret = accept_password(password, name=accepted_name, email=accepted_email, rules=rules)

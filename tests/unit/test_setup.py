@@ -1,0 +1,160 @@
+"""The first administrator: exactly one, however many race, and never a second one (R01)."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from doorward.flows.admin import CLI
+from doorward.flows.outcome import Refused, SignedIn, Unacceptable
+from doorward.rules.audit import Act
+from doorward.rules.login import Failure
+from tests.fakes.flows import GOOD, Town, a_visitor, fingerprint_of
+
+GONE = Refused(Failure.TICKET_GONE)
+
+
+@pytest.fixture
+def town():
+    return Town()
+
+
+async def create(town, token, *, name="root", password=GOOD, previous=None, **more):
+    values = {"display_name": "The Root", "email": f"{name}@example.test", **more}
+    return await town.setup.create_admin(
+        token, a_visitor(), name=name, password=password, previous=previous, now=town.now, **values
+    )
+
+
+async def test_the_first_administrator_is_made_and_signed_in(town):
+    token = await town.setup.issue(now=town.now)
+    made = await create(town, token)
+    assert isinstance(made, SignedIn)
+    assert made.user.is_admin
+    assert made.user.enabled
+    assert (await town.check(made)).user == made.user
+    assert town.acts() == ["admin.setup"]
+    assert (await town.enter("root", GOOD)).user == made.user
+
+
+async def test_a_token_is_stored_as_its_hash_only(town):
+    token = await town.setup.issue(now=town.now)
+    assert token not in str(town.store.state)
+    assert len(token) == 43
+
+
+async def test_of_fifty_who_race_with_one_token_one_is_made(town):
+    """R01."""
+    token = await town.setup.issue(now=town.now)
+    outcomes = await asyncio.gather(*(create(town, token, name=f"root{number}") for number in range(50)))
+    assert sum(isinstance(outcome, SignedIn) for outcome in outcomes) == 1
+    assert outcomes.count(GONE) == 49
+    assert len(town.store.state.users) == 1
+    assert town.acts().count("admin.setup") == 1
+
+
+async def test_of_fifty_who_race_with_fifty_tokens_one_is_made(town):
+    """R01: the second lock, when the first one holds nobody back."""
+    tokens = [await town.setup.issue(now=town.now) for _ in range(50)]
+    outcomes = await asyncio.gather(*(create(town, token, name=f"root{number}") for number, token in enumerate(tokens)))
+    assert sum(isinstance(outcome, SignedIn) for outcome in outcomes) == 1
+    assert len(town.store.state.users) == 1
+    assert len(town.store.state.sessions) == 1
+
+
+async def test_a_token_works_once(town):
+    """R01."""
+    token = await town.setup.issue(now=town.now)
+    await create(town, token)
+    assert not await town.setup.is_open(token, now=town.now)
+    assert await create(town, token, name="second") == GONE
+
+
+async def test_a_token_expires_after_a_quarter_of_an_hour(town):
+    token = await town.setup.issue(now=town.now)
+    town.clock.advance(timedelta(minutes=15) - timedelta(seconds=1))
+    assert await town.setup.is_open(token, now=town.now)
+    town.clock.advance(timedelta(seconds=1))
+    assert not await town.setup.is_open(token, now=town.now)
+    assert await create(town, token) == GONE
+
+
+@pytest.mark.parametrize("token", ["", "x", "A" * 43, "\ud800"])
+async def test_a_made_up_token_opens_nothing(town, token):
+    """R01."""
+    assert not await town.setup.is_open(token, now=town.now)
+    assert await create(town, token) == GONE
+    assert town.hasher.work == 0
+
+
+async def test_looking_consumes_nothing(town):
+    """K15: link scanners may open the link."""
+    token = await town.setup.issue(now=town.now)
+    for _ in range(5):
+        assert await town.setup.is_open(token, now=town.now)
+    assert isinstance(await create(town, token), SignedIn)
+
+
+async def test_a_login_ticket_opens_no_setup(town):
+    """T-05."""
+    started = await town.begin(a_visitor())
+    assert not await town.setup.is_open(started.token, now=town.now)
+
+
+async def test_it_stays_shut_for_ever_even_when_all_accounts_are_gone(town):
+    """R01."""
+    token = await town.setup.issue(now=town.now)
+    left_over = await town.setup.issue(now=town.now)
+    made = await create(town, token)
+    town.store.state.users.pop(made.user.id)
+    assert await town.setup.is_set_up()
+    assert await town.setup.issue(now=town.now) is None
+    assert not await town.setup.is_open(left_over, now=town.now)
+    assert await create(town, left_over, name="second") == GONE
+
+
+async def test_an_administrator_made_by_the_operator_shuts_it_too(town):
+    """R01: a link that still lies in a terminal makes no second administrator."""
+    token = await town.setup.issue(now=town.now)
+    await town.add_user("root", is_admin=True)
+    assert await create(town, token, name="second") == GONE
+
+
+async def test_what_cannot_be_used_is_said_and_the_token_stays_good(town):
+    """B-20 to B-24: the same policy as everywhere."""
+    token = await town.setup.issue(now=town.now)
+    outcome = await create(town, token, name="-bad-", email="nobody", password="short", display_name="\u202ex")
+    assert isinstance(outcome, Unacceptable)
+    fields = {field for field, _ in outcome.problems}
+    assert fields == {"name", "email", "password", "display_name"}
+    assert all(problem[0].isupper() and problem.endswith(".") for _, problem in outcome.problems)
+    assert isinstance(await create(town, token), SignedIn)
+
+
+async def test_a_name_that_is_taken_is_refused_without_half_an_account(town):
+    await town.add_user("root")
+    token = await town.setup.issue(now=town.now)
+    assert await create(town, token) == GONE
+    assert not (await town.administration.list_users(CLI))[0].is_admin
+    assert town.store.state.first_admin is None
+    assert town.store.state.sessions == {}
+
+
+async def test_a_token_lost_during_the_slow_hash_is_gone(town):
+    """R01: taken at most once, after the work and before the deed."""
+    token = await town.setup.issue(now=town.now)
+    town.hasher.gate.clear()
+    first, second = (asyncio.create_task(create(town, token, name=name)) for name in ("one", "two"))
+    await town.hasher.reached.wait()
+    town.hasher.gate.set()
+    assert sorted(map(type, await asyncio.gather(first, second)), key=str) == [Refused, SignedIn]
+
+
+async def test_the_session_the_browser_had_dies(town):
+    """J01."""
+    await town.add_user("alice")
+    old = await town.enter("alice")
+    made = await create(town, await town.setup.issue(now=town.now), previous=fingerprint_of(old))
+    assert isinstance(made, SignedIn)
+    assert await town.check(old) is None
+    assert town.audit[-1].act is Act.SETUP
