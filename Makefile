@@ -34,22 +34,31 @@ doorward.yaml:
 ## Tests
 
 .PHONY: test
-test: system static  ## Everything: all checks, all suites, all real proxies; installs what it needs
+test: system  ## Everything: all checks, all suites, all real proxies; installs what it needs
+	@$(MAKE) --jobs=2 --keep-going --output-sync=target $(STATIC)
 	$(PYTEST) tests/unit tests/property tests/contract tests/cli tests/attacks --cov --cov-report=term-missing $(ARGS)
 	$(PYTEST) tests/integration tests/browser $(ARGS)
 
 .PHONY: check
-check: static  ## The quick check before a commit: format, lint, types, contracts, unit and property tests
-	$(PYTEST) -q tests/unit tests/property $(ARGS)
+check: $(DEV_STAMP)  ## The quick check before a commit: format, lint, types, contracts, unit and property tests
+	@$(MAKE) --jobs=2 --keep-going --output-sync=target $(STATIC) check-tests
 
-.PHONY: static
-static: $(DEV_STAMP)
-	$(BIN)/ruff format --check $(CODE)
-	$(BIN)/ruff check $(CODE)
-	$(BIN)/mypy
-	$(BIN)/basedpyright
-	$(BIN)/lint-imports
-	$(BIN)/python tools/docs.py --check
+STATIC := check-format check-lint check-mypy check-pyright check-imports check-docs
+.PHONY: $(STATIC) check-tests
+check-format: $(DEV_STAMP)
+	@$(BIN)/ruff format --check $(CODE)
+check-lint: $(DEV_STAMP)
+	@$(BIN)/ruff check $(CODE)
+check-mypy: $(DEV_STAMP)
+	@$(BIN)/mypy
+check-pyright: $(DEV_STAMP)
+	@$(BIN)/basedpyright
+check-imports: $(DEV_STAMP)
+	@$(BIN)/lint-imports
+check-docs: $(DEV_STAMP)
+	@$(BIN)/python tools/docs.py --check
+check-tests: $(DEV_STAMP)
+	@$(PYTEST) -q tests/unit tests/property $(ARGS)
 
 .PHONY: unit property contract cli attacks integration browser
 unit: $(DEV_STAMP)  ## One suite: small pieces by themselves
