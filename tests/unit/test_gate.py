@@ -1,0 +1,489 @@
+"""The gate, question by question: what each proxy is told, and what no proxy is ever told."""
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from http import HTTPStatus
+from ipaddress import ip_network
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from doorward.rules.policy import App, Audience, Effect, HostPattern, PathKind, PathPattern, Policy, Requirement, Rule
+from doorward.web.client import Trust
+from doorward.web.gate.answer import Answer, header_block, split_block
+from doorward.web.gate.endpoint import find_dialect, is_check_path
+from doorward.web.gate.identity import FORWARDED_AND_REMOTE, encode
+from doorward.web.gate.proxies import DIALECTS
+from doorward.web.gate.refusal_log import RefusalLog
+from doorward.web.gate.table import SessionTable
+from tests.fakes.gate import PROXY, STRANGER, FakeLog, World, ask, make_user
+
+TRAEFIK, CADDY, NGINX, HAPROXY, ENVOY = DIALECTS
+APP, ADMIN, OPEN = (HostPattern(f"{name}.example.test") for name in ("app", "admin", "open"))
+RULES = [
+    Rule("everyone here", Effect.ALLOW, (APP,), audience=Audience.ANY_USER),
+    Rule("admins", Effect.ALLOW, (ADMIN,), groups=frozenset({"admins"})),
+    Rule(
+        "recent",
+        Effect.REQUIRE,
+        (ADMIN,),
+        audience=Audience.ANYONE,
+        requirement=Requirement(fresh=timedelta(minutes=15)),
+    ),
+    Rule("open", Effect.ALLOW, (OPEN,), paths=(PathPattern(PathKind.PREFIX, "/public"),), audience=Audience.ANYONE),
+]
+APPS = [App("Photos", (APP,), contact="Ann", preflight=True)]
+
+
+@pytest.fixture
+def world() -> World:
+    return World(Policy(RULES, apps=APPS))
+
+
+def fields_of(answer: Answer) -> dict[str, str]:
+    pairs = split_block(answer.head)
+    fields = {name.decode(): value.decode() for name, value in pairs}
+    assert len(fields) == len(pairs) or sum(name == b"set-cookie" for name, _ in pairs) > 1
+    return fields
+
+
+def check(
+    world: World, host: str, uri: str = "/", cookie: str = "", dialect=TRAEFIK, peer: str = PROXY, gate=None, **more
+):
+    headers = ask(host, uri, **more)
+    if cookie:
+        headers.append((b"cookie", f"theme=dark; doorward={cookie}; lang=en".encode()))
+    return (gate or world.make_gate()).answer(dialect, b"GET", b"", headers, peer)
+
+
+def test_a_session_and_a_matching_rule_give_200_with_every_identity_header(world: World) -> None:
+    """C-06, C-10, T-21: exactly 200, an empty body, e-mail, name and groups."""
+    answer = check(world, "app.example.test", cookie=world.sign_in(make_user("alice", "family", "admins")))
+    assert answer.status == HTTPStatus.OK
+    assert answer.body == b""
+    assert fields_of(answer) == {
+        "x-forwarded-user-email": "alice@example.test",
+        "x-forwarded-user-name": "Alice",
+        "x-forwarded-user-groups": "admins,family",
+        "cookie": "theme=dark; lang=en",
+        "cache-control": "no-store",
+        "content-length": "0",
+    }
+
+
+def test_remote_headers_are_sent_when_asked_for(world: World) -> None:
+    """C-10: header names are configurable."""
+    world.settings = replace(world.settings, identity=FORWARDED_AND_REMOTE)
+    fields = fields_of(check(world, "app.example.test", cookie=world.sign_in(make_user("alice", "family"))))
+    assert {name: fields[name] for name in fields if name.startswith("remote-")} == {
+        "remote-user": "alice",
+        "remote-email": "alice@example.test",
+        "remote-name": "Alice",
+        "remote-groups": "family",
+    }
+
+
+def test_an_empty_value_is_sent_and_not_left_out(world: World) -> None:
+    """T-21: an absent header would let a client's pass through some proxies."""
+    fields = fields_of(check(world, "app.example.test", cookie=world.sign_in(make_user("alice", email=""))))
+    assert fields["x-forwarded-user-email"] == fields["x-forwarded-user-groups"] == ""
+
+
+@pytest.mark.parametrize("state", ["none", "expired", "disabled"])
+def test_an_open_path_carries_no_identity_without_a_live_session(world: World, state: str) -> None:
+    """C07."""
+    user = make_user("alice", enabled=state != "disabled")
+    cookie = "" if state == "none" else world.sign_in(user)
+    if state == "expired":
+        world.clock.advance(timedelta(days=3))
+    fields = fields_of(check(world, "open.example.test", "/public/x", cookie))
+    assert {fields[name] for name in fields if name.startswith("x-forwarded-user")} == {""}
+
+
+def test_a_navigation_is_sent_to_sign_in_and_back(world: World) -> None:
+    """C-05, C-06, C-41: 303 with an absolute Location that carries path and query byte for byte."""
+    answer = check(world, "app.example.test:8443", "/a%20b?x=%2F1&y=ü".replace("ü", "%C3%BC"))
+    assert answer.status == HTTPStatus.SEE_OTHER
+    location = urlsplit(fields_of(answer)["location"])
+    assert (location.scheme, location.netloc, location.path) == ("https", "auth.example.test", "/login")
+    assert parse_qs(location.query) == {"rd": ["https://app.example.test:8443/a%20b?x=%2F1&y=%C3%BC"]}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"sec_fetch_mode": "cors"},
+        {"x_requested_with": "XMLHttpRequest"},
+        {"upgrade": "websocket"},
+        {"method": "OPTIONS"},
+    ],
+)
+def test_a_program_is_told_401_and_where_to_sign_in(world: World, more: dict[str, str]) -> None:
+    """C-06, B26: no redirect for XHR, websockets and preflights of an app that lets none pass."""
+    world.policy = Policy(RULES)
+    answer = check(world, "app.example.test", **more)
+    assert answer.status == HTTPStatus.UNAUTHORIZED
+    fields = fields_of(answer)
+    assert "location" not in fields
+    assert fields["www-authenticate"]
+    assert fields["content-type"] == "application/problem+json"
+    problem = json.loads(answer.body)
+    assert problem["reason"] == "no_session"
+    assert problem["login_url"] == fields["x-doorward-login"]
+
+
+def test_a_preflight_passes_where_the_app_says_so_and_carries_nobody(world: World) -> None:
+    """B25: both headers are needed, and no identity is given."""
+    more = {"method": "OPTIONS", "origin": "https://x.test", "access_control_request_method": "PUT"}
+    answer = check(world, "app.example.test", cookie=world.sign_in(make_user("alice")), **more)
+    assert answer.status == HTTPStatus.OK
+    assert fields_of(answer)["x-forwarded-user-name"] == ""
+    del more["origin"]
+    assert check(world, "app.example.test", **more).status == HTTPStatus.UNAUTHORIZED
+
+
+def test_a_denial_is_a_page_for_a_person_and_a_problem_for_a_program(world: World) -> None:
+    cookie = world.sign_in(make_user("alice", "family"))
+    page = check(world, "admin.example.test", cookie=cookie)
+    assert page.status == HTTPStatus.FORBIDDEN
+    assert b"403 no_rule admin.example.test" in page.body
+    assert fields_of(page)["content-security-policy"] == "default-src 'none'"
+    problem = check(world, "admin.example.test", cookie=cookie, sec_fetch_mode="cors")
+    assert json.loads(problem.body)["reason"] == "no_rule"
+    assert json.loads(problem.body)["correlation_id"]
+
+
+def test_what_asks_for_a_recent_sign_in_leads_to_a_fresh_one(world: World) -> None:
+    """Step-up: a sign-in older than the requirement is asked for again."""
+    cookie = world.sign_in(make_user("root", "admins"))
+    assert check(world, "admin.example.test", cookie=cookie).status == HTTPStatus.OK
+    world.clock.advance(timedelta(minutes=15))
+    answer = check(world, "admin.example.test", cookie=cookie)
+    assert answer.status == HTTPStatus.SEE_OTHER
+    assert fields_of(answer)["location"].endswith("&fresh=1")
+
+
+@pytest.mark.parametrize("host", ["nothere.example.test", "localhost", "127.0.0.1", "auth.example.test"])
+def test_an_unknown_host_is_refused_signed_in_or_not(world: World, host: str) -> None:
+    """B22: 403 and no way to sign in that could lead there."""
+    for cookie in ("", world.sign_in(make_user("alice"))):
+        answer = check(world, host, cookie=cookie)
+        assert answer.status == HTTPStatus.FORBIDDEN
+        assert "location" not in fields_of(answer)
+
+
+def test_a_plain_http_request_is_told_to_use_https_instead_of_looping(world: World) -> None:
+    """A11, C-44: a Secure cookie never comes back over http."""
+    answer = check(world, "app.example.test", proto="http")
+    assert answer.status == HTTPStatus.FORBIDDEN
+    assert b"insecure_scheme" in answer.body
+
+
+@pytest.mark.parametrize("dialect", DIALECTS, ids=lambda dialect: dialect.name)
+def test_a_stranger_is_refused_whatever_it_says(world: World, dialect) -> None:
+    """A01, A02: forwarded headers from an untrusted peer are not used at all; the log says what to add."""
+    cookie = world.sign_in(make_user("alice"))
+    answer = check(world, "app.example.test", cookie=cookie, dialect=dialect, peer=STRANGER)
+    assert answer.status == HTTPStatus.FORBIDDEN
+    assert b"proxy_untrusted" in answer.body
+    assert any(f"add {STRANGER} to proxy.trusted" in str(fields.get("hint")) for _, _, fields in world.log.lines)
+
+
+def test_a_unix_socket_is_trusted_only_when_listed(world: World) -> None:
+    """A22."""
+    cookie = world.sign_in(make_user("alice"))
+    assert check(world, "app.example.test", cookie=cookie, peer="").status == HTTPStatus.FORBIDDEN
+    world.trust = Trust(unix=True)
+    assert check(world, "app.example.test", cookie=cookie, peer="").status == HTTPStatus.OK
+
+
+def test_a_proxy_with_a_secret_must_show_it(world: World) -> None:
+    world.settings = replace(world.settings, secrets={"traefik": b"s3cret"})
+    cookie = world.sign_in(make_user("alice"))
+    gate = world.make_gate()
+    for secret in ("", "wrong", "s3cre", "s3cret "):
+        answer = check(world, "app.example.test", cookie=cookie, gate=gate, x_doorward_proxy_secret=secret)
+        assert answer.status == HTTPStatus.FORBIDDEN
+    for _ in range(3):
+        answer = check(world, "app.example.test", cookie=cookie, gate=gate, x_doorward_proxy_secret="s3cret")
+        assert answer.status == HTTPStatus.OK
+    assert check(world, "app.example.test", cookie=cookie, gate=gate).status == HTTPStatus.FORBIDDEN
+    assert check(world, "app.example.test", cookie=cookie, gate=gate, dialect=CADDY).status == HTTPStatus.OK
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_two_cookies_of_our_name_are_none_and_are_cleared(world: World, order: tuple[int, int]) -> None:
+    """J06."""
+    cookies = [world.sign_in(make_user("alice")), world.sign_in(make_user("bob"))]
+    line = "; ".join(f"doorward={cookies[index]}" for index in order).encode()
+    answer = world.make_gate().answer(TRAEFIK, b"GET", b"", [*ask("app.example.test"), (b"cookie", line)], PROXY)
+    assert answer.status == HTTPStatus.SEE_OTHER
+    cleared = [value for name, value in split_block(answer.head) if name == b"set-cookie"]
+    assert len(cleared) == 2
+    assert all(b"Max-Age=0" in value for value in cleared)
+    split = [*ask("app.example.test"), *((b"cookie", f"doorward={cookie}".encode()) for cookie in cookies)]
+    assert world.make_gate().answer(TRAEFIK, b"GET", b"", split, PROXY).status == HTTPStatus.SEE_OTHER
+
+
+def test_a_session_ends_at_its_very_instant_however_often_it_was_asked_for(world: World) -> None:
+    """C-30, J13: what is remembered lives no longer than the session."""
+    cookie = world.sign_in(make_user("alice"), expires_at=world.clock.now() + timedelta(seconds=45))
+    gate = world.make_gate()
+    for _ in range(3):
+        assert check(world, "app.example.test", cookie=cookie, gate=gate).status == HTTPStatus.OK
+        world.clock.advance(timedelta(seconds=14))
+    world.clock.advance(timedelta(seconds=2))
+    assert check(world, "app.example.test", cookie=cookie, gate=gate).status == HTTPStatus.OK
+    world.clock.advance(timedelta(seconds=1))
+    assert check(world, "app.example.test", cookie=cookie, gate=gate).status == HTTPStatus.SEE_OTHER
+
+
+def test_use_extends_an_idle_session_but_not_its_lifetime(world: World) -> None:
+    """A-09: 120 minutes without use end it; 24 hours end it in any case."""
+    cookie = world.sign_in(make_user("alice"))
+    gate = world.make_gate()
+    for _ in range(12):
+        world.clock.advance(timedelta(minutes=119))
+        assert check(world, "app.example.test", cookie=cookie, gate=gate).status == HTTPStatus.OK
+    world.clock.advance(timedelta(minutes=12))
+    assert check(world, "app.example.test", cookie=cookie, gate=gate).status == HTTPStatus.SEE_OTHER
+
+
+def test_an_idle_session_ends(world: World) -> None:
+    """A-09."""
+    cookie = world.sign_in(make_user("alice"))
+    gate = world.make_gate()
+    assert check(world, "app.example.test", cookie=cookie, gate=gate).status == HTTPStatus.OK
+    world.clock.advance(timedelta(minutes=120))
+    assert check(world, "app.example.test", cookie=cookie, gate=gate).status == HTTPStatus.SEE_OTHER
+
+
+def test_a_use_is_handed_over_at_most_once_a_minute(world: World) -> None:
+    cookie = world.sign_in(make_user("alice"))
+    gate = world.make_gate()
+    for _ in range(180):
+        world.clock.advance(timedelta(seconds=1))
+        check(world, "app.example.test", cookie=cookie, gate=gate, user_agent="A\x00B" + "x" * 9000)
+    assert len(world.touches) == 3
+    assert world.touches[0][2].startswith("A\ufffdB")
+    assert len(world.touches[0][2]) == 256
+    assert world.touches[0][3] == "203.0.113.7"
+
+
+def test_a_store_that_does_not_answer_is_503_and_never_open(world: World) -> None:
+    """R11, R12: fail closed, also for what was allowed a moment ago."""
+    cookie = world.sign_in(make_user("alice"))
+    gate = world.make_gate()
+    assert check(world, "app.example.test", cookie=cookie, gate=gate).status == HTTPStatus.OK
+    world.view.broken, world.view.commits = True, world.view.commits + 1
+    for dialect, status in ((TRAEFIK, 503), (CADDY, 503), (HAPROXY, 503)):
+        answer = check(world, "app.example.test", cookie=cookie, gate=gate, dialect=dialect)
+        assert answer.status == status
+        assert "x-forwarded-user-email" not in fields_of(answer)
+
+
+def test_nginx_is_answered_200_401_or_403_only(world: World) -> None:
+    """C10: a way to sign in is a 401 with a Location; faults are 403."""
+
+    def nginx(url: str, cookie: str = "", **more: str) -> Answer:
+        headers = [(b"x-original-method", b"GET"), (b"x-original-url", url.encode()), (b"accept", b"text/html")]
+        headers += [(name.replace("_", "-").encode(), value.encode()) for name, value in more.items()]
+        headers += [(b"cookie", f"doorward={cookie}".encode())] if cookie else []
+        return world.make_gate().answer(NGINX, b"GET", b"", headers, PROXY)
+
+    assert nginx("https://app.example.test:443/x", world.sign_in(make_user("alice"))).status == HTTPStatus.OK
+    login = nginx("https://app.example.test:443/x?y=1")
+    assert login.status == HTTPStatus.UNAUTHORIZED
+    assert parse_qs(urlsplit(fields_of(login)["location"]).query)["rd"] == ["https://app.example.test/x?y=1"]
+    assert "location" not in fields_of(nginx("https://app.example.test/x", sec_fetch_mode="cors"))
+    for url in (
+        "http://[::1",
+        "https://%zz/",
+        "/%",
+        "https://app.example.test",
+        "x",
+        "",
+        "https://app.example.test/a#b",
+    ):
+        assert nginx(url).status == HTTPStatus.FORBIDDEN
+    world.view.broken = True
+    assert nginx("https://app.example.test/", world.sign_in(make_user("alice"))).status == HTTPStatus.FORBIDDEN
+
+
+def test_envoy_asks_with_the_visitors_own_request_line(world: World) -> None:
+    headers = [(b"host", b"app.example.test"), (b"x-forwarded-proto", b"https"), (b"accept", b"text/html")]
+    gate = world.make_gate()
+    answer = gate.answer(ENVOY, b"POST", b"/orders?id=1", headers, PROXY)
+    assert answer.status == HTTPStatus.SEE_OTHER
+    assert "orders%3Fid%3D1" in fields_of(answer)["location"]
+    cookie = (b"cookie", f"doorward={world.sign_in(make_user('alice', email=''))}".encode())
+    fields = fields_of(gate.answer(ENVOY, b"POST", b"/orders", [*headers, cookie], PROXY))
+    assert fields["x-envoy-auth-headers-to-remove"] == "x-forwarded-user-email,x-forwarded-user-groups"
+    assert fields["cookie"] == ""
+    assert gate.answer(ENVOY, b"POST", b"?x", headers, PROXY).status == HTTPStatus.BAD_REQUEST
+    world.view.broken = True
+    world.view.commits += 1
+    assert gate.answer(ENVOY, b"GET", b"/", [*headers, cookie], PROXY).status == HTTPStatus.FORBIDDEN
+
+
+@pytest.mark.parametrize("missing", ["method", "proto", "host", "uri"])
+def test_a_check_that_lacks_something_is_400_even_with_a_session(world: World, missing: str) -> None:
+    """A16: nothing is guessed."""
+    cookie = (b"cookie", f"doorward={world.sign_in(make_user('alice'))}".encode())
+    gate = world.make_gate()
+    for repeat in range(2):
+        whole = gate.answer(TRAEFIK, b"GET", b"", [*ask("app.example.test"), cookie], PROXY)
+        assert whole.status == HTTPStatus.OK, repeat
+        headers = [pair for pair in ask("app.example.test") if pair[0] != f"x-forwarded-{missing}".encode()]
+        assert gate.answer(TRAEFIK, b"GET", b"", [*headers, cookie], PROXY).status == HTTPStatus.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    ("target", "name"),
+    [
+        (b"/api/auth/forwardauth", "traefik"), (b"/api/auth/forwardauth?x=/../y", "traefik"), (b"/api/authz/nginx", "nginx"),
+        (b"/api/authz/caddy?a=b", "caddy"), (b"/api/authz/envoy/", "envoy"), (b"/api/authz/envoy/a/b?c", "envoy"),
+    ],
+)  # fmt: skip
+def test_an_endpoint_is_one_exact_path(target: bytes, name: str) -> None:
+    found = find_dialect(target)
+    assert found is not None
+    assert found[0].name == name
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        b"/api/authz", b"/api/authz/", b"/api/authz/x", b"/api/authz/traefik/", b"/api/authz/TRAEFIK", b"/api/authz/traefik.",
+        b"/api/auth/forwardauth/", b"/api/auth/forwardauthx", b"/api/auth/forwardauth/x", b"/api/authz/envoy", b"/api/authzx",
+    ],
+)  # fmt: skip
+def test_what_is_no_endpoint_still_belongs_to_the_gate(target: bytes) -> None:
+    """C12: nothing under the check's prefixes can be answered by anything else."""
+    assert find_dialect(target) is None
+    assert is_check_path(target)
+
+
+@pytest.mark.parametrize(
+    ("name", "wire"),
+    [
+        ("Alice", b"Alice"), ("A, B", b"A, B"), ("100%", b"100%25"), ("é", b"%C3%A9"), ("Łukasz", b"%C5%81ukasz"),
+        ("名前", b"%E5%90%8D%E5%89%8D"), ("\U0001f600", b"%F0%9F%98%80"), ("a\r\nb", b"a%0D%0Ab"), ("\ud800", b"?"), ("\u2028", b"%E2%80%A8"),
+    ],
+)  # fmt: skip
+def test_any_name_is_ascii_on_the_wire(name: str, wire: bytes) -> None:
+    """C02, C01."""
+    assert encode(name) == wire
+
+
+@pytest.mark.parametrize("value", [b"a\r\nRemote-User: root", b"a\nb", b"a\rb", b"\x00", b"\x7f", b"\x1b[0m"])
+def test_a_header_with_a_control_byte_never_leaves(value: bytes) -> None:
+    """C01: the second line of defence."""
+    with pytest.raises(ValueError, match="control byte"):
+        header_block([(b"x-forwarded-user-name", value)])
+
+
+def test_a_flood_of_refusals_is_counted_instead_of_written(world: World) -> None:
+    """P15."""
+    gate = world.make_gate()
+    for _ in range(5000):
+        check(world, "nothere.example.test", gate=gate)
+    assert len(world.log.lines) == 20
+    gate.refusal_log.flush()
+    assert world.log.lines[-1][2]["held_back"] == 4980
+    check(world, "nothere.example.test", gate=gate)
+    assert len(world.log.lines) == 22
+
+
+def test_a_page_that_cannot_be_drawn_is_a_problem_document(world: World) -> None:
+    gate = world.make_gate()
+
+    def fail(refusal: object) -> tuple[bytes, tuple[tuple[bytes, bytes], ...]]:
+        raise RuntimeError("no template")
+
+    gate._refuser._page = fail
+    answer = check(world, "nothere.example.test", gate=gate)
+    assert answer.status == HTTPStatus.FORBIDDEN
+    assert json.loads(answer.body)["reason"] == "unknown_host"
+
+
+def test_every_answer_is_counted_under_bounded_labels(world: World) -> None:
+    """C-42: neither users nor hosts."""
+    gate = world.make_gate()
+    for number in range(50):
+        check(world, f"h{number}.example.test", gate=gate)
+    gate.answer(TRAEFIK, b"BREW", b"", ask("app.example.test"), PROXY)
+    assert sum(cell[0] for cell in gate.tally.checks.values()) == 51
+    assert {key[:1] + key[4:] for key in gate.tally.checks} == {("traefik", "GET"), ("traefik", "other")}
+
+
+def test_the_log_says_nothing_of_ordinary_visits() -> None:
+    log = FakeLog()
+    from doorward.rules.reason import Reason
+
+    RefusalLog(log).note("check_refused", Reason.NO_SESSION)
+    RefusalLog(log).note("check_refused", Reason.UNAVAILABLE)
+    assert [level for level, *_ in log.lines] == ["debug", "error"]
+
+
+def test_the_table_forgets_the_oldest_when_it_is_full(world: World) -> None:
+    table = SessionTable(world.view, max_entries=4)
+    for name in "abcdefgh":
+        world.sign_in(make_user(name))
+    for fingerprint in world.view.subjects:
+        assert table.find(fingerprint, world.clock.now()) is not None
+        assert len(table) <= 4
+    assert table.find(next(iter(world.view.subjects)), world.clock.now()) is not None
+
+
+@pytest.mark.parametrize(
+    ("peer", "forwarded", "expected"),
+    [
+        ("127.0.0.2", b"203.0.113.7", "203.0.113.7"),
+        ("127.0.0.2", b"6.6.6.6, 203.0.113.7", "203.0.113.7"),
+        ("127.0.0.2", b"6.6.6.6, 203.0.113.7, 10.1.1.1, 127.0.0.2", "203.0.113.7"),
+        ("127.0.0.2", b"10.1.1.1, 10.2.2.2", "10.1.1.1"),
+        ("127.0.0.2", b"::ffff:203.0.113.7", "203.0.113.7"),
+        ("127.0.0.2", b"2001:db8::1", "2001:db8::1"),
+        ("127.0.0.2", None, "None"),
+        ("::ffff:127.0.0.2", b"203.0.113.7", "203.0.113.7"),
+        ("127.0.0.3", b"203.0.113.7", "127.0.0.3"),
+        ("::ffff:127.0.0.3", None, "127.0.0.3"),
+        ("", b"203.0.113.7", "None"),
+    ],
+)
+def test_the_client_is_the_first_address_that_is_no_proxy_of_ours(
+    peer: str, forwarded: bytes | None, expected: str
+) -> None:
+    """B-07, A-34, T-07, A08, A10."""
+    trust = Trust((ip_network("127.0.0.2/32"), ip_network("10.0.0.0/8")))
+    for _ in range(2):
+        assert str(trust.client_address(peer, forwarded)) == expected
+
+
+def test_a_number_of_hops_counts_from_the_right() -> None:
+    """B-07: TRUST_PROXY=1."""
+    trust = Trust((ip_network("127.0.0.2/32"),), hops=2)
+    assert str(trust.client_address("127.0.0.2", b"6.6.6.6, 203.0.113.7, 10.0.0.1")) == "203.0.113.7"
+    assert str(trust.client_address("127.0.0.2", b"203.0.113.7")) == "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    "value", [b"a", b"unknown", b'"]', b"1.2.3.4.5", b"::1%25x", b"fe80::1%eth0", b"," * 10000, b"1.2.3.4,", b"\xff"]
+)
+def test_a_malformed_forwarded_for_is_a_refusal(world: World, value: bytes) -> None:
+    """A07: never fewer checks."""
+    headers = [*ask("app.example.test"), (b"cookie", f"doorward={world.sign_in(make_user('alice'))}".encode())]
+    headers = [(name, value if name == b"x-forwarded-for" else old) for name, old in headers]
+    gate = world.make_gate()
+    for _ in range(2):
+        assert gate.answer(TRAEFIK, b"GET", b"", headers, PROXY).status == HTTPStatus.BAD_REQUEST
+
+
+@pytest.mark.parametrize(
+    "name", [b"x-forwarded-host", b"x-forwarded-uri", b"x-forwarded-proto", b"host", b"x-doorward-proxy-secret"]
+)
+def test_a_header_that_may_stand_once_may_not_stand_twice(world: World, name: bytes) -> None:
+    headers = [*ask("app.example.test"), (name, b"app.example.test"), (name, b"app.example.test")]
+    assert world.make_gate().answer(TRAEFIK, b"GET", b"", headers, PROXY).status == HTTPStatus.BAD_REQUEST
