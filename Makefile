@@ -35,9 +35,13 @@ doorward.yaml:
 
 .PHONY: test
 test: system  ## Everything: all checks, all suites, all real proxies; installs what it needs
-	@$(MAKE) --jobs=2 --keep-going --output-sync=target $(STATIC)
-	$(PYTEST) tests/unit tests/property tests/contract tests/cli tests/attacks --cov --cov-report=term-missing $(ARGS)
-	$(PYTEST) tests/integration tests/browser $(ARGS)
+	@failed=; \
+	$(MAKE) --jobs=2 --keep-going --output-sync=target $(STATIC) || failed="$$failed checks"; \
+	$(PYTEST) tests/unit tests/property tests/contract tests/cli tests/attacks \
+		--cov --cov-report=term-missing $(ARGS) || failed="$$failed suites-and-coverage"; \
+	$(PYTEST) tests/integration tests/browser $(ARGS) || failed="$$failed integration-and-browser"; \
+	if [ -n "$$failed" ]; then echo "Failed:$$failed" >&2; exit 1; fi; \
+	echo "Everything passed."
 
 .PHONY: check
 check: $(DEV_STAMP)  ## The quick check before a commit: format, lint, types, contracts, unit and property tests
