@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, closing
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import event
 
 from doorward.errors import ConfigError, TamperError, UnavailableError
 from doorward.interfaces import StoredPassword
@@ -19,6 +20,7 @@ from doorward.rules.session import Method, Subject
 from doorward.rules.throttle import Window
 from doorward.rules.ticket import Purpose
 from doorward.storage import sqlite as sqlite_module
+from doorward.storage.sql import database as database_module
 from doorward.storage.sqlite import FILE_NAME, SqliteLiveView, has_database, open_sqlite
 from tests.contract.durable import start
 from tests.contract.samples import a_session, a_ticket, a_user, add, an_event
@@ -367,3 +369,77 @@ async def test_very_many_failures_of_one_key_stay_bounded(storage):
 async def test_a_key_that_is_no_key_is_refused(storage, key):
     with pytest.raises(Exception, match="1 to 512"):
         await storage.counters.spend(key, (), START)
+
+
+async def test_very_many_expired_rows_are_purged_in_small_steps(storage, monkeypatch):
+    """Nobody waits for the writer until a million rows are gone."""
+    monkeypatch.setattr(database_module, "_PURGE_STEP", 10)
+    for number in range(25):
+        await storage.tickets.put(a_ticket(created_at=START.replace(microsecond=number)))
+    steps = []
+
+    @event.listens_for(storage.database._writer.sync_engine, "commit")
+    def count(_connection):
+        steps.append(1)
+
+    assert await storage.tickets.purge(START.replace(year=2031)) == 25
+    assert len(steps) == 3
+    assert await storage.tickets.count() == 0
+
+
+async def test_what_is_asked_often_is_found_by_an_index(storage):
+    """The cost does not grow with what is stored: no statement of a sign-in or a check reads a whole table."""
+    await add(storage.records, ALICE)
+    session, ticket = a_session(ALICE), a_ticket()
+    statements = []
+    for engine in (storage.database._writer.sync_engine, storage.database._reader.sync_engine):
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def note(_connection, _cursor, statement, parameters, _context, many):
+            if not many and not statement.startswith(("BEGIN", "EXPLAIN")):
+                statements.append((statement, parameters))
+
+    async with storage.records.transaction() as transaction:
+        await transaction.find_user(ALICE.id)
+        await transaction.find_user_by_login("alice")
+        await transaction.find_user_by_login("alice@example.test")
+        await transaction.put_password(ALICE.id, StoredPassword("sealed", START))
+        await transaction.append_audit(an_event())
+        await transaction.list_audit()
+        await transaction.end_session(session.handle)
+        await transaction.end_sessions_of(ALICE.id, keep=session.handle)
+    await storage.sessions.put(session)
+    await storage.sessions.find(session.fingerprint)
+    await storage.sessions.find_by_handle(session.handle)
+    await storage.sessions.touch(session.fingerprint, seen_at=START, user_agent="", address="")
+    await storage.sessions.list_of(ALICE.id)
+    await storage.sessions.list_all()
+    await storage.sessions.count()
+    await storage.sessions.purge(START)
+    await storage.sessions.end(session.handle)
+    await storage.tickets.put(ticket)
+    await storage.tickets.advance(ticket, ticket)
+    await storage.tickets.find(ticket.id, ticket.purpose, START)
+    await storage.tickets.take(ticket.id, ticket.purpose, START)
+    await storage.tickets.purge(START)
+    await storage.counters.spend("k", (Window(1, START - START.replace(year=2029)),), START)
+    await storage.counters.record("k", START, keep=START - START.replace(year=2029))
+    await storage.counters.recall("k", since=START)
+    await storage.counters.forget("k")
+    await storage.counters.purge(START)
+    assert len(statements) > 30
+    # These hold one row, or are read newest first along their key.
+    small = (
+        "SCAN installation",
+        "SCAN audit",
+        "SCAN CONSTANT ROW",
+        "SCAN sessions USING INDEX ix_sessions_last_seen_at",
+    )
+    with closing(sqlite3.connect(storage.path)) as connection:
+        for statement, parameters in [
+            *statements,
+            (sqlite_module._FIND_SUBJECT, (b"",)),
+            (sqlite_module._FIND_USER, ("",)),
+        ]:
+            for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters):
+                assert not step.startswith("SCAN") or step.startswith(small), f"{step}: {statement}"

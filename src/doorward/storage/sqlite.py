@@ -9,7 +9,7 @@ import fcntl
 import mmap
 import os
 import sqlite3
-from collections.abc import Hashable, Iterator
+from collections.abc import Generator, Hashable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -130,7 +130,7 @@ def _prepare(folder: Path, path: Path) -> None:
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
+def _alone(folder: Path) -> Generator[None, None, None]:
     """Let processes that start at once do so one after another: SQLite refuses to switch to WAL while others look."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
@@ -198,7 +198,7 @@ def _connect(path: Path, *, timeout: float) -> sqlite3.Connection:
 
 
 @contextmanager
-def _mapped() -> Iterator[None]:
+def _mapped() -> Generator[None, None, None]:
     try:
         yield
     except sqlite3.Error as error:
@@ -235,8 +235,10 @@ class SqliteLiveView:
     def __init__(self, path: Path) -> None:
         with _mapped():
             self._connection = _connect(path, timeout=_LIVE_BUSY_SECONDS)
-            # The first read is what makes SQLite open the wal-index.
             self._connection.execute("PRAGMA query_only=ON")
+            # Kibibytes: room for the inner pages of a million sessions, so that a check reads one page of the file.
+            self._connection.execute("PRAGMA cache_size=-8192")
+            # The first read is what makes SQLite open the wal-index.
             self._connection.execute("SELECT value FROM revision").fetchone()
         shm = os.open(path.with_name(path.name + "-shm"), os.O_RDONLY)
         self._map = mmap.mmap(shm, mmap.PAGESIZE, prot=mmap.PROT_READ)

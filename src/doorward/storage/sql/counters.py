@@ -60,8 +60,7 @@ class SqlCounters:
 
     async def purge(self, now: datetime) -> int:
         """Drop what no window needs any more."""
-        async with self._database.write() as connection:
-            return (await connection.execute(delete(counters).where(counters.c.expires_at <= now))).rowcount
+        return await self._database.purge(counters.c.id, counters.c.expires_at <= now)
 
 
 def _check_key(key: str) -> None:

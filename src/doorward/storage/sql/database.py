@@ -1,15 +1,18 @@
 """One way into the database: a serial writer, a few readers, and every driver's error as one of ours."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import exc, select, update
+from sqlalchemy import Column, ColumnElement, delete, exc, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from doorward.errors import ConflictError, UnavailableError
 from doorward.storage.sql.tables import revision, totals
+
+_PURGE_STEP = 1000
 
 
 @dataclass(slots=True)
@@ -21,7 +24,7 @@ _writing: ContextVar[_Writing | None] = ContextVar("doorward_writing", default=N
 
 
 @contextmanager
-def map_faults() -> Iterator[None]:
+def map_faults() -> Generator[None, None, None]:
     """Let nothing of the driver escape: a broken constraint is a ConflictError, all else an UnavailableError."""
     try:
         yield
@@ -41,7 +44,7 @@ class Database:
         self._reader = reader
 
     @asynccontextmanager
-    async def write(self) -> AsyncIterator[AsyncConnection]:
+    async def write(self) -> AsyncGenerator[AsyncConnection, None]:
         """Open a serial transaction: committed when the block ends, undone when it raises."""
         outer = _writing.get()
         if outer is not None and outer.open:
@@ -58,11 +61,24 @@ class Database:
             _writing.reset(token)
 
     @asynccontextmanager
-    async def read(self) -> AsyncIterator[AsyncConnection]:
+    async def read(self) -> AsyncGenerator[AsyncConnection, None]:
         """Open a snapshot to read from."""
         with map_faults():
             async with self._reader.connect() as connection:
                 yield connection
+
+    async def purge(self, key: Column[Any], over: ColumnElement[bool], *, total: str | None = None) -> int:
+        """Remove the rows of `key`'s table that are `over`, a few at a time: nobody waits long for the writer."""
+        removed = 0
+        while True:
+            async with self.write() as connection:
+                few = select(key).where(over).limit(_PURGE_STEP).scalar_subquery()
+                count = (await connection.execute(delete(key.table).where(key.in_(few)))).rowcount
+                if total is not None:
+                    await change_total(connection, total, -count)
+            removed += count
+            if count < _PURGE_STEP:
+                return removed
 
     async def close(self) -> None:
         """Close every connection."""

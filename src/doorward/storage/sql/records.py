@@ -1,11 +1,11 @@
 """Durable truth on SQL: accounts, passwords, the installation mark, the audit chain."""
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, delete, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doorward.errors import ConflictError
@@ -33,7 +33,7 @@ class SqlRecords:
         return self._transaction()
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Transaction]:
+    async def _transaction(self) -> AsyncGenerator[Transaction, None]:
         async with self._database.write() as connection:
             yield SqlTransaction(connection, self._random, sessions_apart=self._sessions_apart)
 
@@ -52,9 +52,10 @@ class SqlTransaction:
 
     async def find_user_by_login(self, login: str) -> User | None:
         """The account whose name or address equals `login`. A name holds no @ and an address always does."""
-        if not login:
-            return None
-        return await self._find(or_(users.c.name == login, users.c.email == login))
+        if "@" in login:
+            # Spelt out as the index spells it, or SQLite would read every account.
+            return await self._find((users.c.email == login) & (users.c.email != literal("", literal_execute=True)))
+        return await self._find(users.c.name == login)
 
     async def list_users(self) -> list[User]:
         """Every account, by name."""
@@ -194,7 +195,7 @@ class SqlTransaction:
 
 
 @contextmanager
-def _taken() -> Iterator[None]:
+def _taken() -> Generator[None, None, None]:
     try:
         with map_faults():
             yield

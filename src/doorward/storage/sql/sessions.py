@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, case, delete, insert, select, update
+from sqlalchemy import ColumnElement, case, insert, select, update
 
 from doorward.rules.identity import UserId
 from doorward.rules.session import Fingerprint, Session, SessionHandle
@@ -98,10 +98,7 @@ class SqlSessions:
 
     async def purge(self, now: datetime) -> int:
         """Remove sessions that ended by lifetime or idleness; no revision, for they answered no check any more."""
-        async with self._database.write() as connection:
-            purged = (await connection.execute(delete(sessions).where(sessions.c.ends_at <= now))).rowcount
-            await change_total(connection, _NAME, -purged)
-            return purged
+        return await self._database.purge(sessions.c.fingerprint, sessions.c.ends_at <= now, total=_NAME)
 
     async def _find(self, condition: ColumnElement[bool]) -> Session | None:
         async with self._database.read() as connection:

@@ -57,10 +57,7 @@ class SqlTickets:
 
     async def purge(self, now: datetime) -> int:
         """Remove expired tickets."""
-        async with self._database.write() as connection:
-            purged = (await connection.execute(delete(tickets).where(tickets.c.expires_at <= now))).rowcount
-            await change_total(connection, _NAME, -purged)
-            return purged
+        return await self._database.purge(tickets.c.id, tickets.c.expires_at <= now, total=_NAME)
 
 
 def _valid(ticket_id: TicketId, purpose: Purpose, now: datetime) -> ColumnElement[bool]:
