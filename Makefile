@@ -35,13 +35,15 @@ doorward.yaml:
 
 .PHONY: test
 test: system  ## Everything: all checks, all suites, all real proxies; installs what it needs
-	@failed=; \
-	$(MAKE) --jobs=2 --keep-going --output-sync=target $(STATIC) || failed="$$failed checks"; \
-	$(PYTEST) tests/unit tests/property tests/contract tests/cli tests/attacks \
-		--cov --cov-report=term-missing $(ARGS) || failed="$$failed suites-and-coverage"; \
-	$(PYTEST) tests/integration tests/browser $(ARGS) || failed="$$failed integration-and-browser"; \
-	if [ -n "$$failed" ]; then echo "Failed:$$failed" >&2; exit 1; fi; \
-	echo "Everything passed."
+	@$(MAKE) --keep-going test-static test-parts test-whole
+
+.PHONY: test-static test-parts test-whole
+test-static: $(DEV_STAMP)
+	@$(MAKE) --jobs=2 --keep-going --output-sync=target $(STATIC)
+test-parts: $(DEV_STAMP)
+	$(PYTEST) tests/unit tests/property tests/contract tests/cli tests/attacks --cov --cov-report=term-missing $(ARGS)
+test-whole: $(DEV_STAMP)
+	$(PYTEST) tests/integration tests/browser $(ARGS)
 
 .PHONY: check
 check: $(DEV_STAMP)  ## The quick check before a commit: format, lint, types, contracts, unit and property tests
