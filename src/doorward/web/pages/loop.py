@@ -16,7 +16,7 @@ MAX_BOUNCES = 4
 """So many redirects to the same address within `WITHIN` are no coincidence."""
 
 WITHIN = timedelta(seconds=30)
-_SHAPE = re.compile(r"([0-9]{1,2})\.([0-9]{1,12})\.([0-9a-f]{16})")
+_SHAPE = re.compile(r"([0-9]{1,2})\.([0-9]{1,11})\.([0-9a-f]{16})")
 
 _SHARED_SUFFIXES = frozenset(
     {

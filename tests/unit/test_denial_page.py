@@ -1,0 +1,85 @@
+"""A denial names the reason, the app, a reference and whom to ask, and works under the app's own address."""
+
+import pytest
+
+from doorward.rules.policy import App, parse_host_pattern
+from doorward.rules.reason import Reason
+from doorward.web.gate.refuse import Refusal
+from doorward.web.headers import style_hash
+from doorward.web.pages.denial import DenialPage
+from tests.fakes.door import Door
+
+PATTERN = parse_host_pattern("accounts.example.test")
+
+
+def refusal(**changes) -> Refusal:
+    assert PATTERN is not None
+    app = App("Accounting", (PATTERN,), "Money", "data", "carol@example.test")
+    values = {
+        "status": 403,
+        "reason": Reason.NO_RULE,
+        "correlation_id": "4f1c09a2b7",
+        "host": "accounts.example.test",
+        "url": "https://accounts.example.test/q3?a=1&b=2",
+        "app": app,
+        "user_name": "Alice Liddell",
+        "switch_url": "https://auth.example.test/logout",
+        **changes,
+    }
+    return Refusal(**values)
+
+
+@pytest.fixture
+def page() -> DenialPage:
+    door = Door()
+    return DenialPage(door.site, door.templates, door.assets, door.headers, door.clock)
+
+
+def test_it_says_what_why_who_and_whom_to_ask(page: DenialPage) -> None:
+    text = page(refusal())[0].decode()
+    for part in (
+        "Accounting stays shut",
+        Reason.NO_RULE.sentence,
+        "accounts.example.test",
+        "Alice Liddell",
+        "carol@example.test",
+        "no_rule",
+        "4f1c09a2b7",
+        "2030-01-01 12:00 UTC",
+        'href="https://auth.example.test/logout?rd=https%3A%2F%2Faccounts.example.test%2Fq3%3Fa%3D1%26b%3D2"',
+        'href="https://auth.example.test/"',
+    ):
+        assert part in text
+
+
+@pytest.mark.parametrize("reason", list(Reason))
+@pytest.mark.parametrize("status", [400, 403, 503])
+def test_every_reason_has_a_page(page: DenialPage, reason: Reason, status: int) -> None:
+    text = page(refusal(reason=reason, status=status, app=None, user_name="", switch_url=""))[0].decode()
+    assert reason.sentence in text
+    assert "ops@example.test" in text
+    assert "Sign in as someone else" not in text
+
+
+def test_it_needs_nothing_from_the_apps_address(page: DenialPage) -> None:
+    body, headers = page(refusal())
+    text = body.decode()
+    assert "<script" not in text
+    assert "/static/" not in text
+    assert 'src="' not in text
+    style = text.partition("<style>")[2].partition("</style>")[0]
+    policy = dict(headers)[b"content-security-policy"].decode()
+    assert style_hash(style) in policy
+    assert "script-src 'none'" in policy
+
+
+def test_names_are_printed_and_not_run(page: DenialPage) -> None:
+    """K11, K12."""
+    assert PATTERN is not None
+    evil = "<img src=x onerror=alert(1)>{{7*7}}"
+    app = App(evil, (PATTERN,), icon="<b>", contact=evil)
+    text = page(refusal(app=app, user_name=evil, correlation_id=evil, host=evil))[0].decode()
+    assert "<img" not in text
+    assert "<b>" not in text
+    assert "{{7*7}}" in text
+    assert "49" not in text.partition("</style>")[2]
