@@ -98,6 +98,10 @@ class Process:
         self._signal(signal.SIGKILL)
         self._popen.wait()
 
+    def wait(self) -> int:
+        """Wait for its end; the exit code."""
+        return self._popen.wait(READY_WITHIN)
+
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the program itself."""
         self._popen.send_signal(number)
