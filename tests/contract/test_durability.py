@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy import event
@@ -443,3 +444,48 @@ async def test_what_is_asked_often_is_found_by_an_index(storage):
         ]:
             for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters):
                 assert not step.startswith("SCAN") or step.startswith(small), f"{step}: {statement}"
+
+
+async def test_mapping_the_wal_index_leaves_the_locks_on_it_in_place(storage):
+    """Closing any descriptor of a file drops all of a process's POSIX locks on it; SQLite's tell it that we live."""
+    index = storage.path.with_name(storage.path.name + "-shm")
+
+    def locks():
+        held = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+        number = str(index.stat().st_ino)
+        return [line for line in held if line[1] == "POSIX" and line[5].endswith(f":{number}")]
+
+    await add(storage.records, ALICE)
+    view = storage.open_live_view()
+    assert locks()
+    await add(storage.records, a_user("bob"))
+    view.stamp()
+    assert locks()
+    await storage.close()
+    assert locks()
+    view.close()
+    assert not index.exists()
+
+
+async def test_waiting_for_the_writer_has_an_end(storage, monkeypatch):
+    """What cannot be written down in time is refused."""
+    monkeypatch.setattr(storage.database._writer.pool, "_timeout", 0.01)
+    entered, leave = asyncio.Event(), asyncio.Event()
+
+    async def occupy():
+        async with storage.records.transaction():
+            entered.set()
+            await leave.wait()
+
+    occupying = asyncio.create_task(occupy())
+    await entered.wait()
+    with pytest.raises(UnavailableError, match="does not answer"):
+        await storage.sessions.end_all_of(ALICE.id)
+    leave.set()
+    await occupying
+    assert await storage.sessions.end_all_of(ALICE.id) == 0
+
+
+def test_a_place_without_wal_mode_is_refused():
+    with pytest.raises(ConfigError, match="without WAL mode"):
+        sqlite_module._use_wal(Path(":memory:"))

@@ -88,3 +88,10 @@ async def test_a_current_schema_needs_no_alembic(tmp_path):
     )
     assert told == "False False\n"
     assert "alembic" in sys.modules
+
+
+def test_a_file_that_is_no_database_is_not_migrated(path):
+    path.write_bytes(b"not a database, " * 1000)
+    with pytest.raises(UnavailableError, match="not a database"):
+        schema.upgrade(path)
+    assert path.read_bytes() == b"not a database, " * 1000

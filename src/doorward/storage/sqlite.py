@@ -228,8 +228,11 @@ _USER_WIDTH = 9
 class SqliteLiveView:
     """`interfaces.LiveView` and the reader that sessions kept elsewhere ask: synchronous, on a connection of its own.
 
-    The stamp is the header of SQLite's shared wal-index. SECURITY: our own descriptor of that file must not be closed
-    while this process has the database open, for closing drops SQLite's locks on it; so it is closed last, in `close`.
+    The stamp is the header of SQLite's shared wal-index.
+
+    SECURITY: our own descriptor of that file stays open as long as this process has the database open, for closing it
+    drops SQLite's locks on it, and the next process would take the file for left behind. So it is closed last, in
+    `close`; test_mapping_the_wal_index_leaves_the_locks_on_it_in_place holds this.
     """
 
     def __init__(self, path: Path) -> None:
