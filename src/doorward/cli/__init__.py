@@ -49,7 +49,7 @@ def main() -> None:
     """Run the command line; errors become a sentence and an exit code (sysexits.h), never a traceback."""
     wanted = next((word for word in sys.argv[1:] if not word.startswith("-")), None)
     try:
-        build(wanted)()
+        build(wanted)(prog_name="doorward")
     except ConfigError as error:
         sys.stderr.write(format_problems(error))
         sys.exit(78)

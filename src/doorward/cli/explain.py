@@ -150,7 +150,7 @@ def to_json(found: Explanation) -> dict[str, object]:
 
 def _verdict(verdict: Verdict) -> dict[str, object]:
     return {
-        "verdict": _word(verdict).lower(),
+        "verdict": type(verdict).__name__.lower(),
         "reason": verdict.reason.value,
         "rule": verdict.rule.name if verdict.rule else None,
     }

@@ -125,6 +125,7 @@ def parse_config(
     _apply_variables(draft, environ)
     for dotted, value in (overrides or {}).items():
         draft.set(tuple(dotted.split(".")), value, "command line")
+    _rename_keys(draft)  # again, for rules that came in a variable
     _read_secret_keys(draft)
     _derive_public_url(draft)
 
@@ -355,7 +356,8 @@ def _place(draft: _Draft, finding: Finding) -> Finding:
     for new, old in draft.written.items():  # a place inside something renamed
         if path.startswith((f"{new}[", f"{new}.")):
             written = old + path[len(new) :]
-    origin = draft.origins.get(path, "")
+    origins = (draft.origins.get(format_key(key[:end])) for end in range(len(key), 0, -1))
+    origin = next((known for known in origins if known), "")
     line = None if origin.startswith(("variable", "command", "derived")) else draft.document.line_of(key)
     return Finding(written, finding.message, finding.hint, finding.also, line)
 

@@ -193,7 +193,7 @@ def _section_pages(model: type[BaseModel], at: tuple[str, ...]) -> Iterator[str]
         if section is not None:
             inner += _section_pages(section, path)
             continue
-        rows.append(_row(path, name, field, variable=path not in _LISTS))
+        rows.append(_row(path, name, field, variable=True))
         if path in _LISTS:
             title, item = _LISTS[path]
             inner += [*_item_page(path, title, item)]
@@ -205,7 +205,8 @@ def _section_pages(model: type[BaseModel], at: tuple[str, ...]) -> Iterator[str]
 
 
 def _item_page(path: tuple[str, ...], title: str, item: type[BaseModel]) -> Iterator[str]:
-    yield from (f"### {title} in `{'.'.join(path)}`", "", _summary(item), "")
+    everything = f"The variable `{variable_of(path)}` gives the whole list as YAML."
+    yield from (f"### {title} in `{'.'.join(path)}`", "", f"{_summary(item)} {everything}", "")
     yield from ("| Key | Kind | Default | What it does |", "|---|---|---|---|")
     for name, field in item.model_fields.items():
         yield _row((*path, name), name, field, variable=False)
@@ -225,8 +226,6 @@ def _row(path: tuple[str, ...], name: str, field: FieldInfo, *, variable: bool) 
     cells = [key, _kind(field), default, (field.description or "").replace("|", "\\|")]
     if variable:
         cells.append(f"`{variable_of(path)}`" + (", `…_FILE`" if is_secret(path) else ""))
-    elif path in _LISTS:
-        cells.append(f"`{variable_of(path)}`")
     return "| " + " | ".join(cells) + " |"
 
 

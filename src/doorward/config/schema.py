@@ -5,7 +5,7 @@ between two settings is in `check`.
 """
 
 import re
-from datetime import timedelta
+from datetime import UTC, timedelta, tzinfo
 from ipaddress import IPv4Network, IPv6Network
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -116,13 +116,15 @@ def parse_method(value: object) -> str:
     return value
 
 
-def parse_zone(value: object) -> ZoneInfo:
-    """The name of a time zone."""
-    if isinstance(value, ZoneInfo):
+def parse_zone(value: object) -> tzinfo:
+    """The name of a time zone. UTC needs no time zone data, which small systems do not have."""
+    if isinstance(value, tzinfo):
         return value
+    if value == "UTC":
+        return UTC
     try:
         return ZoneInfo(value if isinstance(value, str) else "")
-    except (OSError, ValueError):
+    except (KeyError, OSError, ValueError):
         raise refuse(f"{value!r} is not a time zone", "write a name such as Europe/Berlin, or UTC") from None
 
 
@@ -409,8 +411,8 @@ class Authz(Section):
 
     rules: tuple[Rule, ...] = Field((), description="The rules, in any order.")
     groups: tuple[GroupSection, ...] = Field((), description="Groups by member.")
-    timezone: Annotated[ZoneInfo, PlainValidator(parse_zone)] = Field(
-        ZoneInfo("UTC"), description="The time zone in which the rules' `times` are meant."
+    timezone: Annotated[tzinfo, PlainValidator(parse_zone)] = Field(
+        UTC, description="The time zone in which the rules' `times` are meant."
     )
 
 

@@ -1,9 +1,8 @@
 """A setting's value written the way the configuration file spells it. A secret is never written."""
 
-from datetime import timedelta
+from datetime import timedelta, tzinfo
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -50,9 +49,7 @@ def spell(value: object) -> Any:
             return value.text
         case PathPattern():
             return format_path(value)
-        case ZoneInfo():
-            return value.key
-        case Listen() | Hours() | IPv4Network() | IPv6Network():
+        case Listen() | Hours() | IPv4Network() | IPv6Network() | tzinfo():
             return str(value)
         case tuple():
             return [spell(item) for item in value]

@@ -20,6 +20,8 @@ from doorward.rules.session import Fingerprint, Method, Session, SessionHandle, 
 _MAX_STEPS: Final = 4
 _MAX_CASES: Final = 2000
 _WEEK: Final = 8
+_STRANGER: Final = UserId("")
+"""Whoever might sign in, where nobody is."""
 _PROOFS: Final = {
     Reason.TWO_FACTOR_REQUIRED: (Method.TOTP, "sign in with a second factor"),
     Reason.PASSKEY_REQUIRED: (Method.PASSKEY, "sign in with a passkey"),
@@ -152,9 +154,7 @@ def _sign_in(case: _Case) -> Iterator[_Case]:
 
 def _as_user(case: _Case, step: str, name: str, groups: frozenset[str] = frozenset()) -> _Case:
     email = name if "@" in name else ""
-    user = User(
-        UserId("assumed"), name, name, email, groups, is_admin=False, enabled=True, generation=0, created_at=case.now
-    )
+    user = User(_STRANGER, name, name, email, groups, is_admin=False, enabled=True, generation=0, created_at=case.now)
     return case.then(step, subject=Subject(user, assume_session(user, case.now)))
 
 
@@ -174,13 +174,17 @@ def _move(case: _Case) -> Iterator[_Case]:
 def _widen(case: _Case) -> Iterator[_Case]:
     """What could make an allow match: the visitor's moves, then a group, and last a rule of one's own."""
     yield from _move(case)
-    allows = case.policy.for_host(case.request.host).allows
-    if case.subject is not None:
-        user = case.subject.user
-        for group in sorted({group for rule in allows for group in rule.groups} - case.policy.groups_of(user)):
-            joined = replace(user, groups=user.groups | {group})
-            yield case.then(f"put {user.name} into the group {group}", subject=Subject(joined, case.subject.session))
+    groups = {group for rule in case.policy.for_host(case.request.host).allows for group in rule.groups}
+    yield from (
+        case.then(f"put {user.name} into the group {group}", subject=Subject(_with_group(user, group), session))
+        for user, session in filter(None, [case.subject])
+        for group in sorted(groups - case.policy.groups_of(user))
+    )
     yield _with(case, _rule_for(case, Effect.ALLOW)).then(_spell(case, Effect.ALLOW))
+
+
+def _with_group(user: User, group: str) -> User:
+    return replace(user, groups=user.groups | {group})
 
 
 def _escape(case: _Case, deny: Rule) -> Iterator[_Case]:
@@ -232,12 +236,13 @@ def _renew(subject: Subject, now: datetime, methods: frozenset[Method] | None = 
 def _rule_for(case: _Case, effect: Effect) -> Rule:
     # Never proposes to open anything to anyone: whoever wants that will find the word.
     nobody = Audience.ANY_USER if effect is Effect.ALLOW else Audience.ANYONE
+    is_account = case.subject is not None and case.subject.user.id != _STRANGER
     return Rule(
         name="added",
         effect=effect,
         hosts=(HostPattern(case.request.host),),
-        audience=Audience.NAMED if case.subject else nobody,
-        users=frozenset({case.subject.user.name}) if case.subject else frozenset(),
+        audience=Audience.NAMED if is_account else nobody,
+        users=frozenset({case.subject.user.name}) if case.subject and is_account else frozenset(),
     )
 
 

@@ -1,0 +1,150 @@
+"""`doorward explain` answers as the gate would, and says why."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from doorward.cli import main
+from doorward.cli.explain import read_request
+from doorward.errors import InputError
+
+
+@dataclass(frozen=True)
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Done]
+CONFIG = """
+server: {public_url: 'https://auth.example.com'}
+cookie: {domain: example.com}
+password: {bcrypt_cost: 12}
+authz:
+  rules:
+    - {domain: "*.example.com", groups: [staff]}
+    - {name: strict, domain: admin.example.com, require: [two_factor]}
+    - {name: inside, domain: lan.example.net, who: anyone, networks: [10.0.0.0/8]}
+apps:
+  - {name: Console, hosts: admin.example.com}
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A configuration, and data with one account, made by a process of its own."""
+    folder = tmp_path_factory.mktemp("explain")
+    (folder / "doorward.yaml").write_text(CONFIG)
+    words = ["user", "add", "alice", "--group", "staff", "--password-stdin"]
+    subprocess.run(
+        [sys.executable, "-c", "from doorward.cli import main; main()", *words],
+        cwd=folder, input="Nine-Lanterns-42-drift\n", text=True, timeout=60, check=True,
+    )  # fmt: skip
+    return folder
+
+
+@pytest.fixture
+def run(site: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
+    """The command line in this process; opening the house narrows the umask, so it is put back."""
+
+    def call(*words: str, **variables: str) -> Done:
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setattr("sys.argv", ["doorward", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        out, err = capsys.readouterr()
+        code = ended.value.code
+        return Done(code if isinstance(code, int) else int(code is not None), out, err)
+
+    monkeypatch.chdir(site)
+    for name in [name for name in os.environ if name.startswith("DOORWARD")]:
+        monkeypatch.delenv(name)
+    before = os.umask(0o077)
+    yield call
+    os.umask(before)
+
+
+def test_a_stranger_is_asked_to_sign_in(run: Run) -> None:
+    done = run("explain", "https://app.example.com/x")
+    assert done.returncode == 0, done.stderr
+    assert "ASKED TO SIGN IN: no_session. You are not signed in." in done.stdout
+    assert "1. sign in as a member of staff" in done.stdout
+    assert "2 more for other hosts: not considered." in done.stdout
+
+
+def test_an_account_is_judged_with_its_groups(run: Run) -> None:
+    done = run("explain", "--user", "alice", "--method", "POST", "https://app.example.com/x")
+    assert "POST https://app.example.com/x as alice" in done.stdout
+    assert "groups: staff" in done.stdout
+    assert "ALLOWED: rule." in done.stdout
+    assert "decided by the allow rule 'rule 1'" in done.stdout
+
+
+def test_a_missing_factor_is_named_and_can_be_assumed(run: Run) -> None:
+    done = run("explain", "--user", "alice", "https://admin.example.com/x")
+    assert "app: Console" in done.stdout
+    assert "DENIED: two_factor_required" in done.stdout
+    assert "1. sign in with a second factor" in done.stdout
+    with_factor = run("explain", "--user", "alice", "--factor", "totp", "https://admin.example.com/x")
+    assert "require rule 'strict' matches and holds" in with_factor.stdout
+
+
+def test_the_answer_can_be_read_by_programs(run: Run) -> None:
+    done = run("explain", "--from", "203.0.113.9", "--json", "https://lan.example.net/")
+    found = json.loads(done.stdout)
+    assert (found["verdict"], found["reason"]) == ("challenge", "no_session")
+    assert found["remedy"] == {
+        "steps": ["come from 10.0.0.0/8"], "verdict": "allow", "reason": "public", "rule": "inside",
+    }  # fmt: skip
+    inside = json.loads(run("explain", "--from", "10.1.1.1", "--json", "https://lan.example.net/").stdout)
+    assert (inside["verdict"], inside["rule"]) == ("allow", "inside")
+
+
+def test_an_unknown_host_is_told(run: Run) -> None:
+    done = run("explain", "https://elsewhere.example.net/")
+    assert "DENIED: unknown_host" in done.stdout
+    assert "No rule and no app speaks of elsewhere.example.net." in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        (["--user", "bob", "https://app.example.com/"], 1),
+        (["app.example.com"], 65),
+        (["https://app.example.com/", "--from", "home"], 65),
+        (["https://app.example.com/", "--user", "alice", "--factor", "sms"], 65),
+        (["https://app.example.com/", "--method", "get"], 65),
+        (["https://app.example.com/", "--proto", "ftp"], 65),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_one_line(run: Run, words: list[str], code: int) -> None:
+    done = run("explain", *words)
+    assert done.returncode == code
+    assert done.stderr.startswith("doorward: ")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_address_is_read_as_the_gate_reads_it() -> None:
+    request = read_request("HTTPS://App.Example.com:8443/a%20b/../c?x=/y", method="PUT", client="::1", scheme="http")
+    assert (request.host, request.port, request.scheme) == ("app.example.com", "8443", "http")
+    assert request.path == "/a b/../c"
+    assert request.ambiguous
+    assert str(request.client) == "::1"
+    assert read_request("https://a.b?x").target == "/?x"
+    assert read_request("https://a.b").path == "/"
+
+
+@pytest.mark.parametrize(
+    "url", ["/x", "https:///x", "https://a b/", "https://a.b/\n", "https://a.b/%zz", "https://u@a.b/", "https://a.b/#x"]
+)
+def test_what_the_gate_would_refuse_is_refused(url: str) -> None:
+    with pytest.raises(InputError):
+        read_request(url)
