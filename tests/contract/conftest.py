@@ -13,6 +13,7 @@ import pytest
 from doorward.interfaces import Counters, LiveView, Records, Sessions, Tickets
 from doorward.storage.memory import MemorySessions
 from doorward.storage.sqlite import open_sqlite
+from tests.contract.durable import opened
 from tests.fakes.records import FakeStore
 from tests.fakes.system import FakeClock, FakeRandom
 
@@ -78,3 +79,14 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
+
+
+@pytest.fixture
+def folder(tmp_path):
+    return tmp_path / "data"
+
+
+@pytest.fixture
+async def storage(folder):
+    async with opened(folder) as made:
+        yield made

@@ -1,9 +1,13 @@
-"""Other processes on the same data."""
+"""The SQLite store by itself, and other processes on its data."""
 
 import os
 import subprocess
 import sys
+from contextlib import asynccontextmanager
 from pathlib import Path
+
+from doorward.storage.sqlite import open_sqlite
+from tests.fakes.system import FakeRandom
 
 PROGRAMS = Path(__file__).parent / "programs"
 ROOT = Path(__file__).parents[2]
@@ -33,3 +37,12 @@ def run_python(code, *arguments):
 
 def environment():
     return {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'src'}"}
+
+
+@asynccontextmanager
+async def opened(folder, **settings):
+    storage = open_sqlite(folder, random=FakeRandom(), **settings)
+    try:
+        yield storage
+    finally:
+        await storage.close()

@@ -1,0 +1,211 @@
+"""What only the SQLite backend promises: private files, durable settings, bounded work."""
+
+import os
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from sqlalchemy import event
+
+from doorward.errors import ConfigError, TamperError, UnavailableError
+from doorward.interfaces import StoredPassword
+from doorward.outside.keyring import FileKeyring
+from doorward.rules.throttle import Window
+from doorward.storage import sqlite as sqlite_module
+from doorward.storage.sql import database as database_module
+from doorward.storage.sqlite import FILE_NAME, has_database, open_sqlite
+from tests.contract.durable import opened
+from tests.contract.samples import a_session, a_ticket, a_user, add, an_event
+from tests.fakes.system import START, FakeRandom
+
+ALICE = a_user()
+
+
+async def test_the_signing_key_is_made_once_and_sealed(folder):
+    """A-07, B-14: the same at every start, and not readable in the file."""
+    keyring = FileKeyring([bytes(range(7, 39))], FakeRandom("keyring"))
+    async with opened(folder) as storage:
+        key = await storage.load_signing_key(keyring, FakeRandom("signing"), START)
+        assert len(key) == 32
+    async with opened(folder) as storage:
+        assert await storage.load_signing_key(keyring, FakeRandom("other"), START) == key
+        other = FileKeyring([bytes(range(8, 40))], FakeRandom("keyring"))
+        with pytest.raises(TamperError):
+            await storage.load_signing_key(other, FakeRandom("other"), START)
+    content = (folder / FILE_NAME).read_bytes()
+    assert b"gcm1:" in content
+    assert key not in content
+    assert key.hex().encode() not in content
+
+
+async def test_everything_made_is_ours_alone(folder):
+    """Whatever the umask: folder 0700, files 0600 (A-45, T-13)."""
+    before = os.umask(0)
+    try:
+        assert not has_database(folder)
+        async with opened(folder) as storage:
+            await add(storage.records, ALICE)
+            assert has_database(folder)
+            assert folder.stat().st_mode & 0o777 == 0o700
+            files = sorted(each.name for each in folder.iterdir())
+            assert files == ["doorward.db", "doorward.db-shm", "doorward.db-wal"]
+            assert {each.stat().st_mode & 0o777 for each in folder.iterdir()} == {0o600}
+    finally:
+        os.umask(before)
+
+
+@pytest.mark.parametrize(("name", "mode"), [("", 0o750), ("", 0o701), ("doorward.db", 0o640), ("doorward.db", 0o604)])
+async def test_what_others_can_read_is_refused_with_the_command_that_mends_it(folder, name, mode):
+    """A-45."""
+    async with opened(folder):
+        pass
+    loose = folder / name if name else folder
+    loose.chmod(mode)
+    command = f"chmod {'600' if name else '700'} {loose}"
+    with pytest.raises(ConfigError, match=command) as refused:
+        open_sqlite(folder, random=FakeRandom())
+    assert all(problem.startswith("storage.path: ") for problem in refused.value.problems)
+
+
+async def test_a_folder_that_cannot_be_one_is_told(tmp_path):
+    blocked = tmp_path / "data"
+    blocked.write_text("a file")
+    with pytest.raises(ConfigError, match=r"^storage\.path: "):
+        open_sqlite(blocked, random=FakeRandom())
+
+
+async def test_a_file_that_is_no_database_is_refused(folder):
+    folder.mkdir(mode=0o700)
+    path = folder / FILE_NAME
+    path.write_bytes(b"not a database, " * 1000)
+    path.chmod(0o600)
+    with pytest.raises(UnavailableError, match="not a database"):
+        open_sqlite(folder, random=FakeRandom())
+
+
+async def test_the_connections_are_set_up_for_durability(storage):
+    for entrance in (storage.database.write, storage.database.read):
+        async with entrance() as connection:
+
+            async def pragma(name, connection=connection):
+                return (await connection.exec_driver_sql(f"PRAGMA {name}")).scalar_one()
+
+            assert await pragma("journal_mode") == "wal"
+            assert await pragma("synchronous") == 2
+            assert await pragma("foreign_keys") == 1
+            assert await pragma("busy_timeout") == 5000
+
+
+async def test_very_many_failures_of_one_key_stay_bounded(storage):
+    """What nobody refuses is bounded too; the newest stay (E07)."""
+    for number in range(300):
+        await storage.counters.record("k", START.replace(microsecond=number), keep=START - START.replace(year=2029))
+    kept = await storage.counters.recall("k", since=START.replace(year=2029))
+    assert [each.microsecond for each in kept] == list(range(44, 300))
+
+
+@pytest.mark.parametrize("key", ["", "k" * 513])
+async def test_a_key_that_is_no_key_is_refused(storage, key):
+    with pytest.raises(Exception, match="1 to 512"):
+        await storage.counters.spend(key, (), START)
+
+
+async def test_very_many_expired_rows_are_purged_in_small_steps(storage, monkeypatch):
+    """Nobody waits for the writer until a million rows are gone."""
+    monkeypatch.setattr(database_module, "_PURGE_STEP", 10)
+    for number in range(25):
+        await storage.tickets.put(a_ticket(created_at=START.replace(microsecond=number)))
+    steps = []
+
+    @event.listens_for(storage.database._writer.sync_engine, "commit")
+    def count(_connection):
+        steps.append(1)
+
+    assert await storage.tickets.purge(START.replace(year=2031)) == 25
+    assert len(steps) == 3
+    assert await storage.tickets.count() == 0
+
+
+async def test_what_is_asked_often_is_found_by_an_index(storage):
+    """The cost does not grow with what is stored: no statement of a sign-in or a check reads a whole table."""
+    await add(storage.records, ALICE)
+    session, ticket = a_session(ALICE), a_ticket()
+    statements = []
+    for engine in (storage.database._writer.sync_engine, storage.database._reader.sync_engine):
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def note(_connection, _cursor, statement, parameters, _context, many):
+            if not many and not statement.startswith(("BEGIN", "EXPLAIN")):
+                statements.append((statement, parameters))
+
+    async with storage.records.transaction() as transaction:
+        await transaction.find_user(ALICE.id)
+        await transaction.find_user_by_login("alice")
+        await transaction.find_user_by_login("alice@example.test")
+        await transaction.put_password(ALICE.id, StoredPassword("sealed", START))
+        await transaction.append_audit(an_event())
+        await transaction.list_audit()
+        await transaction.end_session(session.handle)
+        await transaction.end_sessions_of(ALICE.id, keep=session.handle)
+    await storage.sessions.put(session)
+    await storage.sessions.find(session.fingerprint)
+    await storage.sessions.find_by_handle(session.handle)
+    await storage.sessions.touch(session.fingerprint, seen_at=START, user_agent="", address="")
+    await storage.sessions.list_of(ALICE.id)
+    await storage.sessions.list_all()
+    await storage.sessions.count()
+    await storage.sessions.purge(START)
+    await storage.sessions.end(session.handle)
+    await storage.tickets.put(ticket)
+    await storage.tickets.advance(ticket, ticket)
+    await storage.tickets.find(ticket.id, ticket.purpose, START)
+    await storage.tickets.take(ticket.id, ticket.purpose, START)
+    await storage.tickets.purge(START)
+    await storage.counters.spend("k", (Window(1, START - START.replace(year=2029)),), START)
+    await storage.counters.record("k", START, keep=START - START.replace(year=2029))
+    await storage.counters.recall("k", since=START)
+    await storage.counters.forget("k")
+    await storage.counters.purge(START)
+    assert len(statements) > 30
+    # These hold one row, or are read newest first along their key.
+    small = (
+        "SCAN installation",
+        "SCAN audit",
+        "SCAN CONSTANT ROW",
+        "SCAN sessions USING INDEX ix_sessions_last_seen_at",
+    )
+    with closing(sqlite3.connect(storage.path)) as connection:
+        for statement, parameters in [
+            *statements,
+            (sqlite_module._FIND_SUBJECT, (b"",)),
+            (sqlite_module._FIND_USER, ("",)),
+        ]:
+            for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters):
+                assert not step.startswith("SCAN") or step.startswith(small), f"{step}: {statement}"
+
+
+async def test_mapping_the_wal_index_leaves_the_locks_on_it_in_place(storage):
+    """Closing any descriptor of a file drops all of a process's POSIX locks on it; SQLite's tell it that we live."""
+    index = storage.path.with_name(storage.path.name + "-shm")
+
+    def locks():
+        held = (line.split() for line in Path("/proc/locks").read_text().splitlines())
+        number = str(index.stat().st_ino)
+        return [line for line in held if line[1] == "POSIX" and line[5].endswith(f":{number}")]
+
+    await add(storage.records, ALICE)
+    view = storage.open_live_view()
+    assert locks()
+    await add(storage.records, a_user("bob"))
+    view.stamp()
+    assert locks()
+    await storage.close()
+    assert locks()
+    view.close()
+    assert not index.exists()
+
+
+def test_a_place_without_wal_mode_is_refused():
+    with pytest.raises(ConfigError, match="without WAL mode"):
+        sqlite_module._use_wal(Path(":memory:"))
