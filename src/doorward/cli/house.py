@@ -56,7 +56,7 @@ def read_password(*, stdin: bool, file: Path | None) -> str:
                 return _first_line(opened.read(MAX_PASSWORD_BYTES + 2))
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file} cannot be read as text") from error
-    if not sys.stdin.isatty():
+    if not _has_terminal():
         raise InputError("there is no terminal to ask for the password; use --password-stdin or --password-file")
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
@@ -114,6 +114,10 @@ def _spell_cell(value: object) -> str:
         return ", ".join(str(part) for part in value) or "-"
     # What strangers sent (a User-Agent) must not steer the terminal.
     return "".join(letter if letter.isprintable() else "\ufffd" for letter in str(value)) or "-"
+
+
+def _has_terminal() -> bool:
+    return sys.stdin.isatty()
 
 
 def _first_line(text: str) -> str:
