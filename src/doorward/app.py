@@ -348,6 +348,7 @@ def _site_of(config: Config) -> "Site":
         public_url=config.server.public_url,
         banner="" if config.server.is_https else DEMO_BANNER,
         remember_for=_spell(remember) if remember else "",
+        shortest_password=config.password.min_length,
     )
 
 

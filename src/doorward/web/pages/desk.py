@@ -36,13 +36,21 @@ class Site:
 
     `public_url`: without a trailing slash. `banner` is shown on top of every page ("" = none). `remember_for` are the
     words after "keep me signed in for", "" where it is not offered. `contact`: whom to ask where an app names nobody.
+    `shortest_password`: in characters.
     """
 
     public_url: str
     banner: str = ""
     remember_for: str = "7 days"
     contact: str = ""
-    password_hint: str = ""
+    shortest_password: int = 8
+
+    @property
+    def password_hint(self) -> str:
+        """What a new password must have, in one sentence."""
+        return (
+            f"At least {self.shortest_password} characters, with upper and lower case, a digit and a special character."
+        )
 
     @property
     def scheme(self) -> str:
