@@ -5,6 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import ip_address
+from typing import Any
 
 from doorward.errors import UnavailableError
 from doorward.flows.accepting import PasswordRules
@@ -133,8 +134,10 @@ class Town:
     terms: SessionTerms = field(default_factory=SessionTerms)
     public_url: str = PUBLIC_URL
 
+    store: Any = field(default_factory=FakeStore)
+    """Records, sessions, tickets, counters and live_view; real ones do as well."""
+
     def __post_init__(self):
-        self.store = FakeStore()
         self.clock = FakeClock()
         self.random = FakeRandom("flows")
         self.hasher = FakeHasher()

@@ -9,7 +9,7 @@ and tries the other learns that the two belong together. Counting them apart wou
 
 import asyncio
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -87,7 +87,7 @@ class Throttle:
         return Target(account, place, known)
 
     @asynccontextmanager
-    async def turn(self, target: Target) -> AsyncIterator[None]:
+    async def turn(self, target: Target) -> AsyncGenerator[None]:
         """One attempt at a time on one account from one place, so that parallel tries cannot outrun the lock."""
         lock = self._turns.get(target.lock_key)
         if lock is None:

@@ -15,7 +15,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-class UserInfo(Answer):
+class Owner(Answer):
     """Whose session it is. `sub` is the account's id, which never changes."""
 
     sub: str
@@ -24,10 +24,10 @@ class UserInfo(Answer):
     email: str
 
 
-class SessionInfo(Answer):
+class SessionSummary(Answer):
     """One session. It is listed under its handle, which opens nothing (C-36, trap T-10)."""
 
-    user_info: UserInfo
+    user_info: Owner
     current: bool
     created_at: datetime
     last_seen: datetime
@@ -79,10 +79,10 @@ class Problem(Answer):
     code: str | None = None
 
 
-def describe(session: Session, user: User, *, current: bool) -> SessionInfo:
+def describe(session: Session, user: User, *, current: bool) -> SessionSummary:
     """A session as the API shows it: everything but its secret."""
-    return SessionInfo(
-        user_info=UserInfo(sub=user.id, name=user.name, display_name=user.display_name, email=user.email),
+    return SessionSummary(
+        user_info=Owner(sub=user.id, name=user.name, display_name=user.display_name, email=user.email),
         current=current,
         created_at=session.created_at,
         last_seen=session.last_seen_at,

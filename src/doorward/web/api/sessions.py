@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Response
 from doorward.errors import NotFoundError
 from doorward.flows.admin import actor_of
 from doorward.rules.session import SessionHandle
-from doorward.web.api.answers import SessionInfo, describe
+from doorward.web.api.answers import SessionSummary, describe
 from doorward.web.api.parts import ApiParts, get_subject, refusals
 from doorward.web.visit import Visit
 
@@ -25,7 +25,7 @@ def session_routes(parts: ApiParts) -> APIRouter:
         all_accounts: Annotated[bool, Query(alias="all", description="Everybody's, for administrators.")] = False,
         limit: Annotated[int, Query(ge=1, le=_MOST_SESSIONS)] = 200,
         offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
-    ) -> dict[str, SessionInfo]:
+    ) -> dict[str, SessionSummary]:
         """Live sessions by handle, last seen first: one's own, or everybody's (C-36)."""
         subject = get_subject(visit)
         here = subject.session.handle
