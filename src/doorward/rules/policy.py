@@ -93,14 +93,14 @@ class PathPattern:
     text: str
     fullmatch: Callable[[str], object] | None = field(default=None, compare=False)
     _folded: tuple[str, ...] = field(init=False, repr=False, compare=False)
-    _head: str = field(init=False, repr=False, compare=False)
+    head: str = field(init=False, repr=False, compare=False)
     """What every path that could match begins with, in lower case and without slashes; "" where nothing is sure."""
 
     def __post_init__(self) -> None:
         folded = tuple(segments(self.text.lower()))
         head = fold_segment(folded[0]) if folded and self.kind in {PathKind.EXACT, PathKind.PREFIX} else ""
         object.__setattr__(self, "_folded", folded)
-        object.__setattr__(self, "_head", head)
+        object.__setattr__(self, "head", head)
 
     def matches(self, path: str) -> bool:
         """Strict: exactly as written. What an allow uses."""
@@ -121,7 +121,7 @@ class PathPattern:
         (B11: `/admin`, `/Admin/`, `/admin.`, `/admin%20`, `/admin.json`).
         """
         lowered = path.lower()
-        if self._head and not lowered.lstrip("/").startswith(self._head):
+        if self.head and not lowered.lstrip("/").startswith(self.head):
             return False
         if self.matches(path):
             return True

@@ -52,8 +52,7 @@ def no_such_check(gate: Gate) -> Answer:
     """The answer under the gate's prefixes where there is no check."""
     body = problem(HTTPStatus.NOT_FOUND, Reason.BAD_REQUEST)
     headers = (
-        *gate.settings.client_headers,
-        (b"cache-control", b"no-store"),
+        *gate.settings.refusal_headers,
         (b"content-type", b"application/problem+json"),
         (b"content-length", b"%d" % len(body)),
     )

@@ -5,6 +5,7 @@ about a check is the same for all of them and lives in `endpoint`.
 """
 
 from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 from doorward.errors import InputError
@@ -32,6 +33,11 @@ class Dialect(Protocol):
     name: str
     prefix: bool
     """Whether the check's own path continues with the visitor's (Envoy)."""
+
+    @property
+    def asks_by(self) -> tuple[bytes, bytes, bytes, bytes] | None:
+        """The four headers whose values are the question, for a dialect where that is all there is to `read`."""
+        ...
 
     def read(self, fields: Fields, method: bytes, target: bytes) -> Question:
         """The question, from this proxy's headers and no other's. InputError when something it always sends is missing.
@@ -93,14 +99,14 @@ def require(fields: Fields, name: bytes) -> bytes:
     return value
 
 
+FORWARDED = (b"x-forwarded-method", b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-uri")
+_pick_forwarded = itemgetter(*FORWARDED)
+
+
 def read_forwarded(fields: Fields) -> Question:
     """The `X-Forwarded-*` family, which several proxies share. All four are required: a default would be a guess."""
     try:
-        return (
-            fields[b"x-forwarded-method"],
-            fields[b"x-forwarded-proto"],
-            fields[b"x-forwarded-host"],
-            fields[b"x-forwarded-uri"],
-        )
+        question: Question = _pick_forwarded(fields)
     except KeyError as error:
         raise InputError(f"the proxy did not send {error.args[0].decode('ascii')}") from None
+    return question

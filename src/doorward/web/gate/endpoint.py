@@ -5,6 +5,7 @@ carries an identity header. No login state is created here: the way to sign in i
 """
 
 import hmac
+import re
 from datetime import datetime
 from http import HTTPStatus
 
@@ -12,19 +13,20 @@ from doorward.errors import InputError, UnavailableError
 from doorward.interfaces import Clock, Log, Random
 from doorward.rules.access import Allow, Challenge, Deny, decide
 from doorward.rules.cookie import find_cookies, without_cookies
+from doorward.rules.guards import find_guards
 from doorward.rules.names import clean_text
 from doorward.rules.policy import Policy
 from doorward.rules.reason import Reason
 from doorward.rules.token import read_cookie
 from doorward.web.client import Trust
-from doorward.web.gate.answer import Answer, header_block, keep
+from doorward.web.gate.answer import Answer, from_wire, header_block, to_wire
 from doorward.web.gate.check import Check, Origin, read_origin
 from doorward.web.gate.dialect import SECRET_HEADER, Dialect, Headers, gather
 from doorward.web.gate.proxies import DIALECTS
 from doorward.web.gate.refusal_log import RefusalLog
 from doorward.web.gate.refuse import RefusalPage, Refuser
 from doorward.web.gate.settings import GateSettings
-from doorward.web.gate.table import TOUCH_EVERY, Entry, Recalled, SessionTable, Touch
+from doorward.web.gate.table import NO_HOSTS, TOUCH_EVERY, Entry, Hosts, Recalled, SessionTable, Touch
 
 ANCESTOR_PATH = b"/api/auth/forwardauth"
 """The ancestor's address of the check (C-06); answered as for Traefik."""
@@ -32,6 +34,15 @@ ANCESTOR_PATH = b"/api/auth/forwardauth"
 AUTHZ_PATH = b"/api/authz/"
 CHECK_PREFIXES = (ANCESTOR_PATH, b"/api/authz")
 """Nothing under these is ever answered by anything but the gate (C12)."""
+
+PATHS: dict[bytes, Dialect] = {
+    ANCESTOR_PATH: DIALECTS[0],
+    **{AUTHZ_PATH + dialect.name.encode(): dialect for dialect in DIALECTS if not dialect.prefix},
+}
+"""Endpoints with one address, and whose they are."""
+
+METHODS = {word.encode(): word for word in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
+"""Methods that are counted by their own name."""
 
 TallyKey = tuple[str, str, Reason, int, str]
 """Dialect, verdict, reason, status, method of the check."""
@@ -45,12 +56,13 @@ class Tally:
 
     def count(self, key: TallyKey, seconds: float) -> None:
         """Count one answered check."""
-        cell = self.checks.get(key)
-        if cell is None:
-            self.checks[key] = [1, seconds]
-        else:
-            cell[0] += 1
-            cell[1] += seconds
+        cell = self.cell(key)
+        cell[0] += 1
+        cell[1] += seconds
+
+    def cell(self, key: TallyKey) -> list[float]:
+        """The number and the seconds counted under a key, to be counted up in place."""
+        return self.checks.setdefault(key, [0, 0.0])
 
 
 class Gate:
@@ -78,30 +90,26 @@ class Gate:
         self.refusal_log = RefusalLog(log)
         self._refuser = Refuser(settings=settings, random=random, log=self.refusal_log, page=page)
         self._signing_key = signing_key
-        self._clock = clock
+        self.clock = clock
         self._touch = touch
         self._private_cookies = frozenset({settings.cookie_name, *settings.private_cookies})
         self._origins: dict[tuple[bytes, ...], Origin] = {}
+        self._hosts: dict[tuple[tuple[bytes, tuple[bytes, ...]], ...], Hosts] = {}
 
     def answer(self, dialect: Dialect, method: bytes, target: bytes, headers: Headers, peer: str) -> Answer:
         """Answer one check. `target` follows the endpoint's own path; `peer` is the socket's address, "" for unix."""
-        began = self._clock.elapsed()
+        began = self.clock.elapsed()
         answer = self._shortcut(dialect, method, target, headers, peer)
         if answer is not None:
-            key: TallyKey = (dialect.name, "allow", Reason.RULE, answer.status, _METHODS.get(method, "other"))
+            key = allow_key(dialect, METHODS.get(method, "other"))
         else:
             check = Check(dialect, peer)
             answer = self._answer(check, method, target, headers)
-            key = (dialect.name, check.verdict, check.reason, answer.status, _METHODS.get(method, "other"))
-        self.tally.count(key, self._clock.elapsed() - began)
+            key = (dialect.name, check.verdict, check.reason, answer.status, METHODS.get(method, "other"))
+        self.tally.count(key, self.clock.elapsed() - began)
         return answer
 
     def _shortcut(self, dialect: Dialect, method: bytes, target: bytes, headers: Headers, peer: str) -> Answer | None:
-        """What was asked and allowed before; None for everything that has to be looked at, whatever the cause.
-
-        SECURITY: this may only ever give what `_answer` would: a trusted proxy, a session still alive, a well-formed
-        request, and a host on which every request of this session is allowed. tests/property/test_shortcut.py compares.
-        """
         fields = dict(headers)
         cookie = fields.get(b"cookie")
         if cookie is None or len(fields) != len(headers) or not self.trust.trusts(peer) or b"upgrade" in fields:
@@ -109,22 +117,54 @@ class Gate:
         secret = self.settings.secrets.get(dialect.name)
         if secret is not None and not hmac.compare_digest(fields.get(SECRET_HEADER, b""), secret):
             return None
-        now = self._clock.now()
         try:
-            recalled = self.table.recall(cookie, now)
+            question = dialect.read(fields, method, target)
+        except InputError:
+            return None
+        wire = self.recall(dialect, peer, cookie, fields.get(b"x-forwarded-for"), *question)
+        return from_wire(wire) if wire is not None else None
+
+    def recall(
+        self,
+        dialect: Dialect,
+        peer: str,
+        cookie: bytes,
+        chain: bytes | None,
+        method: bytes,
+        scheme: bytes,
+        host: bytes,
+        target: bytes,
+    ) -> bytes | None:
+        """What was asked and allowed before, as bytes; None for everything that has to be judged, whatever the cause.
+
+        The caller has made sure of a trusted proxy and its secret, of headers that stand once, and of no upgrade.
+
+        SECURITY: this may only ever give what judging would: a session still alive, a well-formed request, a host and
+        a path where this session is allowed whatever else the request is. tests/property/test_shortcut.py compares.
+        """
+        now = self.clock.now()
+        try:
+            recalled = self.table.recall(cookie)
             if recalled is None or recalled.policy is not self.policy or recalled.dialect != dialect.name:
                 return None
-            verb, scheme, host, wanted = dialect.read(fields, method, target)
-            self.trust.client_address(peer, fields.get(b"x-forwarded-for"))
+            if chain != recalled.chain:
+                self.trust.client_address(peer, chain)
+                recalled.chain = chain
         except (InputError, UnavailableError):
             return None  # judged again, and then refused
-        if (scheme, host) not in recalled.open_hosts or verb not in _PLAIN_METHODS or not _is_plain(wanted):
-            return None
         entry = recalled.entry
-        if now - entry.written_at >= TOUCH_EVERY:
+        guards = recalled.hosts.get(host)
+        if (
+            guards is None
+            or now >= entry.plain_until
+            or scheme not in _PLAIN_SCHEMES
+            or method not in _PLAIN_METHODS
+            or not _is_plain(target)
+            or (guards and not _is_clear(target, guards))
+        ):
             return None
         entry.last_seen_at = now
-        return recalled.answer
+        return recalled.wire
 
     def _answer(self, check: Check, method: bytes, target: bytes, headers: Headers) -> Answer:
         policy = self.policy
@@ -138,7 +178,7 @@ class Gate:
                 return refuse(check, HTTPStatus.FORBIDDEN, Reason.PROXY_SECRET, policy)
             check.question = check.dialect.read(fields, method, target)
             check.client = self.trust.client_address(check.peer, fields.get(b"x-forwarded-for"))
-            check.now = self._clock.now()
+            check.now = self.clock.now()
             return self._judge(check, policy)
         except InputError as error:
             return refuse(check, HTTPStatus.BAD_REQUEST, Reason.BAD_REQUEST, policy, detail=str(error))
@@ -151,7 +191,9 @@ class Gate:
         cookie = check.fields.get(b"cookie")
         recalled: Recalled | None = None
         if cookie is not None:
-            recalled = self.table.recall(cookie, now)
+            recalled = self.table.recall(cookie)
+            if recalled is not None and now >= recalled.entry.lives_until:
+                recalled = None
             check.entry = recalled.entry if recalled is not None else self._find_entry(check, cookie, now)
         entry = check.entry
         if entry is not None and now < entry.lives_until:
@@ -166,21 +208,34 @@ class Gate:
                     return self._allow(check, None, policy)
                 if recalled is None or b"upgrade" in check.fields:
                     return self._allow(check, entry, policy)
-                if recalled.policy is not policy or recalled.dialect != check.dialect.name or recalled.answer is None:
+                if recalled.policy is not policy or recalled.dialect != check.dialect.name:
                     recalled.policy, recalled.dialect = policy, check.dialect.name
-                    recalled.answer = keep(self._allow(check, entry, policy))
-                    recalled.open_hosts.clear()
-                if reason is Reason.RULE and not policy.for_host(request.host).facets and not request.preflight:
-                    if len(recalled.open_hosts) >= _MAX_HOSTS:
-                        recalled.open_hosts.clear()
-                    recalled.open_hosts.add(check.question[1:3])
-                return recalled.answer
+                    recalled.wire = to_wire(self._allow(check, entry, policy), head_only=False, close=False)
+                    recalled.hosts = NO_HOSTS
+                if reason is Reason.RULE:
+                    self._note_host(recalled, check.question[2], policy, request.host)
+                return from_wire(recalled.wire)
             case Challenge(reason=Reason.NO_SESSION, rule=rule) if cookie is not None and not check.torn:
                 known = bool(find_cookies((cookie,), self.settings.cookie_name))
                 reason = Reason.SESSION_UNKNOWN if known else Reason.NO_SESSION
                 return self._refuser.answer(check, request, Challenge(reason, rule), policy)
             case Challenge() | Deny():
                 return self._refuser.answer(check, request, verdict, policy)
+
+    def _note_host(self, recalled: Recalled, spelled: bytes, policy: Policy, host: str) -> None:
+        if spelled in recalled.hosts:
+            return
+        user = recalled.entry.subject.user
+        guards = find_guards(policy.for_host(host), user, policy.groups_of(user))
+        if guards is not None:
+            known = recalled.hosts if len(recalled.hosts) < _MAX_HOSTS else {}
+            recalled.hosts = self._share({**known, spelled: tuple(guard.encode() for guard in guards)})
+
+    def _share(self, hosts: Hosts) -> Hosts:
+        # Most sessions may go to the same places: one dictionary for all is small, and in the processor's cache.
+        if len(self._hosts) >= _MAX_SHARED:
+            self._hosts.clear()
+        return self._hosts.setdefault(tuple(hosts.items()), hosts)
 
     def _origin(self, check: Check) -> Origin:
         key = check.question[:3]
@@ -205,7 +260,7 @@ class Gate:
         return entry
 
     def _note_use(self, check: Check, entry: Entry) -> None:
-        entry.written_at = check.now
+        entry.note_written(check.now)
         agent = clean_text(check.fields.get(b"user-agent", b"").decode("utf-8", "replace"), _MAX_AGENT)
         self._touch(entry.subject.session.fingerprint, check.now, agent, str(check.client or ""))
 
@@ -222,9 +277,14 @@ class Gate:
         return Answer(HTTPStatus.OK, block + _ALLOW_END + end)
 
 
+def allow_key(dialect: Dialect, method: str) -> TallyKey:
+    """What an allow is counted under."""
+    return (dialect.name, "allow", Reason.RULE, HTTPStatus.OK, method)
+
+
 def find_dialect(target: bytes) -> tuple[Dialect, bytes] | None:
     """The dialect that answers this raw request target, and what follows the endpoint's path; None if there is none."""
-    found = _BY_PATH.get(target) or _BY_PATH.get(target.partition(b"?")[0])
+    found = PATHS.get(target) or PATHS.get(target.partition(b"?")[0])
     if found is not None:
         return found, b""
     for prefix, dialect in _BY_PREFIX:
@@ -238,22 +298,21 @@ def is_check_path(target: bytes) -> bool:
     return target.startswith(CHECK_PREFIXES)
 
 
-def _is_plain(target: bytes) -> bool:
-    # Nothing to decode, nothing to refuse: what such a path means to a rule does not matter on an open host.
-    return target[:1] == b"/" and len(target) <= _MAX_PLAIN and not target.translate(None, _PLAIN)
+def _is_clear(target: bytes, guards: tuple[bytes, ...]) -> bool:
+    # The marks of an ambiguous path (rules/request.py) that plain targets can have; in the query they do no harm here.
+    if b"//" in target or b";" in target or b"/." in target:
+        return False
+    return not target.lower().lstrip(b"/").startswith(guards)
 
 
-_PLAIN = bytes(byte for byte in range(0x21, 0x7F) if byte not in b"%#\\")
+# Nothing to decode and nothing to refuse (rules/request.py).
+_is_plain = re.compile(rb"/[!\"$&-\[\]-~]{0,2047}").fullmatch
 _CONTROL = bytes({*range(0x20), 0x7F})
-_MAX_PLAIN = 2048
 _MAX_HOSTS = 64
+_MAX_SHARED = 1024
 _MAX_AGENT = 256
 _MAX_ORIGINS = 4096
 _ALLOW_END = b"cache-control: no-store\r\ncontent-length: 0\r\n"
-_METHODS = {word.encode(): word for word in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
-_PLAIN_METHODS = frozenset(_METHODS) - {b"OPTIONS"}
-_BY_PATH: dict[bytes, Dialect] = {
-    ANCESTOR_PATH: DIALECTS[0],
-    **{AUTHZ_PATH + dialect.name.encode(): dialect for dialect in DIALECTS if not dialect.prefix},
-}
+_PLAIN_METHODS = frozenset(METHODS) - {b"OPTIONS"}
+_PLAIN_SCHEMES = frozenset({b"https", b"http", b"wss", b"ws"})
 _BY_PREFIX = [(AUTHZ_PATH + dialect.name.encode() + b"/", dialect) for dialect in DIALECTS if dialect.prefix]

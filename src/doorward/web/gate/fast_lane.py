@@ -1,7 +1,8 @@
 """The fast lane: uvicorn's HTTP protocol, with checks answered where their last byte is parsed.
 
-Everything a check needs is in memory or one inline read away, so the answer needs no task, no scope and no event.
-What is not a plain check is passed on to the application as if this class were not there. The parser, pipelining and
+Everything a check needs is in memory or one inline read away, so the answer needs no task, no scope and no event. What
+comes between two requests gets a first glance, which repeats what was allowed before (`glance`); the rest is parsed
+here. What is no check is passed on to the application as if this class were not there. The parser, pipelining and
 shutdown stay uvicorn's; added are three guards it lacks: a limit on header size, a time limit for idle connections
 that costs no timer per request, and one for slow headers.
 
@@ -21,17 +22,17 @@ from doorward.web.gate.answer import Answer, header_block, to_wire
 from doorward.web.gate.asgi_lane import RAW_TARGET, no_such_check
 from doorward.web.gate.dialect import Dialect
 from doorward.web.gate.endpoint import CHECK_PREFIXES, Gate, find_dialect
+from doorward.web.gate.glance import MAX_HEADER_BYTES, MAX_HEADERS, Glance
 
-MAX_HEADERS: Final = 100
-MAX_HEADER_BYTES: Final = 64 * 1024
 HEADER_TIMEOUT: Final = 15.0
 """Seconds a connection may take to send a whole request head, and may stay open between requests."""
 
 
 class FastLane(HttpToolsProtocol):
-    """One connection. `gate` is set by `bind`, which makes the class uvicorn is given."""
+    """One connection. `gate` and `glance` are set by `bind`, which makes the class uvicorn is given."""
 
     gate: Gate
+    glance: Glance
 
     def __init__(
         self,
@@ -47,6 +48,10 @@ class FastLane(HttpToolsProtocol):
         self._refused = False
         self._unparsed = 0
         self._in_head = True
+        self._in_request = False
+        self._at_rest = False
+        """Whether a glance may answer: the peer is trusted, no request has begun and none is being answered."""
+        self._is_trusted = False
         self._peer = ""
         self._idle_since = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
@@ -56,6 +61,7 @@ class FastLane(HttpToolsProtocol):
         """Take the connection, and begin to watch its silence."""
         super().connection_made(transport)
         self._peer = self.client[0] if self.client else ""
+        self._at_rest = self._is_trusted = self.gate.trust.trusts(self._peer)
         self._idle_since = self.loop.time()
         self._idle_timer = self.loop.call_later(HEADER_TIMEOUT, self._on_idle)
 
@@ -69,7 +75,13 @@ class FastLane(HttpToolsProtocol):
 
     @override
     def data_received(self, data: bytes) -> None:
-        """Parse what came, unless the head has grown beyond all reason (P05)."""
+        """Answer or parse what came, unless the head has grown beyond all reason (P05)."""
+        if self._at_rest:
+            wire = self.glance.answer(data, self._peer)
+            if wire is not None:
+                self.transport.write(wire)
+                self._idle_since = self.loop.time()
+                return
         if self._refused:
             return
         if self._in_head:
@@ -78,6 +90,19 @@ class FastLane(HttpToolsProtocol):
                 self._refuse_head()
                 return
         super().data_received(data)
+        self._settle()
+
+    @override
+    def resume_writing(self) -> None:
+        """Go on after the peer has read what was written."""
+        super().resume_writing()
+        self._settle()
+
+    @override
+    def pause_writing(self) -> None:
+        """Answer no more while the peer does not read."""
+        super().pause_writing()
+        self._at_rest = False
 
     @override
     def on_message_begin(self) -> None:
@@ -85,7 +110,7 @@ class FastLane(HttpToolsProtocol):
         self.url = b""
         self.headers = []
         self.expect_100_continue = False
-        self._in_head = True
+        self._in_head = self._in_request = True
 
     @override
     def on_headers_complete(self) -> None:
@@ -126,6 +151,7 @@ class FastLane(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Answer a check."""
         self._in_head = True
+        self._in_request = False
         if self._refused:
             return
         if not self._is_check:
@@ -143,7 +169,6 @@ class FastLane(HttpToolsProtocol):
             or answer.head.endswith(b"connection: close\r\n")
         )
         self.transport.write(to_wire(answer, head_only=method == b"HEAD", close=close))
-        self.server_state.total_requests += 1
         self._idle_since = self.loop.time()
         if close:
             self._refused = True
@@ -154,11 +179,25 @@ class FastLane(HttpToolsProtocol):
         """Note the end of a request that was passed on."""
         self._idle_since = self.loop.time()
         super().on_response_complete()
+        # Idle connections are watched here; uvicorn's timer would not know of checks answered meanwhile.
+        self._unset_keepalive_if_required()
+        self._settle()
 
     @override
     def _unsupported_upgrade_warning(self) -> None:
         # Visitors of protected apps open websockets all day; that a check tells of one is no news.
         pass
+
+    def _settle(self) -> None:
+        self._at_rest = (
+            self._is_trusted
+            and not self._in_request
+            and not self._refused
+            and not self._is_busy()
+            and not self.pipeline
+            and not self.flow.write_paused
+            and not self.transport.is_closing()
+        )
 
     def _is_busy(self) -> bool:
         # uvicorn declares the cycle as always there; before the first request that was passed on, it is not.
@@ -193,4 +232,4 @@ def bind(gate: Gate) -> type[FastLane]:
     # Requests are told to the log by the gate and the pages themselves, with queries redacted; uvicorn's own lines are
     # not wanted, and "Invalid HTTP request" is a stranger's doing, not a fault.
     logging.getLogger("uvicorn.access").disabled = True
-    return type("BoundFastLane", (FastLane,), {"gate": gate})
+    return type("BoundFastLane", (FastLane,), {"gate": gate, "glance": Glance(gate)})

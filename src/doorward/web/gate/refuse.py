@@ -65,7 +65,7 @@ class Refuser:
         check.verdict = "deny" if status == HTTPStatus.FORBIDDEN else "error"
         correlation_id = self._random.token(5).hex()
         self._note(check, reason, policy, detail=detail, rule=rule, correlation_id=correlation_id)
-        headers: MutableHeaders = [*self.settings.client_headers, *_NO_STORE]
+        headers: MutableHeaders = [*self.settings.refusal_headers]
         carried = check.dialect.status(status)
         body = self._render(check, carried, correlation_id, policy, headers) if check.is_navigation() else None
         if body is None:
@@ -79,7 +79,7 @@ class Refuser:
         self._note(check, reason, policy, rule=rule)
         login = self._login_url(request, fresh=reason is Reason.NOT_FRESH)
         navigation = check.is_navigation()
-        headers: MutableHeaders = [*self.settings.client_headers, *_NO_STORE]
+        headers: MutableHeaders = [*self.settings.refusal_headers]
         if check.torn:
             headers += self._clear_cookies()
         if navigation and check.dialect.redirects():
@@ -184,5 +184,4 @@ def _finish(check: Check, answer: Answer) -> Answer:
     return answer
 
 
-_NO_STORE = ((b"cache-control", b"no-store"),)
 _MAX_LOGGED = 200

@@ -22,3 +22,9 @@ class GateSettings:
     """Names of ours besides the session's that an app must not see."""
     client_headers: Headers = ()
     """Security headers for every answer that reaches a visitor."""
+
+    @property
+    def refusal_headers(self) -> Headers:
+        """The headers of every answer that is no allow: those of `client_headers`, and no cache keeps it (K08)."""
+        own = tuple(header for header in self.client_headers if header[0] != b"cache-control")
+        return (*own, (b"cache-control", b"no-store"))

@@ -4,14 +4,13 @@ SECURITY: before every look-up the store's stamp is compared (interfaces.LiveVie
 altered since, by whatever process, everything remembered is forgotten. tests/property/test_table.py would fail.
 """
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from doorward.interfaces import LiveView
 from doorward.rules.policy import Policy
 from doorward.rules.session import Fingerprint, Session, Subject
-from doorward.web.gate.answer import Answer
 
 TOUCH_EVERY = timedelta(seconds=60)
 """A session's last use is written at most this often (requirements 2.1)."""
@@ -19,6 +18,12 @@ TOUCH_EVERY = timedelta(seconds=60)
 MAX_ENTRIES = 100_000
 _MAX_HEADER = 4096
 _FOR_EVER = timedelta(days=36500)
+
+
+Hosts = Mapping[bytes, tuple[bytes, ...]]
+"""Hosts to the beginnings of paths. Shared by sessions, so never changed."""
+
+NO_HOSTS: Hosts = {}
 
 
 @dataclass(slots=True)
@@ -29,24 +34,36 @@ class Entry:
     last_seen_at: datetime
     written_at: datetime
     lives_until: datetime
+    plain_until: datetime
+    """Before this instant the session lives, and a use of it need not be handed over."""
 
     def extend(self) -> None:
         """Take account of the use that memory knows of and the store not yet."""
         session = replace(self.subject.session, last_seen_at=self.last_seen_at)
         self.subject = Subject(self.subject.user, session)
         self.lives_until = _end_of(session)
+        self.plain_until = min(self.lives_until, self.written_at + TOUCH_EVERY)
+
+    def note_written(self, now: datetime) -> None:
+        """Note that a use was handed over to be stored."""
+        self.written_at = now
+        self.plain_until = min(self.lives_until, now + TOUCH_EVERY)
 
 
 @dataclass(slots=True)
 class Recalled:
-    """What one Cookie header was found to stand for, and the answer it gets, from one dialect, where it is allowed."""
+    """What one Cookie header was found to stand for, and what it gets where it is allowed: from one dialect, as bytes.
+
+    `hosts`: on which hosts, as the proxy spells them, this session is allowed where the path does not begin with one of
+    these (rules/guards.py). `chain` is an X-Forwarded-For that was found to be well-formed.
+    """
 
     entry: Entry
     policy: Policy | None = None
     dialect: str = ""
-    answer: Answer | None = None
-    open_hosts: set[tuple[bytes, bytes]] = field(default_factory=set)
-    """Scheme and host as the proxy spells them, for hosts that are open to this session."""
+    wire: bytes = b""
+    chain: bytes | None = None
+    hosts: Hosts = field(default_factory=lambda: NO_HOSTS)
 
 
 class SessionTable:
@@ -73,15 +90,14 @@ class SessionTable:
                 self._entries.pop(fingerprint, None)
         return entry
 
-    def recall(self, cookie_header: bytes, now: datetime) -> Recalled | None:
-        """What exactly this Cookie header was found to stand for before, while it lives; None where that is unknown.
+    def recall(self, cookie_header: bytes) -> Recalled | None:
+        """What exactly this Cookie header was found to stand for before; None where that is unknown.
 
         A browser sends the same header with every request to a host, so parsing and verifying it once is enough, until
-        anything is taken away.
+        anything is taken away. The session may have come to its end meanwhile: the caller looks.
         """
         self._refresh()
-        recalled = self._headers.get(cookie_header)
-        return recalled if recalled is not None and now < recalled.entry.lives_until else None
+        return self._headers.get(cookie_header)
 
     def remember(self, cookie_header: bytes, entry: Entry) -> None:
         """Note for `recall` that this header stands for this session."""
@@ -111,7 +127,8 @@ class SessionTable:
         if subject is None:
             return None
         session = subject.session
-        entry = Entry(subject, session.last_seen_at, session.last_seen_at, _end_of(session))
+        end, seen = _end_of(session), session.last_seen_at
+        entry = Entry(subject, seen, seen, end, min(end, seen + TOUCH_EVERY))
         if len(self._entries) >= self._max:
             # The oldest half; a check that needs one of them reads it again.
             for key in list(self._entries)[: self._max // 2]:

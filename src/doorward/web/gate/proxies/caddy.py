@@ -1,6 +1,6 @@
 """Caddy's forward_auth: GET with the client's query appended to the check's, `X-Forwarded-*`, refusals passed on."""
 
-from doorward.web.gate.dialect import Fields, Headers, Identity, Question, read_forwarded
+from doorward.web.gate.dialect import FORWARDED, Fields, Headers, Identity, Question, read_forwarded
 
 
 class Caddy:
@@ -8,6 +8,7 @@ class Caddy:
 
     name = "caddy"
     prefix = False
+    asks_by = FORWARDED
 
     def read(self, fields: Fields, method: bytes, target: bytes) -> Question:  # noqa: ARG002 -- the dialect's shape
         """Read `X-Forwarded-*`; the query that Caddy appends to the check's own address is not looked at."""

@@ -15,6 +15,7 @@ class Envoy:
 
     name = "envoy"
     prefix = True
+    asks_by = None
 
     def read(self, fields: Fields, method: bytes, target: bytes) -> Question:
         """Read the request line and Host; the scheme is `X-Forwarded-Proto`, which the recipe sets."""

@@ -1,6 +1,6 @@
 """HAProxy with our Lua action (deploy/haproxy) on its own HTTP client: `X-Forwarded-*`, refusals passed on."""
 
-from doorward.web.gate.dialect import Fields, Headers, Identity, Question, read_forwarded
+from doorward.web.gate.dialect import FORWARDED, Fields, Headers, Identity, Question, read_forwarded
 
 
 class Haproxy:
@@ -8,6 +8,7 @@ class Haproxy:
 
     name = "haproxy"
     prefix = False
+    asks_by = FORWARDED
 
     def read(self, fields: Fields, method: bytes, target: bytes) -> Question:  # noqa: ARG002 -- the dialect's shape
         """Read `X-Forwarded-*` as the action sets them, replacing whatever the client sent."""

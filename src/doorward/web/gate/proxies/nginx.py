@@ -17,6 +17,7 @@ class Nginx:
 
     name = "nginx"
     prefix = False
+    asks_by = None
 
     def read(self, fields: Fields, method: bytes, target: bytes) -> Question:  # noqa: ARG002 -- the dialect's shape
         """Read `X-Original-Method` and `X-Original-URL`, which the recipe builds from `$host` and `$request_uri`."""

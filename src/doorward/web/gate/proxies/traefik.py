@@ -1,6 +1,6 @@
 """Traefik's ForwardAuth: GET to a fixed address, `X-Forwarded-*`, any answer but 2xx goes to the visitor as it is."""
 
-from doorward.web.gate.dialect import Fields, Headers, Identity, Question, read_forwarded
+from doorward.web.gate.dialect import FORWARDED, Fields, Headers, Identity, Question, read_forwarded
 
 
 class Traefik:
@@ -8,6 +8,7 @@ class Traefik:
 
     name = "traefik"
     prefix = False
+    asks_by = FORWARDED
 
     def read(self, fields: Fields, method: bytes, target: bytes) -> Question:  # noqa: ARG002 -- the dialect's shape
         """Read `X-Forwarded-*`; the check's own method and target say nothing here."""
