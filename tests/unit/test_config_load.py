@@ -455,3 +455,30 @@ def test_a_problem_in_a_variable_has_no_line_of_the_file() -> None:
     rules = "[{domain: 'app.example.com', path: '~(', users: [a]}]"
     (problem,) = problems_of(SOUND + b"authz: {rules: []}\n", environ={"DOORWARD__AUTHZ__RULES": rules})
     assert problem.startswith("authz.rules[0].path[0]:")
+
+
+@pytest.mark.parametrize(
+    ("text", "start"),
+    [
+        ("[{domain: a, domain: b}]", "DOORWARD__AUTHZ__RULES at [0].domain: this key stands here twice"),
+        ("[", "DOORWARD__AUTHZ__RULES: the value cannot be read"),
+        ("[*a]", "DOORWARD__AUTHZ__RULES: the value cannot be read"),
+        ("\udcff[", "authz.rules[0]"),
+        ("[\udcff]", "DOORWARD__AUTHZ__RULES: the value cannot be read"),
+        ("app.example.com", "authz.rules[0]: this must be a section"),
+    ],
+)
+def test_a_list_in_a_variable_is_read_as_strictly(text: str, start: str) -> None:
+    """Q02."""
+    assert problems_of(environ={"DOORWARD__AUTHZ__RULES": text})[0].startswith(start)
+
+
+def test_a_number_too_high_or_too_low_says_the_bounds() -> None:
+    found = problems_of("password: {bcrypt_cost: 16, min_length: 7}\nproxy: {hops: 17}\n")
+    assert any("16 is too high -- at most 15" in problem for problem in found)
+    assert any("7 is too low -- at least 8" in problem for problem in found)
+
+
+def test_a_section_in_the_way_of_a_variable_is_told_once() -> None:
+    (problem,) = problems_of("session: 5\n", environ={"DOORWARD__SESSION__TTL": "1h"})
+    assert problem.startswith("session (line 1)")

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic_core import PydanticCustomError
 
-from doorward.config import values
-from doorward.config.values import Hours, Listen, Secret
+from doorward.config import patterns, values
+from doorward.config.patterns import Hours
+from doorward.config.values import Listen, Secret
 from doorward.rules.policy import HostPattern, PathKind
 from doorward.rules.throttle import Window
 
@@ -198,11 +199,11 @@ def test_host_bits_are_refused_with_the_network_meant() -> None:
 
 def test_hosts_are_literal_or_wildcards() -> None:
     """Q04: a dot is a dot."""
-    pattern = values.parse_hosts("App.example.test")
+    pattern = patterns.parse_hosts("App.example.test")
     assert pattern == HostPattern("app.example.test")
     assert not pattern.matches("appxexample.test")
-    assert values.parse_hosts("*.example.com") == HostPattern("example.com", below=True, apex=False)
-    assert values.parse_hosts("**.example.com") == HostPattern("example.com", below=True)
+    assert patterns.parse_hosts("*.example.com") == HostPattern("example.com", below=True, apex=False)
+    assert patterns.parse_hosts("**.example.com") == HostPattern("example.com", below=True)
 
 
 @pytest.mark.parametrize(
@@ -210,7 +211,7 @@ def test_hosts_are_literal_or_wildcards() -> None:
 )
 def test_nothing_else_is_a_host(given: object) -> None:
     with pytest.raises(PydanticCustomError):
-        values.parse_hosts(given)
+        patterns.parse_hosts(given)
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ def test_nothing_else_is_a_host(given: object) -> None:
 )
 def test_paths_have_four_spellings(text: str, kind: PathKind, inside: str, outside: str | None) -> None:
     """Q04: a regular expression without anchors is anchored all the same."""
-    pattern = values.parse_path(text)
+    pattern = patterns.parse_path(text)
     assert pattern.kind is kind
     assert pattern.matches(inside)
     assert outside is None or not pattern.matches(outside)
@@ -242,12 +243,12 @@ def test_paths_have_four_spellings(text: str, kind: PathKind, inside: str, outsi
 )  # fmt: skip
 def test_nothing_else_is_a_path(given: object) -> None:
     with pytest.raises(PydanticCustomError):
-        values.parse_path(given)
+        patterns.parse_path(given)
 
 
 def test_a_regular_expression_runs_in_linear_time() -> None:
     """The classic exponential pattern answers at once: the engine cannot backtrack."""
-    assert not values.parse_path("~(/a+)+b").matches("/" + "a" * 5000)
+    assert not patterns.parse_path("~(/a+)+b").matches("/" + "a" * 5000)
 
 
 @pytest.mark.parametrize(
@@ -261,8 +262,8 @@ def test_a_regular_expression_runs_in_linear_time() -> None:
     ],
 )
 def test_days_and_hours_are_read_and_written(text: str, hours: Hours) -> None:
-    assert values.parse_hours(text) == hours
-    assert values.parse_hours(str(hours)) == hours
+    assert patterns.parse_hours(text) == hours
+    assert patterns.parse_hours(str(hours)) == hours
 
 
 @pytest.mark.parametrize(
@@ -271,35 +272,35 @@ def test_days_and_hours_are_read_and_written(text: str, hours: Hours) -> None:
 )
 def test_nothing_else_is_days_and_hours(given: object) -> None:
     with pytest.raises(PydanticCustomError):
-        values.parse_hours(given)
+        patterns.parse_hours(given)
 
 
 def test_a_limit_is_a_number_in_a_span() -> None:
-    assert values.parse_window("5/1m") == Window(5, timedelta(minutes=1))
+    assert patterns.parse_window("5/1m") == Window(5, timedelta(minutes=1))
 
 
 @pytest.mark.parametrize("given", ["5", "0/1m", "x/1m", "5/60", "5 per minute", 5, ""])
 def test_nothing_else_is_a_limit(given: object) -> None:
     with pytest.raises(PydanticCustomError):
-        values.parse_window(given)
+        patterns.parse_window(given)
 
 
 def test_people_are_canonical() -> None:
     """C-26: names and addresses compare without regard to case."""
-    assert values.parse_person("Alice") == "alice"
-    assert values.parse_person("Alice@Example.com") == "alice@example.com"
+    assert patterns.parse_person("Alice") == "alice"
+    assert patterns.parse_person("Alice@Example.com") == "alice@example.com"
 
 
 @pytest.mark.parametrize("given", ["*", "", "a b", "a@b@c", "älice", 12345, True])
 def test_nothing_else_is_a_person(given: object) -> None:
     with pytest.raises(PydanticCustomError):
-        values.parse_person(given)
+        patterns.parse_person(given)
 
 
 @pytest.mark.parametrize("given", ["", "a,b", "a b", 5])
 def test_a_group_has_no_separators(given: object) -> None:
     with pytest.raises(PydanticCustomError):
-        values.parse_group(given)
+        patterns.parse_group(given)
 
 
 def test_a_secret_does_not_show_itself() -> None:

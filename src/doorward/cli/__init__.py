@@ -41,7 +41,6 @@ EXIT_CODES: Final[tuple[tuple[type[DoorwardError], int], ...]] = (
     (TamperError, 70),  # EX_SOFTWARE
     (PeerError, 76),  # EX_PROTOCOL
     (ForbiddenError, 77),  # EX_NOPERM
-    (DoorwardError, 1),
 )
 
 
@@ -55,7 +54,7 @@ def main() -> None:
         sys.exit(78)
     except DoorwardError as error:
         sys.stderr.write(f"doorward: {error}\n")
-        sys.exit(next(code for kind, code in EXIT_CODES if isinstance(error, kind)))
+        sys.exit(next((code for kind, code in EXIT_CODES if isinstance(error, kind)), 1))
     except KeyboardInterrupt:
         sys.exit(130)
 

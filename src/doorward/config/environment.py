@@ -12,7 +12,7 @@ from typing import Annotated, Any, Final, Union, get_args, get_origin
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from doorward.config.finding import Finding, format_key
+from doorward.config.finding import Finding
 from doorward.config.schema import Config
 from doorward.config.source import read_value, resolve_scalar
 from doorward.config.values import Secret
@@ -130,8 +130,6 @@ def put(tree: dict[str, object], path: tuple[str, ...], value: object) -> None:
     at = tree
     for part in sections:
         inner = at.setdefault(part, {})
-        if inner is None:
-            inner = at[part] = {}
         if not isinstance(inner, dict):
             return
         at = inner
@@ -144,8 +142,3 @@ def get(tree: Mapping[str, object], path: tuple[str, ...]) -> object:
     for part in path:
         at = at.get(part) if isinstance(at, dict) else None
     return at
-
-
-def describe(path: tuple[str, ...]) -> str:
-    """The setting and its variable, for a hint."""
-    return f"{format_key(path)} ({variable_of(path)})"

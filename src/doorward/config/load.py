@@ -5,13 +5,12 @@ Precedence: command line, then `DOORWARD__…`, then well-known variables, then 
 
 import contextlib
 import copy
-import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, cast
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from doorward.config import aliases, check
@@ -27,9 +26,10 @@ from doorward.config.environment import (
     walk_settings,
 )
 from doorward.config.finding import Finding, Key, format_key
-from doorward.config.schema import App, Config, GroupSection, Require, Rule
+from doorward.config.schema import Config
 from doorward.config.source import MAX_BYTES, Document, read_document
 from doorward.config.values import Listen, parse_listen, parse_origin
+from doorward.config.wording import explain_error, find_nearest
 from doorward.errors import ConfigError
 
 SEARCHED: Final = (
@@ -235,7 +235,7 @@ def _apply_variables(draft: _Draft, environ: Mapping[str, str]) -> None:
             _forget_plain_key(draft, secret)
         else:
             names = {"__".join(path).upper(): path for path in known}
-            near = _nearest(variable[len(PREFIX) :], names)
+            near = find_nearest(variable[len(PREFIX) :], names)
             hint = f"did you mean {PREFIX}{near}?" if near else "see docs/reference/configuration.md"
             draft.problems.append(Finding(variable, "no setting has this name", hint))
 
@@ -307,7 +307,7 @@ def _validate(draft: _Draft) -> tuple[Config | None, frozenset[str]]:
             tree = copy.deepcopy(tree)
             places: set[Key] = set()
             for detail in error.errors(include_url=False):
-                finding = _explain(draft, cast("dict[str, Any]", detail))
+                finding = _place(draft, explain_error(cast("dict[str, Any]", detail)))
                 draft.problems.append(finding)
                 broken.add(format_key(draft.original(tuple(detail["loc"]))))
                 places.add(_removable(tree, tuple(detail["loc"])))
@@ -322,7 +322,7 @@ def _removable(tree: Mapping[str, object], loc: Key) -> Key:
     at: object = tree
     for depth, part in enumerate(loc):
         if isinstance(at, dict) and part in at:
-            at = at[part]
+            at = at[str(part)]
         elif isinstance(at, tuple) and isinstance(part, int) and part < len(at):
             return loc[: depth + 1] if isinstance(at[part], dict) else loc[:depth]
         else:
@@ -365,94 +365,3 @@ def _place(draft: _Draft, finding: Finding) -> Finding:
 def _parse_key(path: str) -> Key:
     words = path.replace("[", ".[").split(".")
     return tuple(int(word[1:-1]) if word.startswith("[") else word for word in words)
-
-
-def _explain(draft: _Draft, error: Mapping[str, Any]) -> Finding:
-    """Turn a validation error into a sentence with a hint."""
-    loc: Key = tuple(error["loc"])
-    context = error.get("ctx", {})
-    message, hint = str(error["msg"]), ""
-    match error["type"]:
-        case "refused":
-            message, hint = str(context["message"]), str(context["hint"])
-        case "extra_forbidden":
-            message, hint = "no setting has this name", _suggest(loc)
-        case "missing":
-            message, hint = "this must be given", ""
-        case "bool_type":
-            message, hint = f"{_show(error)} is neither true nor false", "write true or false, without quotes"
-        case "int_type":
-            message, hint = f"{_show(error)} is not a whole number", "write plain decimal digits"
-        case "string_type":
-            message, hint = f"{_show(error)} is not text", "put it in quotes"
-        case "tuple_type":
-            message, hint = "this must be a list", "write [a, b], or one item per line after a dash"
-        case "model_type" | "model_attributes_type" | "dict_type":
-            message, hint = "this must be a section with keys of its own", ""
-        case "literal_error":
-            message = f"{_show(error)} is not known here"
-            near = difflib.get_close_matches(str(error.get("input")), _words(str(context["expected"])), n=1)
-            hint = f"write {context['expected']}" + (f"; did you mean {near[0]}?" if near else "")
-        case "too_short" | "string_too_short":
-            message = "this must not be empty"
-        case "greater_than_equal":
-            message, hint = f"{_show(error)} is too low", f"at least {context['ge']}"
-        case "less_than_equal":
-            message, hint = f"{_show(error)} is too high", f"at most {context['le']}"
-        case _:
-            message = message.removeprefix("Value error, ")
-    return _place(draft, Finding(format_key(loc), message, hint))
-
-
-def _show(error: Mapping[str, Any]) -> str:
-    value = error.get("input")
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
-    return "nothing" if value is None else text if len(text) <= 60 else "this"  # noqa: PLR2004 -- a readable length
-
-
-def _words(expected: str) -> list[str]:
-    return [word.strip("' ") for word in expected.replace(" or ", ",").split(",")]
-
-
-def _suggest(loc: Key) -> str:
-    """The nearest key to an unknown one, among its neighbours and then anywhere."""
-    *around, last = loc
-    names: Sequence[str] = ()
-    if any(isinstance(part, int) for part in around):
-        names = _item_names(tuple(around))
-    elif not around:
-        names = tuple(Config.model_fields)
-    else:
-        setting = find_field(tuple(str(part) for part in around))
-        section = section_of(setting) if setting else None
-        names = tuple(section.model_fields) if section else ()
-    near = _nearest(str(last), names)
-    if near:
-        return f"did you mean {near}?"
-    elsewhere = [format_key(path) for path, _ in walk_settings() if path[-1] == str(last).lower()]
-    if elsewhere:
-        return f"did you mean {elsewhere[0]}?"
-    return f"known here: {', '.join(names)}" if names else ""
-
-
-def _item_names(around: Key) -> Sequence[str]:
-    lists: dict[tuple[str, ...], type[BaseModel]] = {
-        ("authz", "rules"): Rule,
-        ("authz", "groups"): GroupSection,
-        ("apps",): App,
-    }
-    end = next(position for position, part in enumerate(around) if isinstance(part, int))
-    model = lists.get(tuple(str(part) for part in around[:end]))
-    if model is None:
-        return ()
-    names = list(model.model_fields)
-    if model is Rule and around[end + 1 :] == ("require",):
-        return list(Require.model_fields)
-    if model is Rule:
-        names += ["domain", "path", "policy"]
-    return names
-
-
-def _nearest(word: str, known: Sequence[str] | Mapping[str, object]) -> str | None:
-    found = difflib.get_close_matches(word.lower(), [name.lower() for name in known], n=1, cutoff=0.6)
-    return next((name for name in known if name.lower() == found[0]), None) if found else None

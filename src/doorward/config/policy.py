@@ -4,8 +4,8 @@ from datetime import tzinfo
 from urllib.parse import urlsplit
 
 from doorward.config import schema
+from doorward.config.patterns import Hours
 from doorward.config.schema import Config
-from doorward.config.values import Hours
 from doorward.rules.policy import App, Audience, Effect, Policy, Requirement, Rule, TimeWindow
 
 _AUDIENCES = {"any_user": Audience.ANY_USER, "anyone": Audience.ANYONE}

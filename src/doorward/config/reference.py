@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from doorward.config import aliases, schema, values
+from doorward.config import aliases, patterns, schema, values
 from doorward.config.environment import is_secret, kinds_of, section_of, variable_of
 from doorward.config.schema import App, Config, GroupSection, Require, Rule
 from doorward.config.spelling import spell_scalar, spell_setting
@@ -22,7 +22,7 @@ _LISTS: Final[dict[tuple[str, ...], tuple[str, type[BaseModel]]]] = {
     ("authz", "groups"): ("A group", GroupSection),
     ("apps",): ("An app", App),
 }
-_EXAMPLES: Final = {
+_EXAMPLES: Final[dict[tuple[str, ...], str]] = {
     ("authz", "rules"): """\
 rules:
   - domain: "*.example.com"
@@ -80,7 +80,7 @@ _KINDS: Final = {
     values.parse_listen: "address",
     values.parse_optional_listen: "address, `off`",
     values.parse_origin: "URL",
-    values.parse_group: "name",
+    patterns.parse_group: "name",
     schema.parse_secure: "`auto`, true or false",
     schema.parse_zone: "time zone",
 }

@@ -1,7 +1,7 @@
 """Every setting: its name, its kind, its default and what it does. docs/reference/configuration.md is made from this.
 
 Frozen all the way down. Unknown keys are refused; a value of the wrong kind is refused, never converted. What must hold
-between two settings is in `check`.
+between two settings is in `check`. One long file on purpose: it is the list of everything there is to set.
 """
 
 import re
@@ -21,13 +21,11 @@ from pydantic import (
     model_validator,
 )
 
+from doorward.config.patterns import Group, Host, HoursValue, Path, Person, WindowValue
 from doorward.config.values import (
     UNIX,
     Duration,
     Flag,
-    Group,
-    Host,
-    HoursValue,
     Listen,
     ListenAddress,
     Many,
@@ -35,15 +33,12 @@ from doorward.config.values import (
     OptionalDuration,
     OptionalListenAddress,
     Origin,
-    Path,
     Peer,
-    Person,
     Secret,
     SecretValue,
     Size,
     Text,
     Whole,
-    WindowValue,
     refuse,
 )
 from doorward.errors import InputError
@@ -144,11 +139,11 @@ class Server(Section):
     """The listener for checks, pages and the API."""
 
     addr: ListenAddress = Field(
-        Listen("", 8080),
+        default=Listen("", 8080),
         description="Where to listen: `:8080`, `127.0.0.1:8080`, `[::1]:8080` or `unix:/path`.",
     )
     public_url: Origin = Field(
-        "http://localhost:8080",
+        default="http://localhost:8080",
         description="The address at which browsers reach Doorward itself. Default: the origin of "
         "`authn.provider.redirect_url` if that is set, else localhost at the port of `addr`.",
     )
@@ -172,8 +167,8 @@ class Server(Section):
 class Logger(Section):
     """The log, on standard error."""
 
-    level: Level = Field("info", description="The least important level that is written.")
-    format: Literal["text", "json"] = Field("text", description="`text` for people, `json` for machines.")
+    level: Level = Field(default="info", description="The least important level that is written.")
+    format: Literal["text", "json"] = Field(default="text", description="`text` for people, `json` for machines.")
 
     @field_validator("level", mode="before")
     @classmethod
@@ -184,18 +179,20 @@ class Logger(Section):
 class Prometheus(Section):
     """Metrics, on a listener of their own so that they are never public by accident."""
 
-    addr: OptionalListenAddress = Field(Listen("", 9120), description="Where metrics are served, or `off`.")
-    path: Annotated[str, PlainValidator(parse_web_path)] = Field("/metrics", description="The path they are served at.")
+    addr: OptionalListenAddress = Field(default=Listen("", 9120), description="Where metrics are served, or `off`.")
+    path: Annotated[str, PlainValidator(parse_web_path)] = Field(
+        default="/metrics", description="The path they are served at."
+    )
 
 
 class ProxySecrets(Section):
     """A secret that a proxy of this kind must show in its header `X-Doorward-Proxy-Secret` at every check."""
 
-    traefik: SecretValue | None = Field(None, description="The secret Traefik shows.")
-    caddy: SecretValue | None = Field(None, description="The secret Caddy shows.")
-    nginx: SecretValue | None = Field(None, description="The secret nginx shows.")
-    haproxy: SecretValue | None = Field(None, description="The secret HAProxy shows.")
-    envoy: SecretValue | None = Field(None, description="The secret Envoy shows.")
+    traefik: SecretValue | None = Field(default=None, description="The secret Traefik shows.")
+    caddy: SecretValue | None = Field(default=None, description="The secret Caddy shows.")
+    nginx: SecretValue | None = Field(default=None, description="The secret nginx shows.")
+    haproxy: SecretValue | None = Field(default=None, description="The secret HAProxy shows.")
+    envoy: SecretValue | None = Field(default=None, description="The secret Envoy shows.")
 
     def of(self, kind: ProxyKind) -> Secret | None:
         """The secret a proxy of this kind must show, or None."""
@@ -206,18 +203,22 @@ class ProxySecrets(Section):
 class Proxy(Section):
     """Which peers may ask. Unset means nobody: every check is refused, and the log says what to add here."""
 
-    trusted: Many[Peer] = Field((), description="Networks of your proxies, and `unix` for peers on our unix socket.")
+    trusted: Many[Peer] = Field(
+        default=(), description="Networks of your proxies, and `unix` for peers on our unix socket."
+    )
     insecure_trust_everyone: Flag = Field(
         default=False,
         description="Accept a world-wide `trusted`. Then any client can claim any address; every start warns.",
     )
     hops: Whole | None = Field(
-        None,
+        default=None,
         ge=1,
         le=16,
         description="How many proxies stand before us. Unset: as many as `trusted` recognises.",
     )
-    secrets: ProxySecrets = Field(ProxySecrets(), description="Shared secrets by kind of proxy, besides `trusted`.")
+    secrets: ProxySecrets = Field(
+        default=ProxySecrets(), description="Shared secrets by kind of proxy, besides `trusted`."
+    )
 
     @property
     def networks(self) -> tuple[Network, ...]:
@@ -233,14 +234,14 @@ class Proxy(Section):
 class Cookie(Section):
     """The session cookie. It is always HttpOnly and SameSite=Lax."""
 
-    name: Annotated[str, PlainValidator(parse_cookie_name)] = Field("doorward", description="Its name.")
+    name: Annotated[str, PlainValidator(parse_cookie_name)] = Field(default="doorward", description="Its name.")
     domain: Annotated[str | None, PlainValidator(parse_cookie_domain)] = Field(
-        None,
+        default=None,
         description="The parent domain of all protected hosts and of `public_url`. "
         "Unset: the host of `public_url` only.",
     )
     secure: Annotated[Literal["auto"] | bool, PlainValidator(parse_secure)] = Field(
-        "auto", description="`auto`: yes when `public_url` is https. `false` needs `server.insecure_http`."
+        default="auto", description="`auto`: yes when `public_url` is https. `false` needs `server.insecure_http`."
     )
     persistent: Flag = Field(
         default=False, description="Keep the cookie when the browser closes, even without “remember me”."
@@ -250,73 +251,85 @@ class Cookie(Section):
 class SessionSection(Section):
     """How long a sign-in lasts."""
 
-    ttl: Duration = Field(timedelta(hours=24), description="A session ends this long after sign-in, used or not.")
+    ttl: Duration = Field(
+        default=timedelta(hours=24), description="A session ends this long after sign-in, used or not."
+    )
     idle_timeout: OptionalDuration = Field(
-        timedelta(minutes=120), description="It ends earlier when unused for this long, or `off`."
+        default=timedelta(minutes=120), description="It ends earlier when unused for this long, or `off`."
     )
     remember_ttl: OptionalDuration = Field(
-        timedelta(days=7), description="The same with “remember me”; `off` takes that box away."
+        default=timedelta(days=7), description="The same with “remember me”; `off` takes that box away."
     )
-    remember_idle_timeout: OptionalDuration = Field(None, description="The idle limit with “remember me”, or `off`.")
+    remember_idle_timeout: OptionalDuration = Field(
+        default=None, description="The idle limit with “remember me”, or `off`."
+    )
 
 
 class Redis(Section):
     """A Redis or Valkey server. Understood and checked; not usable yet."""
 
-    addr: Annotated[str, PlainValidator(parse_redis_address)] = Field("localhost:6379", description="Host and port.")
-    username: Text = Field("", description="User name, if the server asks for one.")
-    password: SecretValue | None = Field(None, description="Password, if the server asks for one.")
-    db: Whole = Field(0, ge=0, le=65535, description="Database number.")
+    addr: Annotated[str, PlainValidator(parse_redis_address)] = Field(
+        default="localhost:6379", description="Host and port."
+    )
+    username: Text = Field(default="", description="User name, if the server asks for one.")
+    password: SecretValue | None = Field(default=None, description="Password, if the server asks for one.")
+    db: Whole = Field(default=0, ge=0, le=65535, description="Database number.")
 
 
 class Storage(Section):
     """Where users, sessions and evidence are kept."""
 
     type: Literal["sqlite", "local", "redis"] = Field(
-        "sqlite",
+        default="sqlite",
         description="`sqlite`: everything in one file. `local`: sessions in memory, gone at a restart. "
         "`redis`: understood and checked, and refused at start until it exists.",
     )
-    path: Text = Field("data", min_length=1, description="The data directory, relative to where Doorward is started.")
-    redis: Redis = Field(Redis(), description="Used by `type: redis` only.")
+    path: Text = Field(
+        default="data", min_length=1, description="The data directory, relative to where Doorward is started."
+    )
+    redis: Redis = Field(default=Redis(), description="Used by `type: redis` only.")
 
 
 class Oidc(Section):
     """An OpenID Connect client."""
 
-    client_id: Text = Field("", description="Client id at the provider.")
-    client_secret: SecretValue | None = Field(None, description="Client secret at the provider.")
-    issuer_url: Text = Field("", description="The provider's issuer. Needed by `type: oidc` only.")
-    scopes: Many[Text] = Field(("openid", "email", "profile"), description="Scopes to ask for.")
+    client_id: Text = Field(default="", description="Client id at the provider.")
+    client_secret: SecretValue | None = Field(default=None, description="Client secret at the provider.")
+    issuer_url: Text = Field(default="", description="The provider's issuer. Needed by `type: oidc` only.")
+    scopes: Many[Text] = Field(default=("openid", "email", "profile"), description="Scopes to ask for.")
 
 
 class GitHub(Section):
     """A GitHub OAuth client."""
 
-    client_id: Text = Field("", description="Client id at GitHub.")
-    client_secret: SecretValue | None = Field(None, description="Client secret at GitHub.")
-    scopes: Many[Text] = Field(("user:email", "read:user"), description="Scopes to ask for.")
+    client_id: Text = Field(default="", description="Client id at GitHub.")
+    client_secret: SecretValue | None = Field(default=None, description="Client secret at GitHub.")
+    scopes: Many[Text] = Field(default=("user:email", "read:user"), description="Scopes to ask for.")
 
 
 class Provider(Section):
     """An upstream identity provider. Kept and checked for later; sign-in is local for now, and every start says so."""
 
-    type: Literal["oidc", "google", "github"] = Field("oidc", description="The kind of provider.")
-    redirect_url: Text = Field("", description="Where the provider sends the browser back to, on our public address.")
-    oidc: Oidc = Field(Oidc(), description="For `oidc` and `google`.")
-    github: GitHub = Field(GitHub(), description="For `github`.")
+    type: Literal["oidc", "google", "github"] = Field(default="oidc", description="The kind of provider.")
+    redirect_url: Text = Field(
+        default="", description="Where the provider sends the browser back to, on our public address."
+    )
+    oidc: Oidc = Field(default=Oidc(), description="For `oidc` and `google`.")
+    github: GitHub = Field(default=GitHub(), description="For `github`.")
 
 
 class Authn(Section):
     """Signing in."""
 
     state_ttl: Duration = Field(
-        timedelta(minutes=10), description="How long a sign-in may take from first page to last."
+        default=timedelta(minutes=10), description="How long a sign-in may take from first page to last."
     )
     select_account: Flag = Field(
         default=False, description="Always ask the provider which account. Kept for later, like `provider`."
     )
-    provider: Provider | None = Field(None, description="The upstream provider. Kept and checked; not used yet.")
+    provider: Provider | None = Field(
+        default=None, description="The upstream provider. Kept and checked; not used yet."
+    )
 
 
 class Require(Section):
@@ -326,8 +339,8 @@ class Require(Section):
         default=False, description="A second factor was shown. Refuses until second factors exist."
     )
     passkey: Flag = Field(default=False, description="A passkey was used. Refuses until passkeys exist.")
-    fresh: OptionalDuration = Field(None, description="The last proof of identity is younger than this.")
-    network: Many[NetworkValue] = Field((), description="The visitor's address is in one of these networks.")
+    fresh: OptionalDuration = Field(default=None, description="The last proof of identity is younger than this.")
+    network: Many[NetworkValue] = Field(default=(), description="The visitor's address is in one of these networks.")
 
     @model_validator(mode="before")
     @classmethod
@@ -351,32 +364,36 @@ class Require(Section):
 class Rule(Section):
     """One rule. Order never matters: one allow is needed, one deny refuses, every require that matches must hold."""
 
-    name: Line = Field("", description="What log lines and `explain` call it. Default: `rule 1`, `rule 2`, …")
+    name: Line = Field(default="", description="What log lines and `explain` call it. Default: `rule 1`, `rule 2`, …")
     effect: Literal["allow", "deny", "require"] = Field(
-        "allow",
+        default="allow",
         description="What it does when it matches. `require` is implied by `require:`. Also spelled `policy`.",
     )
     hosts: Many[Host] = Field(
-        (),
+        default=(),
         description="`app.example.com`, `*.example.com` (below), `**.example.com` (it and below). "
         "Also spelled `domain`.",
     )
     paths: Many[Path] = Field(
-        (),
+        default=(),
         description="`/x` (it and below), `=/x` (exactly), `/a/*/b`, `/a/**` (glob), `~regex` (RE2, whole path). "
         "Unset: every path. Also spelled `path`.",
     )
-    methods: Many[Annotated[str, PlainValidator(parse_method)]] = Field((), description="HTTP methods. Unset: all.")
-    users: Many[Person] = Field((), description="User names or e-mail addresses it speaks of.")
-    groups: Many[Group] = Field((), description="Groups it speaks of. Users or groups: one match suffices.")
+    methods: Many[Annotated[str, PlainValidator(parse_method)]] = Field(
+        default=(), description="HTTP methods. Unset: all."
+    )
+    users: Many[Person] = Field(default=(), description="User names or e-mail addresses it speaks of.")
+    groups: Many[Group] = Field(default=(), description="Groups it speaks of. Users or groups: one match suffices.")
     who: Literal["any_user", "anyone"] | None = Field(
-        None,
+        default=None,
         description="`any_user`: whoever is signed in. `anyone`: without signing in, too. "
         "A deny or require without users and groups speaks of anyone; an allow without them of nobody.",
     )
-    networks: Many[NetworkValue] = Field((), description="Networks the visitor comes from. Unset: all.")
-    times: Many[HoursValue] = Field((), description="`Mon-Fri 08:00-18:00`, in `authz.timezone`. Unset: always.")
-    require: Require | None = Field(None, description="What a require rule asks for.")
+    networks: Many[NetworkValue] = Field(default=(), description="Networks the visitor comes from. Unset: all.")
+    times: Many[HoursValue] = Field(
+        default=(), description="`Mon-Fri 08:00-18:00`, in `authz.timezone`. Unset: always."
+    )
+    require: Require | None = Field(default=None, description="What a require rule asks for.")
 
     @model_validator(mode="before")
     @classmethod
@@ -403,16 +420,16 @@ class GroupSection(Section):
     """A group defined here, besides those that accounts are put in."""
 
     name: Group = Field(description="Its name.")
-    users: Many[Person] = Field((), description="User names or e-mail addresses in it.")
+    users: Many[Person] = Field(default=(), description="User names or e-mail addresses in it.")
 
 
 class Authz(Section):
     """Who may open what. No rules: nobody, nothing."""
 
-    rules: tuple[Rule, ...] = Field((), description="The rules, in any order.")
-    groups: tuple[GroupSection, ...] = Field((), description="Groups by member.")
+    rules: tuple[Rule, ...] = Field(default=(), description="The rules, in any order.")
+    groups: tuple[GroupSection, ...] = Field(default=(), description="Groups by member.")
     timezone: Annotated[tzinfo, PlainValidator(parse_zone)] = Field(
-        UTC, description="The time zone in which the rules' `times` are meant."
+        default=UTC, description="The time zone in which the rules' `times` are meant."
     )
 
 
@@ -421,12 +438,12 @@ class App(Section):
 
     name: Line = Field(min_length=1, description="Its name.")
     hosts: Many[Host] = Field(min_length=1, description="Its hosts, written as in rules.")
-    description: Line = Field("", description="One line for the list of apps.")
-    icon: Line = Field("", description="One or a few characters shown as its tile: an emoji or letters.")
-    contact: Line = Field("", description="Whom to ask for access; shown on the denial page.")
-    url: Text = Field("", description="Where the list of apps leads. Default: its first exact host.")
+    description: Line = Field(default="", description="One line for the list of apps.")
+    icon: Line = Field(default="", description="One or a few characters shown as its tile: an emoji or letters.")
+    contact: Line = Field(default="", description="Whom to ask for access; shown on the denial page.")
+    url: Text = Field(default="", description="Where the list of apps leads. Default: its first exact host.")
     preflight: Literal["pass", "deny"] = Field(
-        "deny", description="Whether CORS preflights, which never carry a cookie, reach the app unasked."
+        default="deny", description="Whether CORS preflights, which never carry a cookie, reach the app unasked."
     )
 
     @field_validator("icon")
@@ -448,25 +465,27 @@ class App(Section):
 class LoginFailures(Section):
     """The lock on an account from one address after failed sign-ins."""
 
-    threshold: Whole = Field(3, ge=1, le=100, description="Failures in a row before the first lock.")
-    within: Duration = Field(timedelta(minutes=5), description="They belong together when no further apart than this.")
-    first: Duration = Field(
-        timedelta(seconds=30), description="Length of the first lock; it doubles with each failure."
+    threshold: Whole = Field(default=3, ge=1, le=100, description="Failures in a row before the first lock.")
+    within: Duration = Field(
+        default=timedelta(minutes=5), description="They belong together when no further apart than this."
     )
-    most: Duration = Field(timedelta(minutes=15), description="The longest lock.")
+    first: Duration = Field(
+        default=timedelta(seconds=30), description="Length of the first lock; it doubles with each failure."
+    )
+    most: Duration = Field(default=timedelta(minutes=15), description="The longest lock.")
 
 
 class Limits(Section):
     """How often, how much."""
 
     login: Many[WindowValue] = Field(
-        (Window(5, timedelta(minutes=1)), Window(10, timedelta(minutes=15))),
+        default=(Window(5, timedelta(minutes=1)), Window(10, timedelta(minutes=15))),
         min_length=1,
         description="Sign-in attempts per address; all of these windows must have room.",
     )
-    login_failures: LoginFailures = Field(LoginFailures(), description="The lock after failures.")
+    login_failures: LoginFailures = Field(default=LoginFailures(), description="The lock after failures.")
     body_size: Size = Field(
-        64 * 1024,
+        default=64 * 1024,
         ge=4096,
         le=16 * 1024 * 1024,
         description="The largest request body we read, `4KiB` to `16MiB`.",
@@ -476,17 +495,19 @@ class Limits(Section):
 class Password(Section):
     """Passwords. The floor stands; these tighten it."""
 
-    min_length: Whole = Field(8, ge=8, le=128, description="The fewest characters of a new password.")
+    min_length: Whole = Field(default=8, ge=8, le=128, description="The fewest characters of a new password.")
     algorithm: Literal["bcrypt", "argon2id"] = Field(
-        "bcrypt", description="How passwords are hashed. Older hashes are renewed at the next sign-in."
+        default="bcrypt", description="How passwords are hashed. Older hashes are renewed at the next sign-in."
     )
-    bcrypt_cost: Whole = Field(12, ge=12, le=15, description="Each step doubles the work.")
+    bcrypt_cost: Whole = Field(default=12, ge=12, le=15, description="Each step doubles the work.")
 
 
 class Hsts(Section):
     """Strict-Transport-Security; sent only when `public_url` is https."""
 
-    max_age: OptionalDuration = Field(timedelta(days=365), description="How long browsers remember it, or `off`.")
+    max_age: OptionalDuration = Field(
+        default=timedelta(days=365), description="How long browsers remember it, or `off`."
+    )
     include_subdomains: Flag = Field(default=False, description="Whether it binds all names below ours, too.")
 
 
@@ -500,15 +521,15 @@ class Headers(Section):
         default=False,
         description="Tell them in `Remote-User`, `Remote-Email`, `Remote-Name` and `Remote-Groups`, too.",
     )
-    frame: Literal["sameorigin", "deny"] = Field("sameorigin", description="Who may frame our pages.")
+    frame: Literal["sameorigin", "deny"] = Field(default="sameorigin", description="Who may frame our pages.")
     xss_protection: Literal["block", "zero", "off"] = Field(
-        "block",
+        default="block",
         description="`X-XSS-Protection`: `1; mode=block`, `0`, or not sent. No current browser acts on it.",
     )
     referrer_policy: Literal["strict-origin-when-cross-origin", "same-origin", "strict-origin"] = Field(
-        "strict-origin-when-cross-origin", description="`Referrer-Policy` on our pages."
+        default="strict-origin-when-cross-origin", description="`Referrer-Policy` on our pages."
     )
-    hsts: Hsts = Field(Hsts(), description="Strict-Transport-Security.")
+    hsts: Hsts = Field(default=Hsts(), description="Strict-Transport-Security.")
 
 
 class Config(Section):
@@ -523,7 +544,7 @@ class Config(Section):
     storage: Storage = Storage()
     authn: Authn = Authn()
     authz: Authz = Authz()
-    apps: tuple[App, ...] = Field((), description="The apps behind the gateway, for pages and log lines.")
+    apps: tuple[App, ...] = Field(default=(), description="The apps behind the gateway, for pages and log lines.")
     limits: Limits = Limits()
     password: Password = Password()
     headers: Headers = Headers()

@@ -7,7 +7,7 @@ strict kinds of `values` then refuse them where no text is meant. Tags, merge ke
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import yaml
@@ -74,9 +74,11 @@ def read_value(text: str, variables: Mapping[str, str], *, name: str) -> tuple[o
     """Read one value, such as a list, from a variable."""
     document = Document()
     try:
-        return _Reader(text.encode(), variables, document, name).read(), document.findings
+        value = _Reader(text.encode(), variables, document, name).read()
     except (_Unreadable, yaml.YAMLError, UnicodeEncodeError):
         return None, [Finding(name, "the value cannot be read", "write it as in the file: [a, b] or [{name: x}]")]
+    inside = ((found, "" if found.path == name else f" at {found.path}") for found in document.findings)
+    return value, [replace(found, path=name + place, line=None) for found, place in inside]
 
 
 def resolve_scalar(text: str) -> object:

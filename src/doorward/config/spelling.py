@@ -8,9 +8,9 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from doorward.config import values
+from doorward.config.patterns import Hours
 from doorward.config.schema import Require, Rule
 from doorward.config.values import (
-    Hours,
     Listen,
     Secret,
     format_duration,
