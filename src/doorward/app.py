@@ -276,9 +276,13 @@ def build_doors(house: House) -> Doors:
     )
     csrf = CsrfGuard(house.keyring.derive("csrf"), site.origin, cookies.csrf, random)
     reader = Reader(
-        cookies, trust, house.signing_key, lambda fingerprint, now: flows.account.find_subject(fingerprint, now=now)
+        cookies,
+        trust,
+        house.signing_key,
+        lambda fingerprint, now: flows.account.find_subject(fingerprint, now=now),
+        house.touches.note,
     )
-    desk = Desk(site, headers, cookies, csrf, random, templates, assets, house.policy.knows_host)
+    desk = Desk(site, headers, cookies, csrf, random, templates, assets, house.policy.knows_host, house.log)
     health = Health(house.probe)
 
     def make_api() -> "ASGIApp":

@@ -146,7 +146,9 @@ class Door:
             templates=self.templates,
             assets=self.assets,
             is_known_host=self.is_known_host,
+            log=self.log,
         )
+        self.touched: list[Fingerprint] = []
         self.gate_calls: list[str] = []
         self.health = Health(self._probe)
         self.health.state = State.SERVING
@@ -156,7 +158,7 @@ class Door:
             routes=build_routes(self.desk, self.flows, lambda: self.policy),
             assets=self.assets,
             errors=ErrorPages(self.desk),
-            reader=Reader(self.cookies, trust or Trust(), SIGNING_KEY, self.find_subject),
+            reader=Reader(self.cookies, trust or Trust(), SIGNING_KEY, self.find_subject, self.touch),
             health=self.health,
             headers=self.headers,
             public_url=public_url,
@@ -170,6 +172,9 @@ class Door:
 
     async def find_subject(self, fingerprint: Fingerprint, now: datetime) -> Subject | None:
         return await self.flows.account.find_subject(fingerprint, now=now)
+
+    def touch(self, fingerprint: Fingerprint, seen_at: datetime, user_agent: str, address: str) -> None:
+        self.touched.append(fingerprint)
 
     async def add_user(self, name: str, *, admin: bool = False, display_name: str = "") -> User:
         user = await self.town.add_user(

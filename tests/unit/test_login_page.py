@@ -221,6 +221,10 @@ async def test_a_circle_with_a_live_session_is_explained(door: Door) -> None:
     assert page.status == 409
     assert "Going round in circles" in page.text
     assert "Grafana keeps sending you back" in page.text
+    event, fields = door.log.events[-1]
+    assert (event, fields["host"]) == ("login_loop", "grafana.example.test")
+    assert fields["correlation_id"] in page.text
+    assert "from=now-6h" not in str(fields)
     # Trying again is another try.
     assert (await browser.get(login_at(GRAFANA))).status == 303
 
@@ -314,3 +318,15 @@ async def test_a_password_never_comes_back(door: Door) -> None:
     answer = await browser.post("/login", login_fields(page, "alicia", PASSWORD))
     assert PASSWORD not in answer.text
     assert PASSWORD not in str(door.log.events)
+
+
+async def test_using_the_pages_is_using_the_session(door: Door) -> None:
+    """A-09."""
+    browser = Browser(door)
+    await browser.sign_in("alice")
+    await browser.get("/")
+    assert door.touched == []
+    door.clock.advance(timedelta(seconds=60))
+    await browser.get("/")
+    (session,) = door.store.state.sessions.values()
+    assert door.touched == [session.fingerprint]

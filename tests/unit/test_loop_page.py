@@ -30,14 +30,25 @@ WELL = {
 def test_the_cause_at_hand_comes_first(change: dict, title: str) -> None:
     found = {**WELL, **change}
     causes = find_causes(found.pop("url", URL), **found)
+    assert [cause.seen for cause in causes].count(True) == 1
     assert causes[0].seen
     assert title in causes[0].title
 
 
-def test_where_nothing_can_be_seen_everything_is_listed() -> None:
-    causes = find_causes(URL, **WELL)
-    assert len(causes) == 6
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({}, ["does not hand the cookie", "another host or scheme"]),
+        ({"scheme": ""}, ["does not hand the cookie", "another host or scheme", "https is needed"]),
+        ({"signed_in": False}, ["another host or scheme", "refuses the cookie"]),
+    ],
+)
+def test_what_can_be_seen_not_to_be_so_is_left_out(change: dict, words: list[str]) -> None:
+    causes = find_causes(URL, **{**WELL, **change})
     assert not any(cause.seen for cause in causes)
+    assert len(causes) == len(words)
+    for cause, word in zip(causes, words, strict=True):
+        assert word in cause.title
 
 
 def test_an_app_on_http_is_seen() -> None:

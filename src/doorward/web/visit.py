@@ -17,6 +17,7 @@ from doorward.rules.token import read_cookie
 from doorward.web.client import Trust
 from doorward.web.errors import wants_page
 from doorward.web.form import Form, parse_pairs
+from doorward.web.gate.table import TOUCH_EVERY, Touch
 from doorward.web.headers import RawHeaders
 from doorward.web.session_cookie import Cookies
 
@@ -58,12 +59,13 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Turns an ASGI scope into a Visit."""
+    """Turns an ASGI scope into a Visit. `touch` takes note of a session's use, like the gate's."""
 
     cookies: Cookies
     trust: Trust
     signing_key: bytes
     find_subject: FindSubject
+    touch: Touch
 
     async def read(self, scope: Scope, *, now: datetime, correlation_id: str) -> Visit:
         """Read a request. InputError where it is malformed; UnavailableError where the session cannot be looked up."""
@@ -96,6 +98,9 @@ class Reader:
             visit.fingerprint = read_cookie(values[0], self.signing_key)
         if visit.fingerprint is not None:
             visit.subject = await self.find_subject(visit.fingerprint, now)
+        if visit.subject is not None and now - visit.subject.session.last_seen_at >= TOUCH_EVERY:
+            visitor = visit.visitor
+            self.touch(visit.subject.session.fingerprint, now, visitor.agent_text, visitor.address_text)
         return visit
 
     def _own(self, lines: list[bytes], name: str) -> str:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from doorward.errors import InputError
 from doorward.flows.visitor import hash_browser
-from doorward.interfaces import Random
+from doorward.interfaces import Log, Random
 from doorward.rules.identity import User
 from doorward.rules.redirect import parse_return_url
 from doorward.rules.session import Subject
@@ -102,6 +102,7 @@ class Desk:
     templates: Templates
     assets: Assets
     is_known_host: Callable[[str], bool]
+    log: Log
 
     def page(
         self,

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from math import ceil
 from typing import assert_never
+from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
@@ -162,6 +163,12 @@ class LoginPage:
             scheme=visit.scheme,
             signed_in=visit.subject is not None,
             torn=visit.torn,
+        )
+        self._desk.log.warning(
+            "login_loop",
+            host=urlsplit(target).hostname,
+            causes=[cause.title for cause in causes if cause.seen],
+            correlation_id=visit.correlation_id,
         )
         # The trail ends here, so that trying again gives another try and not this page.
         visit.cookies_out += cookies.end_trail()

@@ -76,7 +76,7 @@ class Cause:
 def find_causes(
     url: str, *, public_host: str, cookie_domain: str, secure: bool, scheme: str, signed_in: bool, torn: bool
 ) -> list[Cause]:
-    """What may keep the cookie from the gate at `url`; what can be seen to be so comes first.
+    """What may keep the cookie from the gate at `url`: first what is so, then what cannot be seen from here.
 
     `scheme` is how the visitor reached us, as far as the proxy says. `signed_in`: we do see the cookie on our own host.
     """
@@ -84,45 +84,55 @@ def find_causes(
     host = parts.hostname or ""
     covered = host == public_host if not cookie_domain else host == cookie_domain or host.endswith("." + cookie_domain)
     plain = secure and "http" in {parts.scheme, scheme}
-    causes = [
+    seen = {
         Cause(
             "The browser holds two sign-in cookies",
             "It sent ours twice; another app of this domain or an older configuration may have set one of them. Two "
             "count as none. We have told the browser to drop them. If it happens again, clear this domain's cookies.",
-            torn,
-        ),
+            seen=True,
+        ): torn,
         Cause(
             "The cookie's domain does not reach the app",
             f"The cookie is for {'*.' + cookie_domain if cookie_domain else public_host + ' only'}, and the app is at "
             f"{host}. Set cookie.domain to the part that both names share.",
-            not covered,
-        ),
-        Cause(
-            "http where https is needed",
-            "The cookie is marked Secure, so browsers send it over https only. Open the app and this page with https, "
-            "and have the proxy redirect http to https.",
-            plain,
-        ),
+            seen=True,
+        ): not covered,
+        Cause("http where https is needed", _PLAIN, seen=True): plain,
         Cause(
             "The domain is one that browsers accept no cookies for",
-            f"cookie.domain is {cookie_domain or 'not set'}. Under public suffixes such as duckdns.org or co.uk "
-            "everybody gets names, so browsers refuse cookies for the whole of them. Use your own, one level below.",
-            not signed_in and is_shared(cookie_domain),
-        ),
+            f"cookie.domain is {cookie_domain}. Under public suffixes such as duckdns.org or co.uk everybody gets "
+            "names, so browsers refuse cookies for the whole of them. Use your own, one level below.",
+            seen=True,
+        ): not signed_in and is_shared(cookie_domain),
+    }
+    unseen = {
         Cause(
             "The proxy does not hand the cookie to the gate",
-            "The check needs the visitor's Cookie header. Envoy passes it only when it is listed; others lose it "
-            "when the headers of the check are limited. See the guide for your proxy.",
-            False,
-        ),
+            "The check needs the visitor's Cookie header. Envoy passes it only when it is listed; others lose it when "
+            "the headers of the check are limited. See the guide for your proxy.",
+            seen=False,
+        ): signed_in,
         Cause(
             "The proxy tells another host or scheme than the visitor typed",
             "The gate goes by X-Forwarded-Host and X-Forwarded-Proto. A second proxy or a tunnel in front may have "
             "replaced them, so that the way back leads somewhere else.",
-            False,
-        ),
-    ]
-    return sorted(causes, key=lambda cause: not cause.seen)
+            seen=False,
+        ): True,
+        Cause("http where https is needed", _PLAIN, seen=False): secure and not plain and not scheme,
+        Cause(
+            "The browser refuses the cookie",
+            "Some are set to keep no cookies, or none for this site; and none is kept for a domain under which "
+            "strangers get names, as with dynamic DNS. Try another browser, and another cookie.domain.",
+            seen=False,
+        ): not signed_in,
+    }
+    return [cause for cause, holds in (seen | unseen).items() if holds]
+
+
+_PLAIN = (
+    "The cookie is marked Secure, so browsers send it over https only. Open the app and this page with https, and have "
+    "the proxy redirect http to https."
+)
 
 
 def is_shared(domain: str) -> bool:
