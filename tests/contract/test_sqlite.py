@@ -13,6 +13,7 @@ from doorward.interfaces import StoredPassword
 from doorward.outside.keyring import FileKeyring
 from doorward.rules.throttle import Window
 from doorward.storage import sqlite as sqlite_module
+from doorward.storage.memory import MemorySessions
 from doorward.storage.sql import database as database_module
 from doorward.storage.sqlite import FILE_NAME, has_database, open_sqlite
 from tests.contract.durable import opened
@@ -209,3 +210,42 @@ async def test_mapping_the_wal_index_leaves_the_locks_on_it_in_place(storage):
 def test_a_place_without_wal_mode_is_refused():
     with pytest.raises(ConfigError, match="without WAL mode"):
         sqlite_module._use_wal(Path(":memory:"))
+
+
+async def test_ends_reach_sessions_that_were_stored_here_before_they_were_kept_apart(folder):
+    """Switching the store of sessions to memory and back brings nothing back to life."""
+    bob = a_user("bob")
+    sessions = [a_session(ALICE), a_session(ALICE), a_session(bob), a_session(bob)]
+    async with opened(folder) as storage:
+        await add(storage.records, ALICE, bob)
+        for session in sessions:
+            await storage.sessions.put(session)
+    async with opened(folder, sessions_apart=True) as storage, storage.records.transaction() as transaction:
+        await transaction.end_session(sessions[0].handle)
+        await transaction.end_sessions_of(ALICE.id)
+        await transaction.remove_user(bob.id)
+    async with opened(folder) as storage:
+        assert await storage.sessions.list_all() == []
+        assert await storage.sessions.count() == 0
+
+
+async def test_pending_ends_are_cleared_once_they_are_done(folder):
+    """Decision 14: the row stays until the store of sessions has done what it says, and no longer."""
+    async with opened(folder, sessions_apart=True) as storage:
+        await add(storage.records, ALICE)
+        with closing(storage.open_live_view()) as view:
+            memory = MemorySessions(view, storage.pending_ends.clear)
+            session = a_session(ALICE)
+            await memory.put(session)
+            async with storage.records.transaction() as transaction:
+                await transaction.end_sessions_of(ALICE.id)
+            (row,) = view.list_pending_ends(0)
+            assert (row.user_id, row.keep, row.handle) == (ALICE.id, None, None)
+            assert await memory.purge(START) == 0
+            assert view.list_pending_ends(0) == []
+            assert await memory.count() == 0
+            async with storage.records.transaction() as transaction:
+                await transaction.end_session(session.handle)
+            (later,) = view.list_pending_ends(0)
+            assert later.number > row.number
+            await storage.close()

@@ -61,7 +61,8 @@ class Accounts(Protocol):
 class MemorySessions:
     """`interfaces.Sessions`, and `interfaces.LiveView` of itself joined with the accounts.
 
-    `clear` is told, at each purge, up to which number pending ends are done.
+    `clear` is told, at each purge, up to which number pending ends are done; so only the process whose memory holds the
+    sessions may purge.
     """
 
     def __init__(self, accounts: Accounts, clear: Callable[[int], Awaitable[object]]) -> None:

@@ -159,23 +159,22 @@ class SqlTransaction:
 
         Where sessions live apart nobody can look from here: word is left, and True unless it was left before.
         """
+        # Here too where sessions live apart: a row from before must not come back with the setting.
+        ended = await end_one(self._connection, handle)
         if self._sessions_apart:
             known = await self._connection.execute(select(pending_ends.c.id).where(pending_ends.c.handle == handle))
             ended = known.first() is None
             if ended:
                 await self._connection.execute(insert(pending_ends).values(handle=handle))
-        else:
-            ended = await end_one(self._connection, handle)
         if ended:
             await raise_revision(self._connection)
         return ended
 
     async def end_sessions_of(self, user_id: UserId, *, keep: SessionHandle | None = None) -> None:
         """End the account's sessions with this transaction, or leave word for the store that holds them."""
+        await end_sessions(self._connection, user_id, keep=keep)
         if self._sessions_apart:
             await self._connection.execute(insert(pending_ends).values(user_id=user_id, keep=keep))
-        else:
-            await end_sessions(self._connection, user_id, keep=keep)
         await raise_revision(self._connection)
 
     async def _find(self, condition: ColumnElement[bool], *, lock: bool = False) -> User | None:
