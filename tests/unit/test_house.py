@@ -6,6 +6,7 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from functools import cache
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -201,6 +202,22 @@ def test_every_line_marked_security_is_held_by_a_test() -> None:
             if not held and not any(attack in tests for attack in attacks):
                 unproven.append(f"{named(path)}:{text_of(path).count(chr(10), 0, mark.start()) + 1}")
     assert unproven == []
+
+
+def test_every_library_the_package_imports_is_one_it_asks_for() -> None:
+    """What only comes along with something else may go away with it."""
+    project = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
+    asked_for = {canonicalize_name(Requirement(text).name) for text in project["dependencies"]}
+    asked_for |= {"pydantic-core", "markupsafe"}  # which pydantic and Jinja2 document as theirs and pin themselves
+    found = packages_distributions()
+    unasked = {
+        (top, *sorted(set(found.get(top, ["nobody"]))))
+        for path in PACKAGE.rglob("*.py")
+        for name in imports_of(path)
+        if (top := name.partition(".")[0]) not in sys.stdlib_module_names and top != "doorward"
+        if not any(canonicalize_name(distribution) in asked_for for distribution in found.get(top, []))
+    }
+    assert unasked == set()
 
 
 # The tests
