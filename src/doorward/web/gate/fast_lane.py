@@ -25,7 +25,12 @@ from doorward.web.gate.endpoint import CHECK_PREFIXES, Gate, find_dialect
 from doorward.web.gate.glance import MAX_HEADER_BYTES, MAX_HEADERS, Glance
 
 HEADER_TIMEOUT: Final = 15.0
-"""Seconds a connection may take to send a whole request head, and may stay open between requests."""
+"""Seconds a connection may take to send a whole request head, and may stay open between requests; after an answer at a
+glance, up to twice as many."""
+
+
+_NOW: Final = -1.0
+"""Instead of an instant: later than the last look at the clock, which a glance does not need."""
 
 
 class FastLane(HttpToolsProtocol):
@@ -52,6 +57,7 @@ class FastLane(HttpToolsProtocol):
         self._at_rest = False
         """Whether a glance may answer: the peer is trusted, no request has begun and none is being answered."""
         self._is_trusted = False
+        self._glance = self.glance.answer
         self._peer = ""
         self._idle_since = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
@@ -77,10 +83,10 @@ class FastLane(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Answer or parse what came, unless the head has grown beyond all reason (P05)."""
         if self._at_rest:
-            wire = self.glance.answer(data, self._peer)
+            wire = self._glance(data, self._peer)
             if wire is not None:
                 self.transport.write(wire)
-                self._idle_since = self.loop.time()
+                self._idle_since = _NOW
                 return
         if self._refused:
             return
@@ -220,6 +226,8 @@ class FastLane(HttpToolsProtocol):
         self._idle_timer = None
         if self.transport.is_closing():
             return
+        if self._idle_since == _NOW:
+            self._idle_since = self.loop.time()
         left = HEADER_TIMEOUT if self._is_busy() else self._idle_since + HEADER_TIMEOUT - self.loop.time()
         if left <= 0:
             self.transport.close()

@@ -54,7 +54,8 @@ class Glance:
     """One for all connections: between two calls it is never in the middle of a request."""
 
     def __init__(self, gate: Gate) -> None:
-        self._gate = gate
+        self._recall = gate.recall
+        self._tally = gate.tally
         self._elapsed = gate.clock.elapsed
         self._lines = {
             b"%b %b HTTP/1.1" % (method, path): Line(
@@ -95,11 +96,11 @@ class Glance:
             return None
         if line.secret is not None and not hmac.compare_digest(fields[shape.secret], line.secret):
             return None
-        wire = self._gate.recall(line.dialect, peer, *shape.pick(fields))
+        wire = self._recall(line.dialect, peer, *shape.pick(fields))
         if wire is not None:
             cell = line.cell
             if cell is None:
-                cell = line.cell = self._gate.tally.cell(allow_key(line.dialect, line.method))
+                cell = line.cell = self._tally.cell(allow_key(line.dialect, line.method))
             cell[0] += 1
             cell[1] += self._elapsed() - began
         return wire
