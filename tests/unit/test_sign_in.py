@@ -212,11 +212,11 @@ async def test_a_setup_ticket_signs_nobody_in():
 
 async def test_one_address_cannot_fill_the_store_with_tickets(town):
     """Opening the page is counted, too."""
-    for _ in range(60):
+    for _ in range(120):
         await town.begin(a_visitor())
     refused = await town.sign_in.begin(a_visitor(), return_to=None, now=town.now)
     assert refused == Refused(Failure.THROTTLED, timedelta(minutes=1))
-    assert len(town.store.state.tickets) == 60
+    assert len(town.store.state.tickets) == 120
     assert town.tally.limited["begin"] == 1
     await town.begin(a_visitor("198.51.100.9"))
 
@@ -434,7 +434,7 @@ async def test_a_flood_of_made_up_names_locks_nobody_out(town):
         token = getattr(begun, "token", "")
         await town.submit(token, f"user{number}", WRONG, attacker)
     assert len(town.store.state.counters) < 50
-    assert sum(map(len, town.store.state.counters.values())) < 150
+    assert sum(map(len, town.store.state.counters.values())) < 200
     await town.enter(visitor=a_visitor("203.0.113.7"))
 
 

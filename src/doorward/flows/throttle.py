@@ -36,7 +36,7 @@ class LoginLimits:
     """
 
     login: tuple[Window, ...] = (Window(5, timedelta(minutes=1)), Window(10, timedelta(minutes=15)))
-    begin: tuple[Window, ...] = (Window(60, timedelta(minutes=1)),)
+    begin: tuple[Window, ...] = (Window(120, timedelta(minutes=1)),)
     account: tuple[Window, ...] = (Window(10, timedelta(minutes=15)),)
     slow_by: timedelta = timedelta(seconds=3)
     lock: LockPolicy = field(default_factory=LockPolicy)

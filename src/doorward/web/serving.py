@@ -52,10 +52,9 @@ class Listener(uvicorn.Server):
         """Answer until `end` is called, then finish what is under way."""
         await self.serve(sockets=[self._listening])
 
-    def end(self, *, now: bool = False) -> None:
-        """Ask for the end; with `now`, do not wait for requests under way."""
+    def end(self) -> None:
+        """Ask for the end: nothing new is taken, requests under way have `GRACE_SECONDS`."""
         self.should_exit = True
-        self.force_exit = self.force_exit or now
 
 
 def open_socket(host: str, port: int, path: str, *, setting: str) -> socket.socket:
