@@ -129,8 +129,12 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
     )
     apart = config.storage.type == "local"
     storage = open_sqlite(folder, random=random, sessions_apart=apart)
-    signing_key = await storage.load_signing_key(keyring, random, clock.now())
-    accounts = storage.open_live_view()
+    try:
+        signing_key = await storage.load_signing_key(keyring, random, clock.now())
+        accounts = storage.open_live_view()
+    except DoorwardError:
+        await storage.close()  # its threads would keep the process from ending
+        raise
     sessions, live = _choose_sessions(storage, accounts, apart=apart)
     hasher = PooledHasher(random, algorithm=Algorithm(config.password.algorithm), cost=config.password.bcrypt_cost)
     policy = PolicyInForce(build_policy(config))
@@ -440,7 +444,7 @@ async def _serve(loaded: Loaded, environ: Mapping[str, str], load: Load) -> None
         async with asyncio.TaskGroup() as group:
             for listener in listeners:
                 group.create_task(listener.run_until_ended())
-            upkeep = group.create_task(_upkeep_of(house).run())
+            upkeep = group.create_task(_upkeep_of(house, doors).run())
             doors.health.state = State.SERVING
             await _announce(house, addresses)
             await ended.wait()
@@ -483,7 +487,7 @@ def _open_listeners(house: House, doors: Doors) -> tuple[list["Listener"], dict[
     return listeners, addresses
 
 
-def _upkeep_of(house: House) -> Upkeep:
+def _upkeep_of(house: House, doors: Doors) -> Upkeep:
     return Upkeep(
         touches=house.touches,
         sessions=house.sessions,
@@ -492,6 +496,7 @@ def _upkeep_of(house: House) -> Upkeep:
         clock=house.clock,
         pause=asyncio.sleep,
         log=house.log,
+        chores=(doors.gate.refusal_log.flush,),
     )
 
 

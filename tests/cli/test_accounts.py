@@ -178,6 +178,20 @@ def test_a_lost_key_is_not_replaced_by_a_new_one(place):
         place.run("user", "list")
 
 
+def test_another_key_opens_nothing_and_the_command_ends(place):
+    """T-16: damaged is not empty, and a sentence is all that is said."""
+    place.add("alice")
+    (place.folder / "data" / "encryption_key").write_text(
+        "".join(f"{7 * n * n % 251:02x}" for n in range(1, 33)), "ascii"
+    )
+    done = subprocess.run(
+        doorward("user", "list"), capture_output=True, text=True, check=False, cwd=place.folder, timeout=60
+    )
+    assert done.returncode == 70
+    assert "Traceback" not in done.stderr
+    assert "alice" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
