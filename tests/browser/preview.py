@@ -1,7 +1,8 @@
-"""Photograph every page with sample data: `python -m tests.browser.preview FOLDER`.
+"""Photograph every page with sample data: `python -m tests.browser.preview FOLDER [NAME ...]`.
 
 Nothing listens anywhere: Chromium is answered straight from the application. Widths 320, 390 and 1280, light
-and dark. Look at all of them after a change to templates or style sheets.
+and dark. Look at all of them after a change to templates or style sheets. `--documents` instead of names takes the
+pictures in the documents.
 """
 
 import asyncio
@@ -224,33 +225,46 @@ def _host(name: str):
     return pattern
 
 
-async def take(chromium: Chromium, shot: Shot, theme: str, size: str, folder: Path) -> None:
-    """One photograph, of the whole page."""
+async def take(
+    chromium: Chromium, shot: Shot, theme: str, size: tuple[int, int], path: Path, *, full_page: bool = True
+) -> None:
+    """One photograph."""
     door = await make_door(empty=shot.name == "apps-empty")
-    width, height = SIZES[size]
+    width, height = size
     context = await chromium.new_context(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
     page = await context.new_page()
     await connect(page, door)
     if shot.user:
         await sign_in(page, shot.user)
     await shot.go(door, page)
-    await page.screenshot(path=folder / f"{shot.name}-{size}-{theme}.png", full_page=True)
+    await page.screenshot(path=path, full_page=full_page)
     wide = await page.evaluate("document.documentElement.scrollWidth > document.documentElement.clientWidth")
     if wide:
-        print(f"{shot.name} at {size} is wider than the screen")
+        print(f"{path.name} is wider than the screen")
     await context.close()
+
+
+async def take_for_documents(chromium: Chromium, folder: Path) -> None:
+    """What the README shows."""
+    wanted = {"login-app": ("sign-in", 760, 780), "apps": ("apps", 1080, 600)}
+    for shot in SHOTS:
+        if shot.name in wanted:
+            name, width, height = wanted[shot.name]
+            await take(chromium, shot, "light", (width, height), folder / f"{name}.png", full_page=False)
 
 
 async def main(folder: Path, wanted: set[str]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        for shot in SHOTS:
-            if wanted and shot.name not in wanted:
-                continue
-            for theme in ("light", "dark"):
-                for size in SIZES:
-                    await take(chromium, shot, theme, size, folder)
+        if wanted == {"--documents"}:
+            await take_for_documents(chromium, folder)
+        else:
+            for shot in SHOTS:
+                for theme in ("light", "dark"):
+                    for name, size in SIZES.items():
+                        if not wanted or shot.name in wanted:
+                            await take(chromium, shot, theme, size, folder / f"{shot.name}-{name}-{theme}.png")
         await chromium.close()
 
 

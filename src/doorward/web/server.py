@@ -154,7 +154,8 @@ class Server:
         home = urlsplit(self.public_url)
         own_host, own_port = parse_host(home.netloc)
         standard = _DEFAULT_PORTS[home.scheme]
-        # SECURITY: another name for us would be another origin with our forms on it (B19, L15).
+        # SECURITY: another name for us would be another origin with our forms on it (B19, L15);
+        # tests/unit/test_server.py would fail.
         if host != own_host or (port or standard) != (own_port or standard):
             raise Refusal(421)
 

@@ -1,6 +1,7 @@
 """One request of one browser, read once: what pages and API go by, and nothing is decided by anything else.
 
 SECURITY: the framework's `request.url` is built from the Host header; nothing here or above uses it (attack B19).
+tests/unit/test_server.py would fail.
 """
 
 from collections.abc import Awaitable, Callable

@@ -12,6 +12,7 @@ from pathlib import Path
 from doorward.web.headers import RawHeaders
 
 _FOLDER = Path(__file__).parent / "static"
+_DOORWAY_SHEETS = ("tokens.css", "base.css", "doorway.css", "controls.css")
 _TYPES = {".css": b"text/css; charset=utf-8", ".js": b"text/javascript; charset=utf-8", ".svg": b"image/svg+xml"}
 
 
@@ -30,7 +31,7 @@ class Assets:
         files = {path.name: path.read_bytes() for path in sorted(_FOLDER.iterdir()) if path.suffix in _TYPES}
         version = hashlib.sha256(b"".join(name.encode() + content for name, content in files.items())).hexdigest()[:16]
         self.prefix = f"/static/{version}"
-        self.style = "".join(files[name].decode("utf-8") for name in ("tokens.css", "doorward.css"))
+        self.style = "".join(files[name].decode("utf-8") for name in _DOORWAY_SHEETS)
         """The style sheets as one text, for pages shown under another address than ours."""
         self._by_path = {
             f"{self.prefix}/{name}": Asset(content, _headers(name, content)) for name, content in files.items()
