@@ -64,7 +64,7 @@ def draw_page(app: DemoApp, path: str, headers: Sequence[tuple[str, str]]) -> st
     name, mail, groups = (told.get(header, "") for header in IDENTITY)
     rows = "".join(
         f"<tr{' class=ours' if header in IDENTITY else ''}><th scope=row>{html.escape(header)}</th>"
-        f"<td>{html.escape(value)}</td></tr>"
+        f"<td>{html.escape(value) or 'empty'}</td></tr>"
         for header, value in sorted(headers, key=lambda pair: (pair[0] not in IDENTITY, pair[0].lower()))
     )
     return PAGE.format(
@@ -93,7 +93,7 @@ PAGE = """\
   * {{ box-sizing: border-box; }}
   body {{ margin: 0; background: var(--wall); color: var(--ink); overflow-wrap: anywhere;
     font: 1rem/1.55 -apple-system, "Segoe UI", Roboto, Ubuntu, Cantarell, "Noto Sans", "Liberation Sans", sans-serif; }}
-  .demo {{ background: var(--warn-tint); color: var(--warn); text-align: center; padding: .5rem 1rem;
+  .demo {{ background: var(--warn-tint); color: var(--warn); text-align: center; margin: 0; padding: .5rem 1rem;
     font-size: .875rem; }}
   main {{ max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }}
   section {{ background: var(--leaf); border: 1px solid var(--line); border-radius: .625rem; padding: 1.5rem;
@@ -102,6 +102,7 @@ PAGE = """\
   h2 {{ font-size: 1.125rem; margin: 0 0 .75rem; }}
   p {{ margin: .25rem 0; }}
   .soft {{ color: var(--soft); }}
+  table + p {{ margin-top: 1rem; }}
   a {{ color: var(--door); text-underline-offset: .2em; }}
   a:focus-visible {{ outline: 3px solid currentcolor; outline-offset: 2px; }}
   table {{ width: 100%; border-collapse: collapse; font-size: .875rem; }}

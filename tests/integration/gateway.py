@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -116,13 +117,13 @@ class Form(HTMLParser):
             self._state = 2
 
 
-def start_gateway(folder: Path, text: str, port: int) -> Gateway:
-    """Start Doorward with this configuration."""
+def start_gateway(folder: Path, text: str, port: int, *, ready: Callable[[], bool] | None = None) -> Gateway:
+    """Start Doorward with this configuration. `ready` tells when it listens, where it is not on a port."""
     config = folder / "doorward.yaml"
     config.write_text(text, "utf-8")
     process = Process("doorward", doorward("serve", "--config", str(config)), folder)
     try:
-        process.wait_until(lambda: accepts(port))
+        process.wait_until(ready or (lambda: accepts(port)))
     except BaseException:
         process.stop()
         raise

@@ -90,6 +90,10 @@ class Process:
             raise NotReadyError(f"{self.name} ended with {code}:\n{self.log}")
         raise NotReadyError(f"{self.name} was not ready within {READY_WITHIN:.0f} s:\n{self.log}")
 
+    def wait(self) -> int:
+        """Wait until it has ended by itself; its exit code. TimeoutExpired when it does not."""
+        return self._popen.wait(READY_WITHIN)
+
     def stop(self) -> None:
         """End it and everything it started."""
         self._signal(signal.SIGTERM)
@@ -97,10 +101,6 @@ class Process:
             self._popen.wait(_GRACE)
         self._signal(signal.SIGKILL)
         self._popen.wait()
-
-    def wait(self) -> int:
-        """Wait for its end; the exit code."""
-        return self._popen.wait(READY_WITHIN)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to the program itself."""

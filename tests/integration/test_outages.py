@@ -7,8 +7,8 @@ import pytest
 from tests.integration.conftest import Scene
 from tests.integration.gateway import ALICE
 
-PATIENT = frozenset({"traefik"})
-"""Proxies whose patience with the check is half a minute and cannot be set."""
+PATIENT = "traefik"
+"""The proxy whose patience with the check is half a minute and cannot be set."""
 
 
 def test_nothing_passes_while_the_gate_is_down(scene: Scene) -> None:
@@ -37,7 +37,7 @@ def test_nothing_passes_while_the_gate_hangs_nor_when_it_hangs_up(scene: Scene) 
 
 def test_a_gate_that_hangs_is_given_up_on(scene: Scene) -> None:
     """The guide's time limit holds: the visitor gets an answer, and it is a refusal."""
-    if scene.proxy.name in PATIENT:
+    if scene.proxy.name.startswith(PATIENT):
         # Nothing to set and nothing to wait for: the test above shows that it opens nothing meanwhile.
         return
     with scene.line.held():

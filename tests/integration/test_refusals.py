@@ -2,7 +2,7 @@
 
 import http.client
 import json
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import pytest
 
@@ -107,7 +107,8 @@ def test_visitors_cannot_put_questions_to_the_check_themselves(scene: Scene, tar
     """A01: the check's addresses do not exist on Doorward's public host."""
     headers = (("X-Original-URL", "https://app.example.com/"), ("X-Original-Method", "GET"))
     reply = scene.visitor.send("GET", target, headers, host="auth.example.com", cookie=scene.cookie_of(ALICE))
-    assert reply.status == 404
+    # The Gateway API cannot say "no" to a path, so its route leads to the list of apps instead.
+    assert reply.status == 404 or (reply.status, urlsplit(reply.one("Location")).path) == (302, "/")
 
 
 def test_plain_http_is_sent_to_https(scene: Scene) -> None:

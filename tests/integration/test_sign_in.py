@@ -13,7 +13,7 @@ from tests.integration.wire import Reply
 def carol(scene: Scene) -> Person:
     """Somebody whose account this test may spoil."""
     number = len(scene.gateway.command("user", "list").splitlines())
-    name = f"carol{number}-{scene.proxy.name}"
+    name = f"carol{number}"
     person = Person(name, "Carol", f"{name}@example.com", "A passphrase 9 of her own!", ("staff",), {})
     scene.gateway.add(person)
     return person

@@ -93,7 +93,7 @@ class FastLane(HttpToolsProtocol):
         if self._in_head:
             self._unparsed += len(data)
             if self._unparsed > MAX_HEADER_BYTES and self._head_is_too_large(data):
-                self._refuse_head()
+                self._refuse(431)
                 return
         super().data_received(data)
         self._settle()
@@ -125,7 +125,7 @@ class FastLane(HttpToolsProtocol):
         self._unparsed = 0
         self._is_check = False
         if len(self.headers) > MAX_HEADERS:
-            self._refuse_head()
+            self._refuse(431)
         if self._refused:
             return
         url = self.url
@@ -190,6 +190,11 @@ class FastLane(HttpToolsProtocol):
         self._settle()
 
     @override
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no HTTP. It may be a visitor's, passed on by a proxy, so it looks like any refusal (K14)."""
+        self._refuse(400)
+
+    @override
     def _unsupported_upgrade_warning(self) -> None:
         # Visitors of protected apps open websockets all day; that a check tells of one is no news.
         pass
@@ -214,12 +219,12 @@ class FastLane(HttpToolsProtocol):
         # Several small requests may have come in one read: what counts is the part without an end of head.
         return b"\r\n\r\n" not in data or len(data) > MAX_HEADER_BYTES
 
-    def _refuse_head(self) -> None:
+    def _refuse(self, status: int) -> None:
         if self._refused:
             return
         self._refused = True
-        head = header_block((*self.gate.settings.client_headers, (b"content-length", b"0")))
-        self.transport.write(to_wire(Answer(431, head), head_only=False, close=True))
+        head = header_block((*self.gate.settings.refusal_headers, (b"content-length", b"0")))
+        self.transport.write(to_wire(Answer(status, head), head_only=False, close=True))
         self.transport.close()
 
     def _on_idle(self) -> None:
