@@ -29,8 +29,9 @@ def test_the_head_is_the_newest_migration():
     assert {each.revision for each in scripts.walk_revisions()} == schema._KNOWN
 
 
-def test_the_migrations_build_exactly_the_tables_of_the_queries(path):
-    schema.upgrade(path)
+@pytest.mark.parametrize("build", [schema.upgrade, schema._migrate], ids=["at once", "by the migrations"])
+def test_the_migrations_build_exactly_the_tables_of_the_queries(path, build):
+    build(path)
     engine = create_engine(f"sqlite:///{path}")
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
@@ -45,6 +46,24 @@ def test_the_migrations_build_exactly_the_tables_of_the_queries(path):
         assert unique["unique"]
         assert str(unique["dialect_options"]["sqlite_where"]) == "email != ''"
     engine.dispose()
+
+
+def test_a_first_start_and_all_migrations_leave_the_same_database(path):
+    """Rows included: counters at zero, the same version."""
+    other = path.with_name("migrated.db")
+    schema.upgrade(path)
+    schema._migrate(other)
+    left = []
+    for each in (path, other):
+        with closing(sqlite3.connect(each)) as connection:
+            names = sorted(row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+            columns = {name: connection.execute(f"PRAGMA table_xinfo({name})").fetchall() for name in names}
+            indexes = {
+                name: sorted(row[1:] for row in connection.execute(f"PRAGMA index_list({name})")) for name in names
+            }
+            rows = {name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall()) for name in names}
+            left.append((columns, indexes, rows))
+    assert left[0] == left[1]
 
 
 def test_upgrading_twice_changes_nothing(path):
@@ -76,9 +95,11 @@ def test_an_interrupted_migration_leaves_nothing(path):
     schema.upgrade(path)
 
 
-async def test_a_current_schema_needs_no_alembic(tmp_path):
-    """Starts stay quick and small."""
-    await open_sqlite(tmp_path / "data", random=FakeRandom()).close()
+@pytest.mark.parametrize("first", [True, False], ids=["first start", "later start"])
+async def test_a_current_schema_needs_no_alembic(tmp_path, first):
+    """Starts stay quick and small, the first one included."""
+    if not first:
+        await open_sqlite(tmp_path / "data", random=FakeRandom()).close()
     told = run_python(
         "import sys; from pathlib import Path; from doorward.storage.sqlite import open_sqlite;"
         "from doorward.outside.system import SystemRandom;"

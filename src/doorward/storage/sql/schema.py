@@ -1,10 +1,19 @@
-"""Bring the schema up to date. Alembic is imported only where there is something to do: starts stay quick and small."""
+"""Bring the schema up to date.
+
+An empty database gets the newest schema from the tables themselves; Alembic is imported only where an older one has to
+be changed, so that starts, the first one included, stay quick and small. A test holds both ways to the same result.
+"""
 
 import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy import URL, Connection, NullPool, create_engine, event, exc, insert
+
 from doorward.errors import ConfigError, UnavailableError
+from doorward.storage.sql.tables import metadata, revision, totals
 
 HEAD: Final = "0001"
 """The newest migration; a test holds it to the folder `migrations/versions`."""
@@ -27,7 +36,8 @@ def upgrade(path: Path) -> None:
             f"{path} was written by a newer Doorward (schema {found}; this one knows {HEAD}): "
             "install that version again, or restore a backup from before"
         )
-    _migrate(path)
+    if found is not None or not _create(path):
+        _migrate(path)
 
 
 def _find_version(path: Path) -> str | None:
@@ -43,10 +53,35 @@ def _find_version(path: Path) -> str | None:
     return None if row is None else str(row[0])
 
 
+def _create(path: Path) -> bool:
+    """Make the newest schema where there is nothing at all yet; whether it stands now, by us or by another process."""
+    with _transaction(path) as connection:
+        names = set(connection.exec_driver_sql("SELECT name FROM sqlite_master").scalars())
+        if not names:
+            metadata.create_all(connection)
+            connection.execute(insert(revision).values(id=1, value=0))
+            connection.execute(insert(totals), [{"name": name, "value": 0} for name in ("sessions", "tickets")])
+            connection.exec_driver_sql(
+                "CREATE TABLE alembic_version "
+                "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+            )
+            connection.exec_driver_sql("INSERT INTO alembic_version (version_num) VALUES (?)", (HEAD,))
+            return True
+        return "alembic_version" in names and _find_version(path) == HEAD
+
+
 def _migrate(path: Path) -> None:
     from alembic import command
-    from sqlalchemy import URL, NullPool, create_engine, event, exc
 
+    with _transaction(path) as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def _transaction(path: Path) -> Generator[Connection]:
+    """One writing transaction on a connection of its own."""
     engine = create_engine(
         URL.create("sqlite", database=str(path)), poolclass=NullPool, connect_args={"timeout": _BUSY_SECONDS}
     )
@@ -58,14 +93,12 @@ def _migrate(path: Path) -> None:
 
     @event.listens_for(engine, "begin")
     def start(connection: Any) -> None:
-        # Waits for a process that is migrating just now; Alembic then reads the version it left.
+        # Waits for a process that is at it just now; what it left is then seen.
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     try:
         with engine.begin() as connection:
-            config = alembic_config()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            yield connection
     except exc.DBAPIError as error:
         raise UnavailableError(f"the database cannot be migrated: {error.orig}") from error
     finally:
