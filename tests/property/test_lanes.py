@@ -118,9 +118,19 @@ def test_both_lanes_give_the_same_bytes(chunks: list[bytes], peer: str) -> None:
         world = World(POLICY, view=SEED.view)
         fast = await exchange(world.make_gate(), chunks, fast=True, peer=peer)
         slow = await exchange(world.make_gate(), chunks, fast=False, peer=peer)
-        assert fast == slow
+        assert without_refusal(fast) == without_refusal(slow)
 
     asyncio.run(run())
+
+
+def without_refusal(end: tuple[bytes, bool]) -> tuple[bytes, bool]:
+    """What a server says to bytes that are no HTTP is no answer of either lane, and each server's own."""
+    wire, ended = end
+    return re.sub(
+        rb"HTTP/1\.1 400 Bad Request\r\n(?:[a-z-]+: [^\r\n]*\r\n)+\r\n(?:Invalid HTTP request received\.)?\Z",
+        b"no HTTP",
+        wire,
+    ), ended
 
 
 @settings(max_examples=200)

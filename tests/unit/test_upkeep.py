@@ -103,7 +103,7 @@ class Turns:
             await asyncio.Event().wait()
 
 
-async def run(town, turns, log):
+async def run(town, turns, log, *chores):
     pause = Turns(turns)
     touches = Touches(sessions=town.store.sessions, log=log)
     keeping = Upkeep(
@@ -114,6 +114,7 @@ async def run(town, turns, log):
         clock=town.clock,
         pause=pause,
         log=log,
+        chores=chores,
     )
     task = asyncio.create_task(keeping.run())
     await pause.over.wait()
@@ -130,6 +131,13 @@ async def test_what_has_expired_is_forgotten(town):
     await run(town, upkeep.PURGE_EVERY, log)
     assert (town.store.state.sessions, town.store.state.tickets, town.store.state.counters) == ({}, {}, {})
     assert [event for event, _ in log.events] == ["purged"]
+
+
+async def test_chores_are_done_at_every_turn(town):
+    """P15: what the gate holds back of its log is told, and it may write again."""
+    done = []
+    await run(town, 3, FakeLog(), lambda: done.append("one"), lambda: done.append("two"))
+    assert done == ["one", "two"] * 3
 
 
 async def test_nothing_is_purged_before_its_turn(town):

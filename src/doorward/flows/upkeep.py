@@ -1,5 +1,6 @@
 """Housekeeping: forgetting what has expired, and writing down when sessions were last used."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -50,7 +51,7 @@ class Touches:
 
 
 class Upkeep:
-    """The loop that keeps the house clean."""
+    """The loop that keeps the house clean. `chores` are done at each flush; they neither wait nor fail."""
 
     def __init__(
         self,
@@ -62,6 +63,7 @@ class Upkeep:
         clock: Clock,
         pause: Pause,
         log: Log,
+        chores: Sequence[Callable[[], None]] = (),
     ) -> None:
         self._touches = touches
         self._sessions = sessions
@@ -70,12 +72,15 @@ class Upkeep:
         self._clock = clock
         self._pause = pause
         self._log = log
+        self._chores = chores
 
     async def run(self) -> None:
-        """Flush and purge until cancelled."""
+        """Flush, do the chores and purge until cancelled."""
         rounds = 0
         while True:
             await self._pause(FLUSH_EVERY)
+            for chore in self._chores:
+                chore()
             await self._touches.flush()
             rounds += 1
             if rounds % PURGE_EVERY == 0:
