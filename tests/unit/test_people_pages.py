@@ -1,9 +1,11 @@
 """Setup, apps, sessions and signing out, as people meet them."""
 
+import re
 from datetime import timedelta
 
 import pytest
 
+from doorward.config.schema import App as AppSettings
 from doorward.rules.policy import App, Audience, Effect, Policy, Rule, parse_host_pattern
 from doorward.web.pages.icons import NAMES, icon_of
 from doorward.web.pages.sessions import PAGE_SIZE
@@ -291,6 +293,14 @@ def test_every_drawing_is_a_drawing(name: str) -> None:
     pattern = parse_host_pattern("a.test")
     assert pattern is not None
     assert str(icon_of(App("x", (pattern,), icon=name))).startswith("<svg")
+
+
+def test_the_reference_names_every_drawing() -> None:
+    text = AppSettings.model_fields["icon"].description
+    assert text is not None
+    assert tuple(re.findall(r"`([a-z]+)`", text)) == NAMES
+    for name in NAMES:
+        assert AppSettings(name="x", hosts=("a.test",), icon=name).icon == name
 
 
 def test_without_an_icon_the_initial_stands_in() -> None:

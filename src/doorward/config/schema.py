@@ -439,7 +439,12 @@ class App(Section):
     name: Line = Field(min_length=1, description="Its name.")
     hosts: Many[Host] = Field(min_length=1, description="Its hosts, written as in rules.")
     description: Line = Field(default="", description="One line for the list of apps.")
-    icon: Line = Field(default="", description="One or a few characters shown as its tile: an emoji or letters.")
+    icon: Line = Field(
+        default="",
+        description="What its tile shows: an emoji, some letters, or one of our drawings: `book`, `calendar`, "
+        "`camera`, `chart`, `chat`, `cloud`, `code`, `data`, `film`, `folder`, `gear`, `home`, `key`, `mail`, `music`, "
+        "`server`, `shell`. Default: its initial.",
+    )
     contact: Line = Field(default="", description="Whom to ask for access; shown on the denial page.")
     url: Text = Field(default="", description="Where the list of apps leads. Default: its first exact host.")
     preflight: Literal["pass", "deny"] = Field(
