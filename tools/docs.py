@@ -1,7 +1,7 @@
 """Write the generated parts of docs/ anew, or with --check say which of them are stale.
 
 Pages of docs/reference are generated as a whole. Other pages have parts between `<!-- generated:NAME -->` and
-`<!-- /generated:NAME -->`.
+`<!-- /generated:NAME -->`. In docs/guides NAME is a file, which is put there as it stands.
 """
 
 import re
@@ -12,6 +12,7 @@ from doorward.config.reference import make_reference
 from doorward.rules.login import draw
 
 DOCS = Path(__file__).parents[1] / "docs"
+LANGUAGES = {".yaml": "yaml", ".yml": "yaml", ".conf": "nginx", ".cfg": "haproxy", ".lua": "lua"}
 
 
 def make_pages() -> dict[Path, str]:
@@ -19,12 +20,22 @@ def make_pages() -> dict[Path, str]:
     pages = {DOCS / "reference" / name: text for name, text in make_reference().items()}
     flow = DOCS / "security-flow.md"
     pages[flow] = fill(flow.read_text("utf-8"), "login-table", f"```mermaid\n{draw()}\n```")
+    for guide in sorted((DOCS / "guides").glob("*.md")):
+        pages[guide] = fill_files(guide.read_text("utf-8"))
     return pages
+
+
+def fill_files(page: str) -> str:
+    """Put every file that the page names into its part."""
+    for name in re.findall(r"<!-- generated:(\S+) -->", page):
+        content = (DOCS.parent / name).read_text("utf-8").rstrip("\n")
+        page = fill(page, name, f"```{LANGUAGES.get(Path(name).suffix, '')}\n{content}\n```")
+    return page
 
 
 def fill(page: str, name: str, content: str) -> str:
     """Put `content` into the part of `page` called `name`."""
-    part = re.compile(rf"(<!-- generated:{name} -->\n).*?(<!-- /generated:{name} -->)", re.DOTALL)
+    part = re.compile(rf"(<!-- generated:{re.escape(name)} -->\n).*?(<!-- /generated:{re.escape(name)} -->)", re.DOTALL)
     if not part.search(page):
         raise SystemExit(f"a page has lost its part {name}")
     return part.sub(lambda found: f"{found[1]}{content}\n{found[2]}", page)

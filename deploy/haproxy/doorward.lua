@@ -2,6 +2,7 @@
 --
 -- What it sends: GET <address>/api/authz/haproxy, with
 --   X-Forwarded-Method, -Proto, -Host, -Uri, -For   what HAProxy itself knows of the request, never the client's words
+--   X-Doorward-Proxy-Secret                         the variable txn.doorward_secret, where it is set
 --   the client's headers listed in PASSED           as they came, one line for each line
 --
 -- What it does with the answer:
@@ -63,6 +64,10 @@ local function question(txn, sent)
     ["x-forwarded-uri"] = { txn.sf:pathq() },
     ["x-forwarded-for"] = { txn.sf:src() },
   }
+  local secret = txn:get_var("txn.doorward_secret")
+  if secret then
+    headers["x-doorward-proxy-secret"] = { secret }
+  end
   for _, name in ipairs(PASSED) do
     if sent[name] then
       headers[name] = values(sent[name])
