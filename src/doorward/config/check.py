@@ -1,7 +1,7 @@
 """What may not stand together, and what an operator should know. Pure: the configuration in, findings out."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import Final
@@ -284,8 +284,9 @@ def _check_names(config: Config) -> Iterator[Finding]:
         ("authz.groups", [group.name for group in config.authz.groups]),
         ("apps", [app.name for app in config.apps]),
     ):
+        first = {name: position for position, name in reversed(list(enumerate(names)))}
         for position, name in enumerate(names):
-            if name in names[:position]:
+            if first[name] != position:
                 yield Finding(f"{what}[{position}].name", f"{name!r} stands here twice", "merge them")
     hosts: dict[HostPattern, str] = {}
     for position, app in enumerate(config.apps):
@@ -360,6 +361,7 @@ def _note_rules(config: Config) -> Iterator[Finding]:
     if not rules:
         yield Finding("authz.rules", "there are no rules, so nobody may open anything", "add an allow rule")
     defined = {group.name for group in config.authz.groups}
+    seen: dict[Hashable, int] = {}
     for position, rule in enumerate(rules):
         for group in sorted(set(rule.groups) - defined):
             near = next((name for name in sorted(defined) if name.lower() == group.lower()), None)
@@ -367,10 +369,9 @@ def _note_rules(config: Config) -> Iterator[Finding]:
             yield Finding(f"authz.rules[{position}].groups", f"{group} is not defined in authz.groups", hint)
         if rule.effect == "allow" and not (rule.users or rule.groups or rule.who):
             yield Finding(f"authz.rules[{position}]", "it allows nobody", "add users, groups or `who: any_user`")
-        for earlier, other in enumerate(rules[:position]):
-            if _without_name(rule) == _without_name(other):
-                yield Finding(f"authz.rules[{position}]", f"it says the same as authz.rules[{earlier}]", "remove one")
-                break
+        earlier = seen.setdefault(_meaning(rule), position)
+        if earlier != position:
+            yield Finding(f"authz.rules[{position}]", f"it says the same as authz.rules[{earlier}]", "remove one")
     for position, app in enumerate(config.apps):
         for pattern in app.hosts:
             if not any(rule.effect == "allow" and _meet(pattern, rule) for rule in rules):
@@ -379,8 +380,8 @@ def _note_rules(config: Config) -> Iterator[Finding]:
                 )
 
 
-def _without_name(rule: Rule) -> Rule:
-    return rule.model_copy(update={"name": ""})
+def _meaning(rule: Rule) -> Hashable:
+    return tuple(value for name, value in rule if name != "name")
 
 
 def _meet(pattern: HostPattern, rule: Rule) -> bool:
