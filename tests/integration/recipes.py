@@ -5,11 +5,12 @@ Every replacement must find its text, so a guide that stops saying what we think
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
@@ -22,6 +23,8 @@ from tests.integration.wire import Visitor
 ROOT = Path(__file__).parents[2]
 FILES = ROOT / "docs" / "guides" / "files"
 KUBERNETES = ROOT / "deploy" / "kubernetes"
+Changes = Mapping[str, str]
+UNCHANGED: Changes = MappingProxyType({})
 FROM_WHEELS = "make test, or: .venv/bin/pip install -e '.[dev]'"
 
 
@@ -43,7 +46,7 @@ class Proxy:
     process: Process
 
 
-def fill(text: str, values: dict[str, str]) -> str:
+def fill(text: str, values: Changes) -> str:
     """Replace example values; each must be there."""
     for example, value in values.items():
         assert example in text, f"the guide's file no longer says {example!r}"
@@ -51,14 +54,14 @@ def fill(text: str, values: dict[str, str]) -> str:
     return text
 
 
-def fill_file(source: Path, target: Path, values: dict[str, str]) -> Path:
-    """Copy a guide's file with its example values replaced."""
-    target.write_text(fill(source.read_text("utf-8"), values), "utf-8")
+def fill_file(source: Path, target: Path, values: dict[str, str], changes: Changes = UNCHANGED) -> Path:
+    """Copy a guide's file with its example values replaced, and what a test wants to be different."""
+    target.write_text(fill(fill(source.read_text("utf-8"), changes), values), "utf-8")
     return target
 
 
 @contextmanager
-def traefik(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Proxy]:
+def traefik(folder: Path, ports: Ports, certificates: Certificates, changes: Changes = UNCHANGED) -> Iterator[Proxy]:
     """Traefik by file."""
     program = find_program("traefik", FROM_WHEELS)
     port, plain = free_ports(2)
@@ -71,6 +74,7 @@ def traefik(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[
             "/etc/ssl/example.com/fullchain.pem": str(certificates.chain),
             "/etc/ssl/example.com/privkey.pem": str(certificates.key),
         },
+        changes,
     )
     static = fill_file(
         FILES / "traefik/traefik.yml",
@@ -82,7 +86,7 @@ def traefik(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[
 
 
 @contextmanager
-def caddy(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Proxy]:
+def caddy(folder: Path, ports: Ports, certificates: Certificates, changes: Changes = UNCHANGED) -> Iterator[Proxy]:
     """Caddy."""
     program = find_program("caddy", FROM_WHEELS)
     port, plain = free_ports(2)
@@ -95,6 +99,7 @@ def caddy(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Pr
             "/etc/ssl/example.com/fullchain.pem": str(certificates.chain),
             "/etc/ssl/example.com/privkey.pem": str(certificates.key),
         },
+        changes,
     )
     # A test run's Caddy listens elsewhere, keeps to itself, and lets nobody configure it.
     options = f"{{\n\tadmin off\n\thttp_port {plain}\n\thttps_port {port}\n\tdefault_bind 127.0.0.1\n}}\n"
@@ -106,7 +111,7 @@ def caddy(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Pr
 
 
 @contextmanager
-def nginx(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Proxy]:
+def nginx(folder: Path, ports: Ports, certificates: Certificates, changes: Changes = UNCHANGED) -> Iterator[Proxy]:
     """nginx, under a main configuration that caches whatever it may: the guide's file must keep the check out of it."""
     program = find_program("nginx", "apt-get install nginx")
     port, plain = free_ports(2)
@@ -121,6 +126,7 @@ def nginx(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Pr
             "/etc/ssl/example.com/fullchain.pem": str(certificates.chain),
             "/etc/ssl/example.com/privkey.pem": str(certificates.key),
         },
+        changes,
     )
     user = "user root;\n" if os.geteuid() == 0 else ""
     temporary = "\n".join(
@@ -146,7 +152,7 @@ def nginx(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Pr
 
 
 @contextmanager
-def haproxy(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Proxy]:
+def haproxy(folder: Path, ports: Ports, certificates: Certificates, changes: Changes = UNCHANGED) -> Iterator[Proxy]:
     """HAProxy with our Lua action."""
     program = find_program("haproxy", "apt-get install haproxy")
     port, plain = free_ports(2)
@@ -161,13 +167,14 @@ def haproxy(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[
             "/etc/haproxy/certs/example.com.pem": str(certificates.bundle),
             "/etc/haproxy/doorward.lua": str(ROOT / "deploy/haproxy/doorward.lua"),
         },
+        changes,
     )
     with _run("haproxy", [program, "-db", "-f", str(config)], folder, certificates, port, plain) as proxy:
         yield proxy
 
 
 @contextmanager
-def envoy(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Proxy]:
+def envoy(folder: Path, ports: Ports, certificates: Certificates, changes: Changes = UNCHANGED) -> Iterator[Proxy]:
     """Envoy."""
     program = find_program("envoy", FROM_WHEELS)
     port, plain = free_ports(2)
@@ -182,6 +189,7 @@ def envoy(folder: Path, ports: Ports, certificates: Certificates) -> Iterator[Pr
             "/etc/ssl/example.com/fullchain.pem": str(certificates.chain),
             "/etc/ssl/example.com/privkey.pem": str(certificates.key),
         },
+        changes,
     )
     command = [
         program, "--config-path", str(config), "--use-dynamic-base-id",
