@@ -87,7 +87,8 @@ async def test_a_wrong_password_is_said_without_saying_more(door: Door) -> None:
         answer = await browser.post("/login", login_fields(page, name, "wrong"))
         assert answer.status == 403
         assert 'role="alert"' in answer.text
-        assert "Sign in to open Grafana" in answer.text
+        assert "<title>Problem: Sign in to open Grafana" in answer.text
+        assert 'aria-describedby="problem"' in answer.text
         assert f'value="{name}"' in answer.text
         assert "wrong" not in answer.text.replace("notice", "")
         texts.add(answer.text.partition('role="alert">')[2].partition("<")[0])

@@ -1,10 +1,12 @@
 """The one application asks the gate first, answers only under its own name, and nothing malformed gets further."""
 
 import re
+from datetime import timedelta
 
 import pytest
 
 from doorward.web.health import State
+from doorward.web.refused import LINES_PER_STATUS, SPAN
 from tests.fakes.door import Browser, Door, call_app
 
 HOST = (b"host", b"auth.example.test")
@@ -207,7 +209,29 @@ async def test_what_nobody_foresaw_is_told_to_the_log_by_kind_and_place_only() -
     assert event == "request_failed"
     assert "hunter2" not in str(fields)
     assert fields["error"] == "ZeroDivisionError"
+    assert "fail" in fields["detail"]
     assert fields["correlation_id"] in answer.text
+
+
+async def test_a_flood_is_counted_and_not_written() -> None:
+    """P15."""
+    door = Door()
+    browser = Browser(door)
+    for number in range(LINES_PER_STATUS * 3):
+        await browser.get(f"/nowhere/{number}")
+    await browser.get("/login", host="other.example.test")
+    events = [event for event, _ in door.log.events]
+    assert events.count("request_refused") == LINES_PER_STATUS + 1
+    door.clock.advance(timedelta(seconds=SPAN))
+    await browser.get("/nowhere")
+    assert door.log.events[-2] == ("requests_refused_more", {"status": 404, "held_back": LINES_PER_STATUS * 2})
+    assert door.log.events[-1][0] == "request_refused"
+
+
+async def test_the_log_says_how_a_wrong_host_is_mended() -> None:
+    door = Door()
+    await Browser(door).get("/login", host="other.example.test")
+    assert "have the proxy pass the Host header on" in door.log.events[-1][1]["detail"]
 
 
 async def test_half_an_answer_is_never_made_whole() -> None:

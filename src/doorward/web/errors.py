@@ -20,10 +20,12 @@ from doorward.web.headers import RawHeaders
 
 
 class Refusal(Exception):  # noqa: N818 -- it is an answer, thrown from where it is known
-    """A status of HTTP's own (404, 405, 413, 415, 421, 429, 431), with the headers that belong to it."""
+    """A status of HTTP's own (404, 405, 413, 415, 421, 429, 431), with its headers. `detail` is for the log."""
 
-    def __init__(self, status: int, *, headers: RawHeaders | None = None, retry_after: int = 0) -> None:
-        super().__init__(f"HTTP {status}")
+    def __init__(
+        self, status: int, *, headers: RawHeaders | None = None, retry_after: int = 0, detail: str = ""
+    ) -> None:
+        super().__init__(detail or f"HTTP {status}")
         self.status = status
         self.headers = list(headers or [])
         self.retry_after = retry_after

@@ -23,6 +23,7 @@ from doorward.web.headers import HeaderPolicy, RawHeaders, SecureHeaders
 from doorward.web.health import Health
 from doorward.web.pages.assets import Assets
 from doorward.web.pages.errors import ErrorPages
+from doorward.web.refused import RefusedRequests
 from doorward.web.route import Route
 from doorward.web.visit import Reader
 
@@ -30,7 +31,7 @@ MAX_HEADERS = 128
 MAX_HEADER_BYTES = 32 * 1024
 _CORRELATION_SIZE = 6
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
-_SERVER_FAULT = 500
+_MAX_LOGGED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +55,10 @@ class Server:
     log: Log
     max_body: int = 64 * 1024
     _inner: ASGIApp = field(init=False)
+    _refused: RefusedRequests = field(init=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "_refused", RefusedRequests(self.log, self.clock))
         object.__setattr__(self, "_inner", SecureHeaders(self._guarded, self.headers))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -157,7 +160,7 @@ class Server:
         # SECURITY: another name for us would be another origin with our forms on it (B19, L15);
         # tests/unit/test_server.py would fail.
         if host != own_host or (port or standard) != (own_port or standard):
-            raise Refusal(421)
+            raise Refusal(421, detail=f"asked for {host}, which is not us: have the proxy pass the Host header on")
 
     async def _answer_error(
         self, error: Exception, scope: Scope, receive: Receive, send: Send, correlation_id: str
@@ -177,15 +180,16 @@ class Server:
         await response(scope, receive, send)
 
     def _note(self, error: Exception, status: int, scope: Scope, correlation_id: str) -> None:
-        fields = {"method": scope["method"], "path": scope["path"], "status": status, "correlation_id": correlation_id}
-        if status < _SERVER_FAULT:
-            detail = str(error) if isinstance(error, DoorwardError) else ""
-            self.log.info("request_refused", **fields, detail=detail)
-        elif isinstance(error, DoorwardError):
-            self.log.error("request_failed", **fields, error=type(error).__name__, detail=str(error))
-        else:
-            # What nobody foresaw may carry anything in its message; its kind and place are enough to find it.
-            self.log.error("request_failed", **fields, error=type(error).__name__, where=_place_of(error))
+        # What nobody foresaw may carry anything in its message; its kind and place are enough to find it.
+        known = isinstance(error, DoorwardError | Refusal)
+        self._refused.note(
+            status,
+            method=scope["method"][:_MAX_LOGGED],
+            path=scope["path"][:_MAX_LOGGED],
+            error=type(error).__name__,
+            detail=str(error)[:_MAX_LOGGED] if known else _place_of(error),
+            correlation_id=correlation_id,
+        )
 
 
 def is_check(scope: Scope) -> bool:
