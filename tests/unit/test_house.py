@@ -54,7 +54,13 @@ RULES_MAY_IMPORT = frozenset(
 MOST_LINES = 700
 LINES_WITHOUT_REASON = 400
 LONG_FILES: dict[str, str] = {
-    "src/doorward/app.py": "the composition root is one file: what is connected to what is seen in one place",
+    "src/doorward/app.py": "the composition root: one list of what is connected to what",
+    "src/doorward/config/schema.py": "every setting on one page; the reference is made from it in this order",
+    "src/doorward/rules/policy.py": "strict and loose reading of a pattern must be seen side by side",
+    "tests/unit/test_config_load.py": "all that loading refuses, in one list",
+    "tests/unit/test_gate.py": "the check, from every side",
+    "tests/unit/test_house.py": "the house rules are one list; splitting it would hide that",
+    "tests/unit/test_sign_in.py": "the sign-in, from every side",
 }
 
 EMPTY_WORDS = frozenset(
