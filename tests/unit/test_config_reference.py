@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from doorward.config.access import Rule
 from doorward.config.environment import is_secret, variable_of, walk_settings
 from doorward.config.load import parse_config
 from doorward.config.reference import make_reference
-from doorward.config.schema import Config, Rule
+from doorward.config.schema import Config
 from doorward.config.show import list_settings, show_config
 from doorward.config.spelling import spell_scalar
 from doorward.rules.audit import Act

@@ -7,8 +7,9 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, 
 from typing import Final
 from urllib.parse import urlsplit
 
+from doorward.config.access import Rule
 from doorward.config.finding import Finding
-from doorward.config.schema import Config, Provider, Rule
+from doorward.config.schema import Config, Provider
 from doorward.config.suffixes import is_shared_suffix
 from doorward.config.values import Secret, format_duration
 from doorward.errors import ConfigError

@@ -3,7 +3,7 @@
 from datetime import tzinfo
 from urllib.parse import urlsplit
 
-from doorward.config import schema
+from doorward.config import access
 from doorward.config.patterns import Hours
 from doorward.config.schema import Config
 from doorward.rules.policy import App, Audience, Effect, Policy, Requirement, Rule, TimeWindow
@@ -22,7 +22,7 @@ def build_policy(config: Config) -> Policy:
     return Policy(rules, apps=[_build_app(app, config.server.public_url) for app in config.apps], groups=groups)
 
 
-def build_rule(rule: schema.Rule, position: int, zone: tzinfo) -> Rule:
+def build_rule(rule: access.Rule, position: int, zone: tzinfo) -> Rule:
     """One rule as a value. `position` counts from 0 and names a rule that has no name."""
     return Rule(
         name=rule.name or f"rule {position + 1}",
@@ -39,7 +39,7 @@ def build_rule(rule: schema.Rule, position: int, zone: tzinfo) -> Rule:
     )
 
 
-def _audience_of(rule: schema.Rule) -> Audience:
+def _audience_of(rule: access.Rule) -> Audience:
     if rule.who is not None:
         return _AUDIENCES[rule.who]
     # SECURITY: an allow that names nobody allows nobody (C-26); a deny or require that names nobody spares nobody.
@@ -53,13 +53,13 @@ def _build_window(hours: Hours, zone: tzinfo) -> TimeWindow:
     return TimeWindow(hours.days, hours.start, hours.until, zone)
 
 
-def _build_requirement(require: schema.Require) -> Requirement:
+def _build_requirement(require: access.Require) -> Requirement:
     return Requirement(
         two_factor=require.two_factor, passkey=require.passkey, fresh=require.fresh, networks=require.network
     )
 
 
-def _build_app(app: schema.App, public_url: str) -> App:
+def _build_app(app: access.App, public_url: str) -> App:
     return App(
         name=app.name,
         hosts=app.hosts,
@@ -71,7 +71,7 @@ def _build_app(app: schema.App, public_url: str) -> App:
     )
 
 
-def _default_url(app: schema.App, public_url: str) -> str:
+def _default_url(app: access.App, public_url: str) -> str:
     """The first exact host, reached the way we are reached ourselves: same scheme, same port."""
     host = next((pattern.name for pattern in app.hosts if pattern.apex), "")
     if not host:

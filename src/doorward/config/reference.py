@@ -8,9 +8,10 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from doorward.config import aliases, patterns, schema, values
+from doorward.config import aliases, patterns, section, values
+from doorward.config.access import App, GroupSection, Require, Rule
 from doorward.config.environment import is_secret, kinds_of, section_of, variable_of
-from doorward.config.schema import App, Config, GroupSection, Require, Rule
+from doorward.config.schema import Config
 from doorward.config.spelling import spell_scalar, spell_setting
 from doorward.config.values import Secret
 from doorward.rules.audit import Act
@@ -81,8 +82,8 @@ _KINDS: Final = {
     values.parse_optional_listen: "address, `off`",
     values.parse_origin: "URL",
     patterns.parse_group: "name",
-    schema.parse_secure: "`auto`, true or false",
-    schema.parse_zone: "time zone",
+    section.parse_secure: "`auto`, true or false",
+    section.parse_zone: "time zone",
 }
 
 

@@ -1,27 +1,26 @@
 """Every setting: its name, its kind, its default and what it does. docs/reference/configuration.md is made from this.
 
 Frozen all the way down. Unknown keys are refused; a value of the wrong kind is refused, never converted. What must hold
-between two settings is in `check`. One long file on purpose: it is the list of everything there is to set.
+between two settings is in `check`; rules, groups and apps are in `access`.
 """
 
-import re
-from datetime import UTC, timedelta, tzinfo
+from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    PlainValidator,
-    field_validator,
-    model_validator,
+from pydantic import Field, PlainValidator, field_validator
+
+from doorward.config.access import App, Authz
+from doorward.config.patterns import WindowValue
+from doorward.config.section import (
+    Section,
+    parse_cookie_domain,
+    parse_cookie_name,
+    parse_redis_address,
+    parse_secure,
+    parse_web_path,
 )
-
-from doorward.config.patterns import Group, Host, HoursValue, Path, Person, WindowValue
 from doorward.config.values import (
     UNIX,
     Duration,
@@ -29,7 +28,6 @@ from doorward.config.values import (
     Listen,
     ListenAddress,
     Many,
-    NetworkValue,
     OptionalDuration,
     OptionalListenAddress,
     Origin,
@@ -39,98 +37,10 @@ from doorward.config.values import (
     Size,
     Text,
     Whole,
-    refuse,
 )
-from doorward.errors import InputError
 from doorward.rules.policy import Network
-from doorward.rules.request import parse_host
 from doorward.rules.throttle import Window
 
-_TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_METHOD = re.compile(r"[A-Z]{1,20}")
-_REDIS_ADDRESS = re.compile(r"[A-Za-z0-9_.-]{1,253}:[0-9]{1,5}")
-_MAX_LINE = 200
-_MAX_ICON = 8
-
-
-class Section(BaseModel):
-    """What all sections share."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True, hide_input_in_errors=True)
-
-
-def parse_line(value: object) -> str:
-    """One line of text."""
-    if not isinstance(value, str):
-        raise refuse("this must be text", "put it in quotes")
-    if len(value) > _MAX_LINE or not value.isprintable():
-        raise refuse(f"this must be one line of at most {_MAX_LINE} characters")
-    return value.strip()
-
-
-def parse_web_path(value: object) -> str:
-    """The path of a page."""
-    if not isinstance(value, str) or not re.fullmatch(r"/[A-Za-z0-9_./-]{0,100}", value):
-        raise refuse("this is not the path of a page", "write /metrics")
-    return value
-
-
-def parse_cookie_name(value: object) -> str:
-    """A cookie's name."""
-    if not isinstance(value, str) or not _TOKEN.fullmatch(value):
-        raise refuse("a cookie's name has 1 to 64 letters, digits, - or _", "write doorward")
-    return value
-
-
-def parse_cookie_domain(value: object) -> str | None:
-    """The domain of a cookie, with or without a leading dot."""
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise refuse("this must be text", "write example.com")
-    try:
-        host, port = parse_host(value.removeprefix("."))
-    except InputError:
-        host, port = "", ""
-    if not host or port or host.startswith("["):
-        raise refuse(f"{value!r} is not a domain", "write the parent of all protected hosts, such as example.com")
-    return host
-
-
-def parse_secure(value: object) -> object:
-    """`auto`, true or false."""
-    if value == "auto" or isinstance(value, bool):
-        return value
-    raise refuse(f"{value!r} is not one of auto, true, false", "write auto")
-
-
-def parse_method(value: object) -> str:
-    """An HTTP method."""
-    if not isinstance(value, str) or not _METHOD.fullmatch(value):
-        raise refuse(f"{value!r} is not a method", "write it in capital letters: GET, POST, …")
-    return value
-
-
-def parse_zone(value: object) -> tzinfo:
-    """The name of a time zone. UTC needs no time zone data, which small systems do not have."""
-    if isinstance(value, tzinfo):
-        return value
-    if value == "UTC":
-        return UTC
-    try:
-        return ZoneInfo(value if isinstance(value, str) else "")
-    except (KeyError, OSError, ValueError):
-        raise refuse(f"{value!r} is not a time zone", "write a name such as Europe/Berlin, or UTC") from None
-
-
-def parse_redis_address(value: object) -> str:
-    """Host and port."""
-    if not isinstance(value, str) or not _REDIS_ADDRESS.fullmatch(value):
-        raise refuse("this is not host:port", "write redis:6379")
-    return value
-
-
-Line = Annotated[str, BeforeValidator(parse_line)]
 Level = Literal["debug", "info", "warning", "error"]
 ProxyKind = Literal["traefik", "caddy", "nginx", "haproxy", "envoy"]
 
@@ -330,141 +240,6 @@ class Authn(Section):
     provider: Provider | None = Field(
         default=None, description="The upstream provider. Kept and checked; not used yet."
     )
-
-
-class Require(Section):
-    """What a require rule asks for. Written as a list: `[two_factor, fresh: 15m, network: [10.0.0.0/8]]`."""
-
-    two_factor: Flag = Field(
-        default=False, description="A second factor was shown. Refuses until second factors exist."
-    )
-    passkey: Flag = Field(default=False, description="A passkey was used. Refuses until passkeys exist.")
-    fresh: OptionalDuration = Field(default=None, description="The last proof of identity is younger than this.")
-    network: Many[NetworkValue] = Field(default=(), description="The visitor's address is in one of these networks.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_list(cls, value: object) -> object:
-        if isinstance(value, str):
-            value = (value,)
-        if not isinstance(value, tuple | list):
-            return value
-        merged: dict[str, object] = {}
-        for item in value:
-            pairs = {item: True} if isinstance(item, str) else item
-            if not isinstance(pairs, dict):
-                raise refuse("each item is a word or `word: value`", "write [two_factor, fresh: 15m]")
-            for word, wanted in pairs.items():
-                if word in merged:
-                    raise refuse(f"{word!r} is asked for twice")
-                merged[word] = wanted
-        return merged
-
-
-class Rule(Section):
-    """One rule. Order never matters: one allow is needed, one deny refuses, every require that matches must hold."""
-
-    name: Line = Field(default="", description="What log lines and `explain` call it. Default: `rule 1`, `rule 2`, …")
-    effect: Literal["allow", "deny", "require"] = Field(
-        default="allow",
-        description="What it does when it matches. `require` is implied by `require:`. Also spelled `policy`.",
-    )
-    hosts: Many[Host] = Field(
-        default=(),
-        description="`app.example.com`, `*.example.com` (below), `**.example.com` (it and below). "
-        "Also spelled `domain`.",
-    )
-    paths: Many[Path] = Field(
-        default=(),
-        description="`/x` (it and below), `=/x` (exactly), `/a/*/b`, `/a/**` (glob), `~regex` (RE2, whole path). "
-        "Unset: every path. Also spelled `path`.",
-    )
-    methods: Many[Annotated[str, PlainValidator(parse_method)]] = Field(
-        default=(), description="HTTP methods. Unset: all."
-    )
-    users: Many[Person] = Field(default=(), description="User names or e-mail addresses it speaks of.")
-    groups: Many[Group] = Field(default=(), description="Groups it speaks of. Users or groups: one match suffices.")
-    who: Literal["any_user", "anyone"] | None = Field(
-        default=None,
-        description="`any_user`: whoever is signed in. `anyone`: without signing in, too. "
-        "A deny or require without users and groups speaks of anyone; an allow without them of nobody.",
-    )
-    networks: Many[NetworkValue] = Field(default=(), description="Networks the visitor comes from. Unset: all.")
-    times: Many[HoursValue] = Field(
-        default=(), description="`Mon-Fri 08:00-18:00`, in `authz.timezone`. Unset: always."
-    )
-    require: Require | None = Field(default=None, description="What a require rule asks for.")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _imply_effect(cls, value: object) -> object:
-        if isinstance(value, dict) and "require" in value and "effect" not in value:
-            return {**value, "effect": "require"}
-        return value
-
-    @model_validator(mode="after")
-    def _check_whole(self) -> Self:
-        if not self.hosts:
-            raise refuse("the rule names no host", "add `domain: app.example.com`")
-        if self.who and (self.users or self.groups):
-            raise refuse(f"`who: {self.who}` already includes the users and groups named", "keep one of them")
-        asked = self.require is not None and self.require != Require()
-        if self.effect == "require" and not asked:
-            raise refuse("a require rule must ask for something", "add `require: [two_factor]` or the like")
-        if self.effect != "require" and self.require is not None:
-            raise refuse(f"`require` cannot stand in a rule of effect {self.effect}", "give it a rule of its own")
-        return self
-
-
-class GroupSection(Section):
-    """A group defined here, besides those that accounts are put in."""
-
-    name: Group = Field(description="Its name.")
-    users: Many[Person] = Field(default=(), description="User names or e-mail addresses in it.")
-
-
-class Authz(Section):
-    """Who may open what. No rules: nobody, nothing."""
-
-    rules: tuple[Rule, ...] = Field(default=(), description="The rules, in any order.")
-    groups: tuple[GroupSection, ...] = Field(default=(), description="Groups by member.")
-    timezone: Annotated[tzinfo, PlainValidator(parse_zone)] = Field(
-        default=UTC, description="The time zone in which the rules' `times` are meant."
-    )
-
-
-class App(Section):
-    """What pages and log lines call a host."""
-
-    name: Line = Field(min_length=1, description="Its name.")
-    hosts: Many[Host] = Field(min_length=1, description="Its hosts, written as in rules.")
-    description: Line = Field(default="", description="One line for the list of apps.")
-    icon: Line = Field(
-        default="",
-        description="What its tile shows: an emoji, some letters, or one of our drawings: `book`, `calendar`, "
-        "`camera`, `chart`, `chat`, `cloud`, `code`, `data`, `film`, `folder`, `gear`, `home`, `key`, `mail`, `music`, "
-        "`server`, `shell`. Default: its initial.",
-    )
-    contact: Line = Field(default="", description="Whom to ask for access; shown on the denial page.")
-    url: Text = Field(default="", description="Where the list of apps leads. Default: its first exact host.")
-    preflight: Literal["pass", "deny"] = Field(
-        default="deny", description="Whether CORS preflights, which never carry a cookie, reach the app unasked."
-    )
-
-    @field_validator("icon")
-    @classmethod
-    def _check_icon(cls, value: str) -> str:
-        if len(value) > _MAX_ICON:
-            raise refuse("an icon is a few characters, not a picture or its address", "write an emoji or two letters")
-        return value
-
-    @field_validator("url")
-    @classmethod
-    def _check_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in {"http", "https"} or not parts.hostname or not value.isprintable()):
-            raise refuse(f"{value!r} is not an http address", "write https://app.example.com/")
-        return value
 
 
 class LoginFailures(Section):

@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from doorward.config import values
+from doorward.config.access import Require, Rule
 from doorward.config.patterns import Hours
-from doorward.config.schema import Require, Rule
 from doorward.config.values import (
     Listen,
     Secret,

@@ -6,9 +6,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from doorward.config.access import App, GroupSection, Require, Rule
 from doorward.config.environment import find_field, section_of, walk_settings
 from doorward.config.finding import Finding, Key, format_key
-from doorward.config.schema import App, Config, GroupSection, Require, Rule
+from doorward.config.schema import Config
 
 
 def explain_error(error: Mapping[str, Any]) -> Finding:

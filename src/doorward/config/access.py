@@ -1,0 +1,148 @@
+"""The settings that say who may open what: rules, groups and apps."""
+
+from datetime import UTC, tzinfo
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, PlainValidator, field_validator, model_validator
+
+from doorward.config.patterns import Group, Host, HoursValue, Path, Person
+from doorward.config.section import Line, Section, parse_method, parse_zone
+from doorward.config.values import Flag, Many, NetworkValue, OptionalDuration, Text, refuse
+
+_MAX_ICON = 8
+
+
+class Require(Section):
+    """What a require rule asks for. Written as a list: `[two_factor, fresh: 15m, network: [10.0.0.0/8]]`."""
+
+    two_factor: Flag = Field(
+        default=False, description="A second factor was shown. Refuses until second factors exist."
+    )
+    passkey: Flag = Field(default=False, description="A passkey was used. Refuses until passkeys exist.")
+    fresh: OptionalDuration = Field(default=None, description="The last proof of identity is younger than this.")
+    network: Many[NetworkValue] = Field(default=(), description="The visitor's address is in one of these networks.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read_list(cls, value: object) -> object:
+        if isinstance(value, str):
+            value = (value,)
+        if not isinstance(value, tuple | list):
+            return value
+        merged: dict[str, object] = {}
+        for item in value:
+            pairs = {item: True} if isinstance(item, str) else item
+            if not isinstance(pairs, dict):
+                raise refuse("each item is a word or `word: value`", "write [two_factor, fresh: 15m]")
+            for word, wanted in pairs.items():
+                if word in merged:
+                    raise refuse(f"{word!r} is asked for twice")
+                merged[word] = wanted
+        return merged
+
+
+class Rule(Section):
+    """One rule. Order never matters: one allow is needed, one deny refuses, every require that matches must hold."""
+
+    name: Line = Field(default="", description="What log lines and `explain` call it. Default: `rule 1`, `rule 2`, …")
+    effect: Literal["allow", "deny", "require"] = Field(
+        default="allow",
+        description="What it does when it matches. `require` is implied by `require:`. Also spelled `policy`.",
+    )
+    hosts: Many[Host] = Field(
+        default=(),
+        description="`app.example.com`, `*.example.com` (below), `**.example.com` (it and below). "
+        "Also spelled `domain`.",
+    )
+    paths: Many[Path] = Field(
+        default=(),
+        description="`/x` (it and below), `=/x` (exactly), `/a/*/b`, `/a/**` (glob), `~regex` (RE2, whole path). "
+        "Unset: every path. Also spelled `path`.",
+    )
+    methods: Many[Annotated[str, PlainValidator(parse_method)]] = Field(
+        default=(), description="HTTP methods. Unset: all."
+    )
+    users: Many[Person] = Field(default=(), description="User names or e-mail addresses it speaks of.")
+    groups: Many[Group] = Field(default=(), description="Groups it speaks of. Users or groups: one match suffices.")
+    who: Literal["any_user", "anyone"] | None = Field(
+        default=None,
+        description="`any_user`: whoever is signed in. `anyone`: without signing in, too. "
+        "A deny or require without users and groups speaks of anyone; an allow without them of nobody.",
+    )
+    networks: Many[NetworkValue] = Field(default=(), description="Networks the visitor comes from. Unset: all.")
+    times: Many[HoursValue] = Field(
+        default=(), description="`Mon-Fri 08:00-18:00`, in `authz.timezone`. Unset: always."
+    )
+    require: Require | None = Field(default=None, description="What a require rule asks for.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _imply_effect(cls, value: object) -> object:
+        if isinstance(value, dict) and "require" in value and "effect" not in value:
+            return {**value, "effect": "require"}
+        return value
+
+    @model_validator(mode="after")
+    def _check_whole(self) -> Self:
+        if not self.hosts:
+            raise refuse("the rule names no host", "add `domain: app.example.com`")
+        if self.who and (self.users or self.groups):
+            raise refuse(f"`who: {self.who}` already includes the users and groups named", "keep one of them")
+        asked = self.require is not None and self.require != Require()
+        if self.effect == "require" and not asked:
+            raise refuse("a require rule must ask for something", "add `require: [two_factor]` or the like")
+        if self.effect != "require" and self.require is not None:
+            raise refuse(f"`require` cannot stand in a rule of effect {self.effect}", "give it a rule of its own")
+        return self
+
+
+class GroupSection(Section):
+    """A group defined here, besides those that accounts are put in."""
+
+    name: Group = Field(description="Its name.")
+    users: Many[Person] = Field(default=(), description="User names or e-mail addresses in it.")
+
+
+class Authz(Section):
+    """Who may open what. No rules: nobody, nothing."""
+
+    rules: tuple[Rule, ...] = Field(default=(), description="The rules, in any order.")
+    groups: tuple[GroupSection, ...] = Field(default=(), description="Groups by member.")
+    timezone: Annotated[tzinfo, PlainValidator(parse_zone)] = Field(
+        default=UTC, description="The time zone in which the rules' `times` are meant."
+    )
+
+
+class App(Section):
+    """What pages and log lines call a host."""
+
+    name: Line = Field(min_length=1, description="Its name.")
+    hosts: Many[Host] = Field(min_length=1, description="Its hosts, written as in rules.")
+    description: Line = Field(default="", description="One line for the list of apps.")
+    icon: Line = Field(
+        default="",
+        description="What its tile shows: an emoji, some letters, or one of our drawings: `book`, `calendar`, "
+        "`camera`, `chart`, `chat`, `cloud`, `code`, `data`, `film`, `folder`, `gear`, `home`, `key`, `mail`, `music`, "
+        "`server`, `shell`. Default: its initial.",
+    )
+    contact: Line = Field(default="", description="Whom to ask for access; shown on the denial page.")
+    url: Text = Field(default="", description="Where the list of apps leads. Default: its first exact host.")
+    preflight: Literal["pass", "deny"] = Field(
+        default="deny", description="Whether CORS preflights, which never carry a cookie, reach the app unasked."
+    )
+
+    @field_validator("icon")
+    @classmethod
+    def _check_icon(cls, value: str) -> str:
+        if len(value) > _MAX_ICON:
+            raise refuse("an icon is a few characters, not a picture or its address", "write an emoji or two letters")
+        return value
+
+    @field_validator("url")
+    @classmethod
+    def _check_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname or not value.isprintable()):
+            raise refuse(f"{value!r} is not an http address", "write https://app.example.com/")
+        return value
