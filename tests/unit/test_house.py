@@ -55,9 +55,7 @@ MOST_LINES = 700
 LINES_WITHOUT_REASON = 400
 LONG_FILES: dict[str, str] = {
     "src/doorward/app.py": "the composition root: one list of what is connected to what",
-    "src/doorward/config/schema.py": "every setting on one page; the reference is made from it in this order",
     "src/doorward/rules/policy.py": "strict and loose reading of a pattern must be seen side by side",
-    "tests/unit/test_config_load.py": "all that loading refuses, in one list",
     "tests/unit/test_gate.py": "the check, from every side",
     "tests/unit/test_house.py": "the house rules are one list; splitting it would hide that",
     "tests/unit/test_sign_in.py": "the sign-in, from every side",
@@ -200,7 +198,7 @@ def test_every_line_marked_security_is_held_by_a_test() -> None:
     tests = "\n".join(text_of(path) for path in tracked("tests/**/*.py"))
     unproven = []
     for path in sorted(PACKAGE.rglob("*.py")):
-        for mark in re.finditer(r"SECURITY:(?:.*\n){1,4}", text_of(path)):
+        for mark in re.finditer(r"SECURITY:(?:.*\n){1,8}", text_of(path)):
             files = re.findall(r"tests/[\w/]+\.py", mark[0])
             names = re.findall(r"\btest_\w+", re.sub(r"tests/[\w/.]+", "", mark[0]))
             attacks = re.findall(r"\b[A-R][0-9]{2}\b", mark[0])

@@ -1,7 +1,7 @@
 """The sessions the gate remembers, so that a check costs no I/O, and never remembers longer than it may.
 
 SECURITY: before every look-up the store's stamp is compared (interfaces.LiveView). When anything was taken away or
-altered since, by whatever process, everything remembered is forgotten. tests/property/test_table.py would fail.
+altered since, by whatever process, everything remembered is forgotten. tests/property/test_shortcut.py would fail.
 """
 
 from collections.abc import Callable, Hashable, Mapping
