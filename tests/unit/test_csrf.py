@@ -162,6 +162,21 @@ async def test_a_refused_form_says_what_to_do() -> None:
     assert '"code": "CSRF_FAILED"' in told.text
 
 
+@pytest.mark.parametrize("junk", ["[x]=1; {}", "{}; a b=2", 'x="; {}', "=; {}", "{}; ;;", "$Version=1; {}"])
+async def test_a_bad_cookie_beside_ours_switches_nothing_off(junk: str) -> None:
+    """J09."""
+    door = Door()
+    await door.add_user("alice")
+    browser = Browser(door)
+    await browser.sign_in("alice")
+    page = await browser.get("/logout")
+    cookies = junk.format("; ".join(f"{name}={value}" for name, value in browser.jar.items()))
+    assert (await browser.get("/", cookie=cookies)).status == 200
+    assert (await browser.post("/logout", {}, cookie=cookies)).status == 403
+    fields = {"csrf_token": page.hidden("csrf_token")}
+    assert (await browser.post("/logout", fields, cookie=cookies)).status == 303
+
+
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
 async def test_looking_changes_nothing(method: str) -> None:
     """K05, K15."""

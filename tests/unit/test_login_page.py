@@ -140,8 +140,20 @@ async def test_a_form_works_once(door: Door) -> None:
     fields = login_fields(page, "alice")
     await browser.post("/login", fields)
     again = await browser.post("/login", fields)
-    assert again.status == 403  # its token belonged to the browser before it signed in
+    assert again.location == "https://auth.example.test/login"  # signed in already: nothing left to prove
     assert len(door.store.state.sessions) == 1
+
+
+async def test_a_second_tab_goes_on_where_the_first_signed_in(door: Door) -> None:
+    browser = Browser(door)
+    first, second = await browser.get("/login"), await browser.get(login_at(GRAFANA))
+    await browser.post("/login", login_fields(first, "alice"))
+    answer = await browser.post("/login", login_fields(second, "alice", "whatever"))
+    assert answer.location == f"https://auth.example.test{login_at(GRAFANA)}"
+    assert (await browser.get(login_at(GRAFANA))).location == GRAFANA
+    assert len(door.store.state.sessions) == 1
+    # Made elsewhere, it is refused for whoever is signed in, too (K02).
+    assert (await browser.post("/login", login_fields(second, "alice"), origin="https://evil.test")).status == 403
 
 
 async def test_another_browsers_form_is_of_no_use(door: Door) -> None:

@@ -15,6 +15,7 @@ from doorward.rules.access import Challenge
 from doorward.rules.login import Failure
 from doorward.rules.policy import Policy
 from doorward.rules.reason import Reason
+from doorward.web.csrf import CsrfError
 from doorward.web.errors import Words, words_for
 from doorward.web.form import Form
 from doorward.web.pages.apps import judge, tile_of
@@ -68,7 +69,14 @@ class LoginPage:
             return self._insecure(visit, form.get("rd"))
         if "rd" in visit.query:
             raise InputError("the return address is given twice")
-        self._desk.check_form(visit, form)
+        try:
+            self._desk.check_form(visit, form)
+        except CsrfError as error:
+            if error.elsewhere or visit.subject is None:
+                raise
+            # Somebody who signed in in another tab meanwhile: nothing is left to prove, so the way is simply gone on.
+            target = self._desk.vet(form.get("rd"))
+            return self._desk.redirect(visit, login_path(target))
         token = form.get("ticket", "")
         # A step-up ticket remembers whose it is; what the form says about the account is ignored then.
         started = await self._sign_in.find(token, visit.visitor, now=visit.now)
