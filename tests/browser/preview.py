@@ -10,6 +10,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from html import escape
 from pathlib import Path
 from urllib.parse import quote
 
@@ -66,7 +67,13 @@ async def connect(page: Page, door: Door) -> None:
         for name, value in got.headers:
             key = name.decode()
             merged[key] = f"{merged[key]}\n{value.decode()}" if key in merged else value.decode()
-        await route.fulfill(status=got.status, headers=merged, body=got.body)
+        if got.location:
+            # A redirect would be followed past us, to where nobody listens; a page that leads on is asked of us again.
+            onward = f'<meta http-equiv="refresh" content="0;url={escape(got.location)}">'
+            kept = {name: value for name, value in merged.items() if name == "set-cookie"}
+            await route.fulfill(status=200, headers={**kept, "content-type": "text/html"}, body=onward)
+        else:
+            await route.fulfill(status=got.status, headers=merged, body=got.body)
 
     await page.route("**/*", answer)
 
