@@ -189,13 +189,8 @@ class Gate:
         now = check.now
         check.request = request = check.canonical(self._origin(check))
         cookie = check.fields.get(b"cookie")
-        recalled: Recalled | None = None
-        if cookie is not None:
-            recalled = self.table.recall(cookie)
-            if recalled is not None and now >= recalled.entry.lives_until:
-                recalled = None
-            check.entry = recalled.entry if recalled is not None else self._find_entry(check, cookie, now)
-        entry = check.entry
+        recalled = self._recognise(check, cookie, now) if cookie is not None else None
+        check.entry = entry = recalled.entry if recalled is not None else None
         if entry is not None and now < entry.lives_until:
             entry.last_seen_at = now
             if now - entry.written_at >= TOUCH_EVERY:
@@ -204,13 +199,13 @@ class Gate:
         match verdict:
             case Allow(reason=reason, subject=subject):
                 check.verdict, check.reason = "allow", reason
-                if subject is None or entry is None:
+                if subject is None or recalled is None:
                     return self._allow(check, None, policy)
-                if recalled is None or b"upgrade" in check.fields:
-                    return self._allow(check, entry, policy)
+                if b"upgrade" in check.fields:
+                    return self._allow(check, recalled.entry, policy)
                 if recalled.policy is not policy or recalled.dialect != check.dialect.name:
                     recalled.policy, recalled.dialect = policy, check.dialect.name
-                    recalled.wire = to_wire(self._allow(check, entry, policy), head_only=False, close=False)
+                    recalled.wire = to_wire(self._allow(check, recalled.entry, policy), head_only=False, close=False)
                     recalled.hosts = NO_HOSTS
                 if reason is Reason.RULE:
                     self._note_host(recalled, check.question[2], policy, request.host)
@@ -247,7 +242,10 @@ class Gate:
             self._origins[key] = origin
         return origin
 
-    def _find_entry(self, check: Check, cookie: bytes, now: datetime) -> Entry | None:
+    def _recognise(self, check: Check, cookie: bytes, now: datetime) -> Recalled | None:
+        recalled = self.table.recall(cookie)
+        if recalled is not None and now < recalled.entry.lives_until:
+            return recalled
         values = find_cookies((cookie,), self.settings.cookie_name)
         if len(values) != 1:
             # SECURITY: two cookies of our name are none (J06): one of them was planted.
@@ -255,9 +253,7 @@ class Gate:
             return None
         fingerprint = read_cookie(values[0], self._signing_key)
         entry = self.table.find(fingerprint, now) if fingerprint is not None else None
-        if entry is not None:
-            self.table.remember(cookie, entry)
-        return entry
+        return self.table.remember(cookie, entry) if entry is not None else None
 
     def _note_use(self, check: Check, entry: Entry) -> None:
         entry.note_written(check.now)

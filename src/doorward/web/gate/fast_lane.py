@@ -163,8 +163,8 @@ class FastLane(HttpToolsProtocol):
         if not self._is_check:
             super().on_message_complete()
             return
-        parser = self.parser
-        method = parser.get_method()
+        parser: Any = self.parser  # uvicorn declares what it lets go of with the connection as None, too
+        method: bytes = parser.get_method()
         if self._dialect is None:
             answer = no_such_check(self.gate)
         else:
@@ -213,7 +213,7 @@ class FastLane(HttpToolsProtocol):
     def _is_busy(self) -> bool:
         # uvicorn declares the cycle as always there; before the first request that was passed on, it is not.
         cycle: RequestResponseCycle | None = self.cycle
-        return cycle is not None and not cycle.response_complete
+        return cycle is not None and not cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
 
     def _head_is_too_large(self, data: bytes) -> bool:
         # Several small requests may have come in one read: what counts is the part without an end of head.

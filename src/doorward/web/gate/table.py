@@ -99,13 +99,14 @@ class SessionTable:
         self._refresh()
         return self._headers.get(cookie_header)
 
-    def remember(self, cookie_header: bytes, entry: Entry) -> None:
-        """Note for `recall` that this header stands for this session."""
-        if len(cookie_header) > _MAX_HEADER:
-            return
-        if len(self._headers) >= self._max:
-            self._headers.clear()
-        self._headers[cookie_header] = Recalled(entry)
+    def remember(self, cookie_header: bytes, entry: Entry) -> Recalled:
+        """Note for `recall` that this header stands for this session, if it is of ordinary length."""
+        recalled = Recalled(entry)
+        if len(cookie_header) <= _MAX_HEADER:
+            if len(self._headers) >= self._max:
+                self._headers.clear()
+            self._headers[cookie_header] = recalled
+        return recalled
 
     def __len__(self) -> int:
         return len(self._entries)
