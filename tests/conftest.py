@@ -41,9 +41,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     excused = report.outcome == "skipped" or hasattr(report, "wasxfail")
     if excused and not item.stash.get(_listed_gaps, False):
         report.outcome = "failed"
-        report.longrepr = (
-            f"{item.nodeid} excuses itself; install what it needs or list it in tests/known_gaps.py"
-        )
+        report.longrepr = f"{item.nodeid} excuses itself; install what it needs or list it in tests/known_gaps.py"
         vars(report).pop("wasxfail", None)
     return report
 

@@ -68,8 +68,8 @@ _MEANINGS = {
 class AuditEvent:
     """One act, before it has a place in the chain.
 
-    `actor` and `subject` are user ids, session handles or the words "cli", "system", "anonymous". `public` holds what may
-    stay for ever (reasons, counts, handles); `private` what may have to be erased (addresses, user agents, names).
+    `actor` and `subject` are user ids, session handles or the words "cli", "system", "anonymous". `public` holds what
+    may stay for ever (reasons, counts, handles); `private` what may have to be erased (addresses, user agents, names).
     """
 
     act: Act
@@ -82,7 +82,7 @@ class AuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """An event with its place: `sequence` counts from 1 without gaps; `salt` is 16 random bytes for the private digest."""
+    """An event with its place: `sequence` counts from 1 without gaps; `salt` is 16 random bytes for the digest."""
 
     sequence: int
     event: AuditEvent
