@@ -260,6 +260,28 @@ async def test_signing_out_ends_the_session_everywhere(door: Door) -> None:
     assert door.store.state.sessions == {}
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+async def test_a_request_without_our_cookie_makes_the_browser_drop_none(door: Door, method: str) -> None:
+    """K05: a form on another site comes without the cookie, and what its answer deletes is deleted."""
+    browser = await enter(door, "alice")
+    held, browser.jar = browser.jar, {}
+    told = {"origin": "https://evil.test", "sec_fetch_site": "cross-site"}
+    answer = await (browser.get("/logout", **told) if method == "get" else browser.post("/logout", {}, **told))
+    assert answer.all("set-cookie") == []
+    browser.jar = held
+    assert (await browser.get("/")).status == 200
+
+
+async def test_a_cookie_whose_session_is_over_is_dropped(door: Door) -> None:
+    browser = await enter(door, "alice")
+    held = browser.jar["doorward"]
+    page = await browser.get("/logout")
+    await browser.post("/logout", {"csrf_token": page.hidden("csrf_token")})
+    browser.jar["doorward"] = held
+    await browser.get("/logout")
+    assert "doorward" not in browser.jar
+
+
 async def test_signing_out_may_lead_to_signing_in_as_somebody_else(door: Door) -> None:
     browser = await enter(door, "alice")
     page = await browser.get("/logout?rd=https%3A%2F%2Fvault.example.test%2F")
