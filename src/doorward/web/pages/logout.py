@@ -39,8 +39,8 @@ class LogoutPage:
         return self._desk.message(visit, _SIGNED_OUT, actions=[Link("Sign in again", "/login")], reference=False)
 
     def _end(self, visit: Visit, return_to: str | None) -> Response:
-        # SECURITY: a form on another site is sent without our cookie (SameSite), and the browser would obey an answer that
-        # deletes it: so only who showed a cookie is told to drop it (K05). tests/unit/test_people_pages.py would fail.
+        # SECURITY: a form on another site is sent without our cookie (SameSite), and the browser would obey an answer
+        # that deletes it: so only who showed one is told to drop it (K05). tests/unit/test_people_pages.py would fail.
         if visit.fingerprint is not None or visit.torn:
             visit.cookies_out += self._desk.cookies.end_session()
             visit.cookies_out += self._desk.cookies.end_trail()
