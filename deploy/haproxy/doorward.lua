@@ -1,4 +1,4 @@
--- Asks Doorward about a request: `http-request lua.doorward http://127.0.0.1:8080` (HAProxy 2.5 or newer).
+-- Asks Doorward about a request: `http-request lua.doorward http://127.0.0.1:8080` (HAProxy 2.6 or newer).
 --
 -- What it sends: GET <address>/api/authz/haproxy, with
 --   X-Forwarded-Method, -Proto, -Host, -Uri, -For   what HAProxy itself knows of the request, never the client's words
