@@ -437,6 +437,22 @@ def test_the_table_forgets_the_oldest_when_it_is_full(world: World) -> None:
     assert table.find(next(iter(world.view.subjects)), world.clock.now()) is not None
 
 
+def test_the_cookies_one_visitor_makes_up_fill_no_memory(world: World) -> None:
+    """J10: around one good session anybody can send as many different headers as they like."""
+    table = SessionTable(world.view, max_held=1000)
+    world.sign_in(make_user("a"))
+    entry = table.find(next(iter(world.view.subjects)), world.clock.now())
+    assert entry is not None
+    headers = [b"doorward=x; junk=%090d" % number for number in range(100)]
+    for header in headers:
+        table.remember(header, entry)
+        assert table.recall(header) is not None
+    assert sum(len(header) for header in headers if table.recall(header) is not None) <= 1000
+    for _ in range(100):
+        table.remember(headers[-1], entry)
+    assert table.recall(headers[-1]) is not None
+
+
 @pytest.mark.parametrize(
     ("peer", "forwarded", "expected"),
     [

@@ -16,6 +16,8 @@ TOUCH_EVERY = timedelta(seconds=60)
 """A session's last use is written at most this often (requirements 2.1)."""
 
 MAX_ENTRIES = 100_000
+MAX_HELD = 32 * 1024 * 1024
+"""Bytes of Cookie headers that are remembered at once: a visitor can make up any number of them around one session."""
 _MAX_HEADER = 4096
 _FOR_EVER = timedelta(days=36500)
 
@@ -69,11 +71,13 @@ class Recalled:
 class SessionTable:
     """Fingerprint to entry."""
 
-    def __init__(self, view: LiveView, *, max_entries: int = MAX_ENTRIES) -> None:
+    def __init__(self, view: LiveView, *, max_entries: int = MAX_ENTRIES, max_held: int = MAX_HELD) -> None:
         self._view = view
         self._max = max_entries
+        self._max_held = max_held
         self._entries: dict[Fingerprint, Entry] = {}
         self._headers: dict[bytes, Recalled] = {}
+        self._held = 0
         self._stamp: Hashable = None
         self._revision = -1
 
@@ -103,8 +107,9 @@ class SessionTable:
         """Note for `recall` that this header stands for this session, if it is of ordinary length."""
         recalled = Recalled(entry)
         if len(cookie_header) <= _MAX_HEADER:
-            if len(self._headers) >= self._max:
-                self._headers.clear()
+            if len(self._headers) >= self._max or self._held + len(cookie_header) > self._max_held:
+                self._forget_headers()
+            self._held += len(cookie_header)
             self._headers[cookie_header] = recalled
         return recalled
 
@@ -119,9 +124,13 @@ class SessionTable:
         revision = self._view.revision()
         if revision != self._revision:
             self._entries.clear()
-            self._headers.clear()
+            self._forget_headers()
             self._revision = revision
         self._stamp = stamp
+
+    def _forget_headers(self) -> None:
+        self._headers.clear()
+        self._held = 0
 
     def _read(self, fingerprint: Fingerprint) -> Entry | None:
         subject = self._view.find_subject(fingerprint)
@@ -134,7 +143,7 @@ class SessionTable:
             # The oldest half; a check that needs one of them reads it again.
             for key in list(self._entries)[: self._max // 2]:
                 del self._entries[key]
-            self._headers.clear()
+            self._forget_headers()
         self._entries[fingerprint] = entry
         return entry
 
