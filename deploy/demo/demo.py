@@ -119,7 +119,7 @@ def main() -> int:
         with ExitStack() as started:
             run(options.port, options.folder.resolve(), started)
     except Stop:
-        say("Everything has ended. The account stays in .demo/ for the next time; delete that folder to begin anew.")
+        say(f"Everything has ended. The account stays in {options.folder}; delete that folder to begin anew.")
         return 0
     except DemoError as error:
         print(f"The demo cannot go on: {error}", file=sys.stderr)

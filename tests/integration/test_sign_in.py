@@ -1,5 +1,6 @@
 """Signing in through a proxy, coming back, and losing what one had."""
 
+from itertools import count
 from urllib.parse import urlsplit
 
 import pytest
@@ -8,12 +9,13 @@ from tests.integration.conftest import Scene
 from tests.integration.gateway import ALICE, AUTH, BOB, Form, Person, post_form, submit_login
 from tests.integration.wire import Reply
 
+NUMBERS = count(1)
+
 
 @pytest.fixture
 def carol(scene: Scene) -> Person:
     """Somebody whose account this test may spoil."""
-    number = len(scene.gateway.command("user", "list").splitlines())
-    name = f"carol{number}"
+    name = f"carol{next(NUMBERS)}"
     person = Person(name, "Carol", f"{name}@example.com", "A passphrase 9 of her own!", ("staff",), {})
     scene.gateway.add(person)
     return person
