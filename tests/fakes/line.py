@@ -41,6 +41,10 @@ class FakeTransport(asyncio.Transport):
         self._closing = True
 
     @override
+    def abort(self) -> None:
+        self._closing = True
+
+    @override
     def pause_reading(self) -> None:
         """Flow control is the network's."""
 

@@ -1,5 +1,6 @@
 """Listening and answering: sockets, and uvicorn without its own ideas about signals and logs."""
 
+import asyncio
 import contextlib
 import os
 import socket
@@ -18,6 +19,49 @@ GRACE_SECONDS = 10
 """How long requests under way may take after the end was asked for."""
 _KEEP_ALIVE_SECONDS = 120  # longer than proxies keep theirs, so that they are the ones to close
 _PROBE_SECONDS = 0.5
+MAX_ASKED = 32 * 1024
+"""Bytes that may come between two answers of a `BriefProtocol`."""
+
+
+class BriefProtocol(HttpToolsProtocol):
+    """For who is asked short questions (metrics): uvicorn limits neither size nor time of what is sent (P05)."""
+
+    _asked = 0
+    _patience: asyncio.TimerHandle | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection."""
+        super().connection_made(transport)
+        self._begin_anew()
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Let go of the connection."""
+        if self._patience is not None:
+            self._patience.cancel()
+        super().connection_lost(exc)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, unless it is too much."""
+        self._asked += len(data)
+        if self._asked > MAX_ASKED:
+            self.transport.abort()
+        else:
+            super().data_received(data)
+
+    @override
+    def on_response_complete(self) -> None:
+        """Begin to count anew."""
+        self._begin_anew()
+        super().on_response_complete()
+
+    def _begin_anew(self) -> None:
+        self._asked = 0
+        if self._patience is not None:
+            self._patience.cancel()
+        self._patience = self.loop.call_later(_KEEP_ALIVE_SECONDS, self.transport.abort)
 
 
 class Listener(uvicorn.Server):

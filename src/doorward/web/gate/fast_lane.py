@@ -3,8 +3,8 @@
 Everything a check needs is in memory or one inline read away, so the answer needs no task, no scope and no event. What
 comes between two requests gets a first glance, which repeats what was allowed before (`glance`); the rest is parsed
 here. What is no check is passed on to the application as if this class were not there. The parser, pipelining and
-shutdown stay uvicorn's; added are three guards it lacks: a limit on header size, a time limit for idle connections
-that costs no timer per request, and one for slow headers.
+shutdown stay uvicorn's; added are the guards it lacks: limits on the size of headers and against trailers, and time
+limits for idle connections, slow headers and slow bodies that cost no timer per request.
 
 Both lanes give the same bytes for any request: tests/property/test_lanes.py.
 """
@@ -24,6 +24,8 @@ from doorward.web.gate.dialect import Dialect
 from doorward.web.gate.endpoint import CHECK_PREFIXES, Gate, find_dialect
 from doorward.web.gate.glance import MAX_HEADER_BYTES, MAX_HEADERS, Glance
 
+REQUEST_TIMEOUT: Final = 30.0
+"""Seconds a request may take from its first byte to its last."""
 HEADER_TIMEOUT: Final = 15.0
 """Seconds a connection may take to send a whole request head, and may stay open between requests; after an answer at a
 glance, up to twice as many."""
@@ -59,7 +61,7 @@ class FastLane(HttpToolsProtocol):
         self._is_trusted = False
         self._glance = self.glance.answer
         self._peer = ""
-        self._idle_since = 0.0
+        self._idle_since = self._request_since = 0.0
         self._idle_timer: asyncio.TimerHandle | None = None
 
     @override
@@ -117,6 +119,13 @@ class FastLane(HttpToolsProtocol):
         self.headers = []
         self.expect_100_continue = False
         self._in_head = self._in_request = True
+        self._request_since = self.loop.time()
+
+    @override
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Keep a header. What stands behind a body (a trailer) is none, and there may be any number of them (P05)."""
+        if self._in_head:
+            super().on_header(name, value)
 
     @override
     def on_headers_complete(self) -> None:
@@ -233,7 +242,11 @@ class FastLane(HttpToolsProtocol):
             return
         if self._idle_since == _NOW:
             self._idle_since = self.loop.time()
-        left = HEADER_TIMEOUT if self._is_busy() else self._idle_since + HEADER_TIMEOUT - self.loop.time()
+        if self._is_busy():
+            # A body that never ends keeps a request under way for ever.
+            left = self._request_since + REQUEST_TIMEOUT - self.loop.time() if self._in_request else HEADER_TIMEOUT
+        else:
+            left = self._idle_since + HEADER_TIMEOUT - self.loop.time()
         if left <= 0:
             self.transport.close()
         else:
