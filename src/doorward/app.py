@@ -10,7 +10,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -67,6 +67,8 @@ class PolicyInForce:
     """The present policy; replaced as a whole at a reload, so that nobody ever sees half of one."""
 
     present: Policy
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held while a reload reads the file and puts it in force."""
 
     def knows_host(self, host: str) -> bool:
         """Whether a rule or an app speaks of this canonical host."""
@@ -461,11 +463,9 @@ async def _serve(loaded: Loaded, environ: Mapping[str, str], load: Load) -> None
 
 def _open_listeners(house: House, doors: Doors) -> tuple[list["Listener"], dict[str, str]]:
     """The main listener and, where wanted, that of the metrics; and where they really listen."""
-    from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
-
     from doorward.web.gate.fast_lane import bind
     from doorward.web.metrics import Metrics, MetricsEndpoint
-    from doorward.web.serving import Listener, name_socket, open_socket
+    from doorward.web.serving import BriefProtocol, Listener, name_socket, open_socket
 
     main, aside = house.config.server.addr, house.config.prometheus.addr
     listening = open_socket(main.host, main.port, main.path, setting="server.addr")
@@ -482,7 +482,7 @@ def _open_listeners(house: House, doors: Doors) -> tuple[list["Listener"], dict[
         )
         listening = open_socket(aside.host, aside.port, aside.path, setting="prometheus.addr")
         endpoint = MetricsEndpoint(metrics, path=house.config.prometheus.path)
-        listeners.append(Listener(endpoint, listening, protocol=HttpToolsProtocol))
+        listeners.append(Listener(endpoint, listening, protocol=BriefProtocol))
         addresses["metrics"] = name_socket(listening)
     return listeners, addresses
 
@@ -527,7 +527,16 @@ def _watch_signals(house: House, doors: Doors, ended: asyncio.Event, load: Load)
 
 
 async def reload_policy(house: House, gate: "Gate", load: Load) -> None:
-    """Put the rules, groups and apps of the configuration file in force, all at once, or keep the old ones."""
+    """Put the rules, groups and apps of the configuration file in force, all at once, or keep the old ones.
+
+    SECURITY: reloads follow one another, or a slow reading of the older file would undo a newer one;
+    tests/unit/test_reload.py would fail.
+    """
+    async with house.policy.turn:
+        await _reload_policy(house, gate, load)
+
+
+async def _reload_policy(house: House, gate: "Gate", load: Load) -> None:
     try:
         config, policy = await asyncio.to_thread(_read_policy, load)
         await house.record(Act.CONFIG_RELOADED, {"rules": str(len(policy.rules)), "apps": str(len(policy.apps))})
