@@ -268,6 +268,22 @@ async def test_signing_out_at_once_is_no_circle(door: Door) -> None:
     assert (await browser.get(login_at(GRAFANA))).status == 200
 
 
+async def test_a_sign_in_that_was_ended_at_once_is_no_circle(door: Door) -> None:
+    browser, other = Browser(door), Browser(door)
+    await browser.sign_in("alice", rd=GRAFANA)
+    await other.sign_in("alice")
+    page = await other.get("/sessions")
+    await other.post("/sessions/end", {"csrf_token": page.hidden("csrf_token"), "which": "others"})
+    assert (await browser.get(login_at(GRAFANA))).status == 200
+
+
+async def test_closing_the_browser_at_once_is_no_circle(door: Door) -> None:
+    browser = Browser(door)
+    answer = await browser.sign_in("alice", rd=GRAFANA)
+    closing = [line.partition("=")[0] for line in answer.all("set-cookie") if "Max-Age" not in line]
+    assert closing == ["doorward", "__Host-doorward-trail"]
+
+
 async def test_two_session_cookies_are_none_and_are_cleared(door: Door) -> None:
     """J06."""
     browser = Browser(door)

@@ -5,7 +5,8 @@
 - browser: our host only, a year. Binds tickets, and before anybody signed in the CSRF token, to one browser.
 - device: our host only, half a year. A browser its owner signed in with is not locked out by strangers.
 - csrf: our host only, as long as the browser. The second half of the CSRF check.
-- trail: our host only, a minute. Notices a browser that goes round in circles.
+- trail: our host only, as long as the browser. Notices one that goes round in circles. It must not outlive a session
+  cookie: who signs in, closes the browser and comes back would be told that the sign-in was lost.
 
 "Our host only" is `__Host-` where cookies are secure. A deletion repeats the attributes of what it deletes, for a
 browser ignores it otherwise.
@@ -20,7 +21,6 @@ from doorward.web.headers import RawHeaders
 _VALUE = re.compile(r"[A-Za-z0-9._~+/=-]*")
 _BROWSER_LIFE = timedelta(days=365)
 _DEVICE_LIFE = timedelta(days=180)
-_TRAIL_LIFE = timedelta(seconds=60)
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
@@ -90,7 +90,7 @@ class Cookies:
 
     def set_trail(self, value: str) -> RawHeaders:
         """Note a redirect to an app."""
-        return [self._line(self.trail, value, life=_TRAIL_LIFE)]
+        return [self._line(self.trail, value)]
 
     def end_trail(self) -> RawHeaders:
         """Forget the redirects."""

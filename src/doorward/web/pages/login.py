@@ -54,7 +54,8 @@ class LoginPage:
         if visit.torn:
             visit.cookies_out += self._desk.cookies.end_session()
         if visit.subject is None:
-            if target is not None and is_on(trail, target, visit.now):
+            # A cookie of ours that is there did come back: its session was ended meanwhile, and that is no circle.
+            if target is not None and visit.fingerprint is None and is_on(trail, target, visit.now):
                 return self._loop(visit, target)
             return await self._begin(visit, return_to)
         if target is None:
