@@ -235,6 +235,25 @@ def test_paths_have_four_spellings(text: str, kind: PathKind, inside: str, outsi
 
 
 @pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("~/Admin(/.*)?", "/admin"),
+        ("~/Admin(/.*)?", "/ADMIN/x"),
+        ("~/Admin(/.*)?", "/aDMIN.json"),
+        ("~/api/v[0-9]+/Users", "/api/V1/users/"),
+        ("~/a|/B", "/b"),
+        ("~/[^A-Z]+", "/ABC"),
+        (r"~\Q/Admin+", "/admin+"),
+    ],
+)
+def test_a_deny_with_an_expression_is_blind_to_letter_case_and_an_allow_is_not(text: str, path: str) -> None:
+    """B11."""
+    pattern = patterns.parse_path(text)
+    assert pattern.could_match(path)
+    assert not pattern.matches(path)
+
+
+@pytest.mark.parametrize(
     "given",
     [
         "admin", "", "/a?b", "/a#b", "/a%20b", "/a//b", "/a/../b", "/./a", "/a\\b", "/a;b", "/a\nb", "=/a/*", "/a**",

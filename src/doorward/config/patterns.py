@@ -68,7 +68,7 @@ def parse_path(value: object) -> PathPattern:
     if len(text) > _MAX_PATTERN:
         raise refuse(f"a path pattern has at most {_MAX_PATTERN} characters")
     if text.startswith("~"):
-        return PathPattern(PathKind.REGEX, text[1:], _compile(text[1:]))
+        return PathPattern(PathKind.REGEX, text[1:], _compile(text[1:]), _compile("(?i)" + text[1:]))
     exact, path = text.startswith("="), text.removeprefix("=")
     if not path.startswith("/"):
         raise refuse(f"{text!r} does not begin with a slash", hint)

@@ -86,12 +86,14 @@ class HostPattern:
 class PathPattern:
     """A path pattern on canonical paths. GLOB: `*` is one segment, `**` any number. REGEX: anchored, linear time.
 
-    `fullmatch` is given for REGEX only, by whoever compiled the expression with a linear-time engine.
+    `fullmatch`, and `loosely` that is blind to letter case, are given for REGEX only, by whoever compiled the
+    expression with a linear-time engine.
     """
 
     kind: PathKind
     text: str
     fullmatch: Callable[[str], object] | None = field(default=None, compare=False)
+    loosely: Callable[[str], object] | None = field(default=None, compare=False)
     _folded: tuple[str, ...] = field(init=False, repr=False, compare=False)
     head: str = field(init=False, repr=False, compare=False)
     """What every path that could match begins with, in lower case and without slashes; "" where nothing is sure."""
@@ -138,7 +140,9 @@ class PathPattern:
                     return True
                 spellings = {lowered, "/" + "/".join(given), "/" + "/".join(_without_extension(given))}
                 spellings |= {spelling.rstrip("/") + "/" for spelling in spellings}
-                return any(self.fullmatch(spelling) is not None for spelling in spellings)
+                # Both: `[^A-Z]` without letter case matches less, not more.
+                readings = [reading for reading in (self.fullmatch, self.loosely) if reading is not None]
+                return any(reading(spelling) is not None for reading in readings for spelling in spellings)
 
 
 @dataclass(frozen=True, slots=True)
