@@ -63,7 +63,7 @@ def open_keyring(
 
     `key` and `key_file` are ENCRYPTION_KEY and ENCRYPTION_KEY_FILE, None where unset. With `create` false a missing key
     is refused: there is data already that only the lost key opens. ConfigError with the command that mends it for
-    anything weak, malformed, or (key.isascii() and key.decode("ascii").isprintable()) by others.
+    anything weak, malformed, or readable by others.
     """
     if key is not None:
         return FileKeyring([_parse_key(key, "ENCRYPTION_KEY")], random)
