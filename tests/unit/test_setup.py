@@ -37,6 +37,15 @@ async def test_the_first_administrator_is_made_and_signed_in(town):
     assert (await town.enter("root", GOOD)).user == made.user
 
 
+async def test_strangers_who_ask_whether_it_is_set_up_keep_nobody_waiting(town):
+    """P12: the store is asked until the answer can change no more."""
+    assert not await town.setup.is_set_up()
+    assert isinstance(await create(town, await town.setup.issue(now=town.now)), SignedIn)
+    assert await town.setup.is_set_up()
+    town.store.broken = True
+    assert await town.setup.is_set_up()
+
+
 async def test_a_token_is_stored_as_its_hash_only(town):
     token = await town.setup.issue(now=town.now)
     assert token not in str(town.store.state)

@@ -43,6 +43,7 @@ class Setup:
         self._password = password
         self._rules = rules
         self._random = random
+        self._is_set_up = False
 
     async def issue(self, *, now: datetime) -> str | None:
         """Make a setup token (15 minutes, single-use); None when the installation was ever set up."""
@@ -115,5 +116,8 @@ class Setup:
 
     async def is_set_up(self) -> bool:
         """Whether a first administrator was ever made here."""
-        async with self._records.transaction() as transaction:
-            return await transaction.is_set_up()
+        # Strangers may ask, and a transaction waits for every other: once it is so, it stays so.
+        if not self._is_set_up:
+            async with self._records.transaction() as transaction:
+                self._is_set_up = await transaction.is_set_up()
+        return self._is_set_up
