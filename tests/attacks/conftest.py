@@ -1,0 +1,62 @@
+"""One Doorward for the whole suite, and the invariants after every test that touches it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.attacks.invariants import attacked, count_files, count_memory
+from tests.attacks.stage import ALICE, BOB, CONFIG, DORA, ROOT, Stage, serving
+from tests.attacks.wire import DIALECTS
+from tests.integration.processes import free_ports
+
+MEMORY_SLACK = 64 * 1024 * 1024
+"""Bytes that caches with a bound, and the allocator, may keep after everything."""
+FILES_SLACK = 2
+
+
+@pytest.fixture(scope="session")
+def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+    """The stage with its people. At the end, memory and open files are back where they were (invariant 9)."""
+    folder = tmp_path_factory.mktemp("stage")
+    port, metrics = free_ports(2)
+    text = CONFIG.format(addr=f"127.0.0.1:{port}", metrics=metrics)
+    with serving(folder, text, port, first=ROOT) as stage:
+        stage.metrics = metrics
+        for person in (ALICE, BOB, DORA):
+            stage.add(person)
+        stage.command("user", "disable", DORA.name)
+        files, memory = warm_up(stage)
+        yield stage
+        pid = stage.gateway.process.pid
+        stage.hang_up()
+        stage.gateway.process.wait_until(lambda: count_files(pid) <= files + FILES_SLACK)
+        assert count_memory(pid) <= memory + MEMORY_SLACK
+
+
+@pytest.fixture
+def stage(theatre: Stage) -> Iterator[Stage]:
+    """The stage for one attack, and the invariants after it."""
+    with attacked(theatre):
+        yield theatre
+
+
+@pytest.fixture(params=DIALECTS)
+def dialect(request: pytest.FixtureRequest) -> str:
+    """Every endpoint of the check."""
+    return str(request.param)
+
+
+def warm_up(stage: Stage) -> tuple[int, int]:
+    """Use every part once, so that what is made on first use is there; then count files and memory."""
+    for person in (ALICE, BOB, ROOT):
+        cookie = stage.cookie_of(person)
+        for dialect in DIALECTS:
+            stage.ask(dialect, cookie=cookie)
+            stage.ask(dialect)
+    browser = stage.signed_in(ALICE)
+    for target in ("/", "/sessions", "/logout", "/api/sessions/list", "/api/openapi.json", "/readyz", "/nothing"):
+        browser.get(target)
+    browser.sign_out()
+    stage.hang_up()
+    pid = stage.gateway.process.pid
+    return count_files(pid), count_memory(pid)

@@ -1,0 +1,174 @@
+"""What holds after every attack, whatever it was: the ten lines on top of docs/attacks.md, asserted.
+
+A test about faults on purpose (a store that cannot write, data that was changed) says `faults=True`; then, and only
+then, an answer may be 5xx and the log may speak of a failure.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from doorward.rules.audit import Act, AuditEvent, AuditRecord, verify_link
+from doorward.storage.sql.tables import from_micros
+from tests.attacks.stage import HOSTS, Note, Stage, handed_out
+from tests.attacks.wire import Answer
+
+CHECKS = re.compile(rb"[A-Za-z]+ /api/auth(?:z|/forwardauth)")
+OPEN_HOSTS = (b"pub.example.test", b"lan.example.test", b"cors.example.test")
+"""Hosts with something that rules let anybody have; `cors` for preflights only."""
+FORWARDED = ("x-forwarded-user-email", "x-forwarded-user-name", "x-forwarded-user-groups")
+REMOTE = ("remote-user", "remote-email", "remote-name", "remote-groups")
+IDENTITY = FORWARDED + REMOTE
+SECURITY_HEADERS = {
+    "x-content-type-options": b"nosniff",
+    "x-frame-options": b"SAMEORIGIN",
+    "referrer-policy": b"strict-origin-when-cross-origin",
+    "cross-origin-opener-policy": b"same-origin",
+}
+KEPT_SECRETS = (b"$2b$", b"$argon2", b"gcm1:")
+"""How stored secrets begin. None of them is ever in an answer, the log or the audit."""
+
+
+@contextmanager
+def attacked(stage: Stage, *, faults: bool = False) -> Iterator[Stage]:
+    """Run an attack, then assert the invariants."""
+    stage.journal.clear()
+    log = stage.log_size()
+    last = stage.query("SELECT sequence, hash FROM audit ORDER BY sequence DESC LIMIT 1")
+    sessions = _fingerprints(stage)
+    counters = _failures(stage)
+    yield stage
+    for note in stage.journal:
+        check_answer(stage, note, faults=faults)
+    check_log(stage, stage.log_since(log), faults=faults)
+    given = [value for note in stage.journal for value in handed_out(note.answer)]
+    known = {hashlib.sha256(value.partition(b".")[0]).digest() for value in stage.issued}
+    assert _fingerprints(stage) - sessions <= known, "there is a session that nobody was given"  # 6
+    records = check_audit(stage, *(last[0] if last else (0, bytes(32))))
+    begun = [record for record in records if record.event.act in {Act.LOGIN, Act.REAUTHENTICATED, Act.SETUP}]
+    failed = [record for record in records if record.event.act is Act.LOGIN_FAILED]
+    assert len(begun) == len(given), f"{len(given)} sign-ins, {len(begun)} records of one"  # 10
+    if not faults:
+        assert len(failed) == sum(_is_failure(note) for note in stage.journal)  # 10
+    if not given:
+        assert counters <= _failures(stage) | _expired(stage, counters), (
+            "failures were forgotten without a sign-in"
+        )  # 8
+
+
+def check_answer(stage: Stage, note: Note, *, faults: bool) -> None:
+    """Invariants 1 to 5 for one exchange."""
+    answer, sent = note.answer, note.sent
+    shown = f"{answer.status} to {sent[:400]!r}"
+    assert faults or answer.status < 500, shown  # 2
+    check_secrets(stage, answer, shown)  # 5
+    for name in ("location", "x-doorward-login"):  # 4
+        if target := answer.one(name).decode("ascii"):
+            parts = urlsplit(target)
+            assert parts.scheme == "https", f"{target}: {shown}"
+            assert parts.netloc.removesuffix(".example.test") in HOSTS, f"{target}: {shown}"
+    is_check = CHECKS.match(sent) is not None
+    if is_check and 200 <= answer.status < 300:
+        check_allow(note, shown)  # 1, 3
+        return
+    assert not any(answer.all(name) for name in IDENTITY), f"identity on {shown}"
+    if answer.status:
+        for name, value in SECURITY_HEADERS.items():
+            assert answer.all(name) == [value], f"{name} on {shown}"
+        assert b"/static/" in sent or answer.all("cache-control") == [b"no-store"], f"cache-control on {shown}"
+
+
+def check_allow(note: Note, shown: str) -> None:
+    """An allow is an empty 200 that names the owner of the live session in the request, once; or nobody, where open."""
+    answer = note.answer
+    assert answer.status == 200, shown
+    assert answer.body == b"", shown
+    removed = set(answer.one("x-envoy-auth-headers-to-remove").decode("ascii").split(","))
+    values = {}
+    for name in IDENTITY:
+        found = answer.all(name)
+        assert len(found) == 1 or (not found and name in removed), f"{name}: {found} on {shown}"
+        values[name] = found[0].decode("ascii") if found else ""
+    if values["x-forwarded-user-email"]:
+        assert values["x-forwarded-user-email"] in note.owners, f"{values} but the session is of {note.owners}: {shown}"
+        assert values["remote-email"] == values["x-forwarded-user-email"], shown
+    else:
+        assert not any(values.values()), f"{values}: {shown}"
+        assert any(host in note.sent.lower() for host in OPEN_HOSTS), f"anonymous and allowed: {shown}"
+
+
+def check_secrets(stage: Stage, answer: Answer, shown: str) -> None:
+    """No secret in a body, and none in a header but where it is handed out."""
+    told = b"\n".join([answer.body, *(value for name, value in answer.headers if name != b"set-cookie")])
+    for secret in (*stage.secrets(), *KEPT_SECRETS):
+        assert secret not in told, f"{secret!r} in {shown}"
+
+
+def check_log(stage: Stage, text: str, *, faults: bool) -> None:
+    """One JSON object a line (no input forges one), nothing that failed inside, no secret, nothing endless."""
+    raw = text.encode("utf-8")
+    for secret in (*stage.secrets(), *stage.one_time_secrets(), *KEPT_SECRETS):
+        assert secret not in raw, f"{secret!r} in the log"
+    for line in text.splitlines():
+        event = json.loads(line)
+        assert len(line) < 8192, line[:200]
+        assert {"at", "level", "event"} <= event.keys(), line
+        assert faults or event["level"] not in {"error", "critical"}, line
+
+
+def check_audit(stage: Stage, sequence: int, previous: bytes) -> list[AuditRecord]:
+    """The records since then: numbered without gaps, each linked to the one before, without secrets."""
+    rows = stage.query(
+        "SELECT sequence, act, actor, subject, at, public, private, salt, private_digest, previous, hash "
+        "FROM audit WHERE sequence > ? ORDER BY sequence",
+        sequence,
+    )
+    records = []
+    for row in rows:
+        sequence += 1
+        public, private = json.loads(row[5]), json.loads(row[6])
+        event = AuditEvent(Act(row[1]), row[2], row[3], from_micros(row[4]), public, private)
+        record = AuditRecord(row[0], event, row[7], row[8], row[9], row[10])
+        assert row[0] == sequence
+        assert verify_link(record, previous), f"the chain breaks at {sequence}"
+        told = f"{row[2]} {row[3]} {row[5]} {row[6]}".encode()
+        for secret in (*stage.secrets(), *stage.one_time_secrets(), *KEPT_SECRETS):
+            assert secret not in told, f"{secret!r} in the audit"
+        records.append(record)
+        previous = record.hash
+    return records
+
+
+def count_files(pid: int) -> int:
+    """How many files and sockets a process holds open."""
+    return sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir())
+
+
+def count_memory(pid: int) -> int:
+    """Resident memory of a process, in bytes."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def _is_failure(note: Note) -> bool:
+    return note.sent.startswith(b"POST /login") and note.answer.status == 403 and b'type="password"' in note.answer.body
+
+
+def _fingerprints(stage: Stage) -> set[bytes]:
+    return {row[0] for row in stage.query("SELECT fingerprint FROM sessions")}
+
+
+def _failures(stage: Stage) -> set[tuple[int, int]]:
+    rows = stage.query("SELECT id, expires_at FROM counters WHERE key LIKE 'login_failures:%' OR key LIKE 'login:%'")
+    return set(rows)
+
+
+def _expired(stage: Stage, counters: set[tuple[int, int]]) -> set[tuple[int, int]]:
+    # What the hourly broom may take: instants whose time is over by the clock of the machine.
+    now = stage.query("SELECT CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER)")[0][0]
+    return {pair for pair in counters if pair[1] <= now}
