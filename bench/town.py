@@ -23,8 +23,11 @@ SIGNERS = 50
 """Accounts that can sign in with PASSWORD."""
 LIVE = 10_000
 """Sessions the load uses; more in the store are only there."""
-_ORDINARY, _GUARDED = 12, 19
-"""Of twenty hosts the first twelve have one rule, seven another for some paths, and one asks for the network."""
+_PLAIN, _GUARDED, _NEAR = 5, 2, 1
+"""Hosts that are visited: with one rule, with another for some of their paths, with a rule about networks. Together
+they have ten rules, so that any number of rules from there on is about hosts that nobody visits."""
+_SHARES = (12 / _PLAIN, 7 / _GUARDED, 1 / _NEAR)
+"""Of twenty requests twelve go to hosts of the first kind, seven to the second, one to the third."""
 AGENTS = (
     "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
     "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36",
@@ -56,7 +59,7 @@ def build(folder: Path, port: int, *, sessions: int = LIVE, rules: int = 500) ->
         "proxy": {"trusted": ["127.0.0.0/8"]},
         "cookie": {"domain": "example.com"},
         "limits": {"login": ["1000/1m"]},
-        "authz": {"rules": [rule for number in range(rules) for rule in _rules_of(number, rules)][:rules]},
+        "authz": {"rules": [rule for number in range(rules) for rule in _rules_of(number)][:rules]},
     }
     # JSON is YAML, and quicker to write.
     (folder / "doorward.yaml").write_text(json.dumps(config, indent=1), "utf-8")
@@ -77,19 +80,17 @@ def move(town: Town, folder: Path, port: int) -> Town:
 
 
 def host_of(number: int) -> str:
-    """A host of the town; the first twenty are the busy ones."""
+    """A host of the town; the first eight are visited."""
     return f"app{number}.example.com"
 
 
-def _rules_of(number: int, rules: int) -> list[dict[str, object]]:
+def _rules_of(number: int) -> list[dict[str, object]]:
     host: dict[str, object] = {"hosts": [host_of(number)]}
     allow = {**host, "groups": ["family"]}
-    if rules < 20 and number:  # so few rules that all visitors go to the first hosts
-        return [allow]
-    if _ORDINARY <= number < _GUARDED:
+    if _PLAIN <= number < _PLAIN + _GUARDED:
         return [allow, {**host, "effect": "deny", "paths": ["/admin", "/metrics"]}]
-    if number == _GUARDED:
-        return [{**allow, "networks": ["203.0.0.0/8"]}]
+    if number == _PLAIN + _GUARDED:
+        return [{**allow, "networks": ["203.0.0.0/16"]}]
     return [allow]
 
 
@@ -120,12 +121,10 @@ async def _settle(folder: Path, sessions: int) -> list[str]:
             f"INSERT INTO sessions VALUES (?, ?, ?, {values})",  # noqa: S608 -- numbers of our own
             [(fingerprint, f"live-{n}", _id(n % USERS)) for n, (_, fingerprint) in enumerate(made)],
         )
-        database.execute(
-            "WITH RECURSIVE n(n) AS (SELECT 1 WHERE ? > 0 UNION ALL SELECT n + 1 FROM n WHERE n < ?)"
-            " INSERT INTO sessions SELECT fingerprint, 'rest-' || n, 'user-' || (n % ?), "
-            f"{values} FROM (SELECT n, randomblob(32) AS fingerprint FROM n ORDER BY fingerprint)",
-            (sessions - len(made), sessions - len(made), USERS),
-        )
+        numbers = "WITH RECURSIVE n(n) AS (SELECT 1 WHERE ?1 > 0 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)"
+        prints = "(SELECT n, randomblob(32) AS fingerprint FROM n ORDER BY fingerprint)"
+        rest = f"{numbers} INSERT INTO sessions SELECT fingerprint, 'rest-' || n, 'user-' || (n % {USERS}), {values}"
+        database.execute(f"{rest} FROM {prints}", (sessions - len(made),))
         database.execute("UPDATE totals SET value = ? WHERE name = 'sessions'", (sessions,))
         database.execute("COMMIT")
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -139,8 +138,10 @@ def _id(number: int) -> str:
 
 def _make_requests(cookies: list[str]) -> list[bytes]:
     chance = random.Random(7)
-    hosts = [host_of(number) for number in range(20)]
-    made = [make_request(cookie, chance.choice(hosts), number, chance) for number, cookie in [*enumerate(cookies)] * 2]
+    kinds = [_SHARES[0]] * _PLAIN + [_SHARES[1]] * _GUARDED + [_SHARES[2]] * _NEAR
+    visits = chance.choices([host_of(number) for number in range(len(kinds))], kinds, k=2 * len(cookies))
+    visitors = [*enumerate(cookies)] * 2
+    made = [make_request(cookie, host, number, chance) for (number, cookie), host in zip(visitors, visits, strict=True)]
     chance.shuffle(made)
     return made
 
