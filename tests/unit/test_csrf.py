@@ -162,6 +162,35 @@ async def test_a_refused_form_says_what_to_do() -> None:
     assert '"code": "CSRF_FAILED"' in told.text
 
 
+@pytest.mark.parametrize(
+    ("path", "fields", "anew"),
+    [
+        ("/login", {"rd": "https://grafana.example.test/d?x=1"},
+         "/login?rd=https%3A%2F%2Fgrafana.example.test%2Fd%3Fx%3D1"),
+        ("/login", {"rd": "https://evil.test/"}, "/login"),
+        ("/setup", {"token": "a&b"}, "/setup?token=a%26b"),
+        ("/logout", {}, "/logout"),
+        ("/sessions/end", {"which": "others"}, "/sessions"),
+        ("/sessions/end", {"which": "x", "from": "admin"}, "/admin/sessions"),
+    ],
+)  # fmt: skip
+async def test_the_page_of_a_refused_form_can_be_loaded_again(path: str, fields: dict[str, str], anew: str) -> None:
+    """With what it was about, and never an address that only takes forms."""
+    door = Door()
+    await door.add_user("alice")
+    browser = Browser(door)
+    if path in {"/logout", "/sessions/end"}:
+        await browser.sign_in("alice")
+    answer = await browser.post(path, fields)
+    assert answer.status == 403
+    assert f'href="{anew}">Load it again' in answer.text
+
+
+async def test_a_list_that_was_open_when_the_sign_in_ended_asks_to_sign_in_and_leads_back() -> None:
+    answer = await Browser(Door()).post("/sessions/end", {"which": "others"})
+    assert answer.location == "https://auth.example.test/login?rd=https%3A%2F%2Fauth.example.test%2Fsessions"
+
+
 @pytest.mark.parametrize("junk", ["[x]=1; {}", "{}; a b=2", 'x="; {}', "=; {}", "{}; ;;", "$Version=1; {}"])
 async def test_a_bad_cookie_beside_ours_switches_nothing_off(junk: str) -> None:
     """J09."""

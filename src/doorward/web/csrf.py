@@ -25,11 +25,15 @@ _SHAPE = re.compile(r"([A-Za-z0-9_-]{22})\.([A-Za-z0-9_-]{43})")
 
 
 class CsrfError(ForbiddenError):
-    """CSRF_FAILED: the page is out of date, or the request was made elsewhere. `elsewhere` tells which."""
+    """CSRF_FAILED: the page is out of date, or the request was made elsewhere. `elsewhere` tells which.
+
+    `page` is where the form can be had anew, "" where nobody said.
+    """
 
     def __init__(self, message: str, *, elsewhere: bool) -> None:
         super().__init__(message)
         self.elsewhere = elsewhere
+        self.page = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,7 +173,6 @@ class Server:
             navigates=not scope["path"].startswith("/api/") and wants_page(lambda name: _first(headers, name)),
             correlation_id=correlation_id,
             now=self.clock.now(),
-            back=scope["path"] if scope["path"] in self.routes else "",
         )
         if isinstance(error, Refusal) and status == 413:  # noqa: PLR2004 -- the rest of the body is not read
             response.raw_headers.append((b"connection", b"close"))

@@ -13,7 +13,7 @@ from doorward.interfaces import Log, Random
 from doorward.rules.identity import User
 from doorward.rules.redirect import parse_return_url
 from doorward.rules.session import Subject
-from doorward.web.csrf import FIELD, CsrfGuard
+from doorward.web.csrf import FIELD, CsrfError, CsrfGuard
 from doorward.web.errors import Words
 from doorward.web.form import Form
 from doorward.web.headers import HeaderPolicy, origins_of_domain
@@ -173,9 +173,13 @@ class Desk:
         response.raw_headers.append((b"location", target.encode("ascii")))
         return self._with_cookies(visit, response)
 
-    def check_form(self, visit: Visit, form: Form) -> None:
-        """Raise CsrfError unless this form is ours, shown to this browser and sign-in."""
-        self.csrf.check(visit.headers, visit.binding, form.get(FIELD, ""))
+    def check_form(self, visit: Visit, form: Form, *, page: str) -> None:
+        """Raise CsrfError unless this form is ours, shown to this browser and sign-in. `page`: where to get it anew."""
+        try:
+            self.csrf.check(visit.headers, visit.binding, form.get(FIELD, ""))
+        except CsrfError as error:
+            error.page = page
+            raise
 
     def know_browser(self, visit: Visit) -> None:
         """Give the browser its pre-session cookie if it has none, so that tickets and tokens can be bound to it."""
@@ -204,11 +208,11 @@ class Desk:
                 targets += origins_of_domain(parts.scheme, self.cookies.domain, str(parts.port or ""))
         return tuple(target for target in dict.fromkeys(targets) if target != self.site.origin)
 
-    def to_login(self, visit: Visit) -> Response:
-        """Send somebody who is not signed in to the sign-in page, and back here afterwards."""
+    def to_login(self, visit: Visit, page: str = "") -> Response:
+        """Send somebody who is not signed in to the sign-in page, and afterwards back here or to another page."""
         if visit.torn:
             visit.cookies_out += self.cookies.end_session()
-        return self.redirect(visit, login_path(self.site.public_url + visit.path))
+        return self.redirect(visit, login_path(self.site.public_url + (page or visit.path)))
 
     def _with_cookies(self, visit: Visit, response: Response) -> Response:
         response.raw_headers.extend(visit.cookies_out)

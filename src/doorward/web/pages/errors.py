@@ -28,17 +28,16 @@ class ErrorPages:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    def respond(
-        self, error: Exception, *, navigates: bool, correlation_id: str, now: datetime, back: str = ""
-    ) -> Response:
-        """The answer for an exception. `back`: the path of the page the form was on."""
+    def respond(self, error: Exception, *, navigates: bool, correlation_id: str, now: datetime) -> Response:
+        """The answer for an exception."""
         status = status_of(error)
         words, code = words_for(status), ""
+        links: list[Link] = []
         if isinstance(error, CsrfError):
             words, code = (CSRF_ELSEWHERE if error.elsewhere else CSRF_STALE), "CSRF_FAILED"
+            links = [Link("Load it again", error.page)] if error.page else []
         wait = error.retry_after if isinstance(error, Refusal) else 0
         if navigates:
-            links = [Link("Load it again", back)] if code and back else []
             response = self._page(status, words, wait, links, correlation_id, now)
         else:
             body = problem(status, correlation_id, words=words, code=code, retry_after=wait)

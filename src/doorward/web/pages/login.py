@@ -71,7 +71,7 @@ class LoginPage:
         if "rd" in visit.query:
             raise InputError("the return address is given twice")
         try:
-            self._desk.check_form(visit, form)
+            self._desk.check_form(visit, form, page=login_path(self._desk.vet(form.get("rd"))))
         except CsrfError as error:
             if error.elsewhere or visit.subject is None:
                 raise

@@ -28,7 +28,7 @@ class LogoutPage:
     async def post(self, visit: Visit, form: Form) -> Response:
         """End the sign-in."""
         if visit.subject is not None and visit.fingerprint is not None:
-            self._desk.check_form(visit, form)
+            self._desk.check_form(visit, form, page="/logout")
             await self._sign_out.sign_out(visit.fingerprint, visit.visitor, now=visit.now)
         return self._end(visit, form.get("rd"))
 

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from starlette.responses import Response
 
-from doorward.errors import ForbiddenError, InputError, NotFoundError
+from doorward.errors import InputError, NotFoundError
 from doorward.flows.account import Account
 from doorward.flows.admin import Actor, Administration, actor_of
 from doorward.rules.session import Session, SessionHandle
@@ -79,12 +79,14 @@ class SessionsPage:
 
     async def post_end(self, visit: Visit, form: Form) -> Response:
         """End one, or all of mine but this."""
+        as_admin = form.get("from") == "admin"
+        page = "/admin/sessions" if as_admin else "/sessions"
         if visit.subject is None:
-            raise ForbiddenError("nobody is signed in")
-        self._desk.check_form(visit, form)
+            # The list was open when this sign-in ended; nothing is done, and afterwards they can look again.
+            return self._desk.to_login(visit, page)
+        self._desk.check_form(visit, form, page=page)
         subject = subject_of(visit)
         which = form.get("which", "")
-        as_admin = form.get("from") == "admin"
         if which == "others":
             await self._account.end_other_sessions(subject, visit.visitor, now=visit.now)
             return self._desk.redirect(visit, "/sessions?done=others")
@@ -101,7 +103,6 @@ class SessionsPage:
                 ended = await self._account.end_session(subject, handle, visit.visitor, now=visit.now)
         except NotFoundError:
             ended = False
-        page = "/admin/sessions" if as_admin else "/sessions"
         return self._desk.redirect(visit, f"{page}?done={'ended' if ended else 'gone'}")
 
     def _actor(self, visit: Visit) -> Actor:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from typing import assert_never
+from urllib.parse import quote
 
 from starlette.responses import Response
 
@@ -40,8 +41,8 @@ class SetupPage:
 
     async def post(self, visit: Visit, form: Form) -> Response:
         """Make the administrator and sign this browser in."""
-        self._desk.check_form(visit, form)
         token = form.get("token", "")
+        self._desk.check_form(visit, form, page=f"/setup?token={quote(token, safe='')}")
         if form.get("password", "") != form.get("password_again", ""):
             return self._show(visit, token, form, {"password_again": "The two passwords are not the same."})
         try:
