@@ -9,7 +9,7 @@ from collections.abc import Hashable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from doorward.rules.audit import AuditEvent, AuditRecord
 from doorward.rules.envelope import Place
@@ -133,6 +133,15 @@ class Records(Protocol):
         ...
 
 
+class Use(NamedTuple):
+    """One use of a session, to be recorded."""
+
+    fingerprint: Fingerprint
+    seen_at: datetime
+    user_agent: str
+    address: str
+
+
 class Sessions(Protocol):
     """Sign-ins (perishable). One contract suite holds every implementation."""
 
@@ -150,6 +159,10 @@ class Sessions(Protocol):
 
     async def touch(self, fingerprint: Fingerprint, *, seen_at: datetime, user_agent: str, address: str) -> bool:
         """Record that the session was used. Never brings back an ended one, never moves `last_seen_at` backwards."""
+        ...
+
+    async def touch_all(self, uses: Sequence[Use]) -> None:
+        """`touch` for many at once, at the cost of one: either all are recorded or none."""
         ...
 
     async def end(self, handle: SessionHandle) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from doorward.errors import ConflictError
-from doorward.interfaces import StoredPassword
+from doorward.interfaces import StoredPassword, Use
 from doorward.rules.session import Fingerprint, Method, SessionHandle, Subject
 from tests.contract.samples import a_session, a_user, add
 from tests.fakes.system import START
@@ -286,3 +286,28 @@ async def test_the_stamp_changes_with_everything_and_the_revision_with_losses_on
         await transaction.remove_user(BOB.id)
     assert changed()
     assert view.revision() > revision
+
+
+async def test_many_uses_at_once_are_as_many_single_ones(store):
+    """J16: forwards only, and nothing ended comes back."""
+    used, early, ended, unlimited = (
+        a_session(ALICE),
+        a_session(ALICE),
+        a_session(BOB),
+        a_session(BOB, idle_timeout=None, remembered=True),
+    )
+    for session in (used, early, ended, unlimited):
+        await store.sessions.put(session)
+    assert await touch(store, early, START + 2 * MINUTE, "newer")
+    await store.sessions.end(ended.handle)
+    seen_at = START + MINUTE
+    await store.sessions.touch_all(
+        [Use(session.fingerprint, seen_at, "many", "192.0.2.9") for session in (used, early, ended, unlimited)]
+    )
+    for session in (used, unlimited):
+        assert await store.sessions.find(session.fingerprint) == replace(
+            session, last_seen_at=seen_at, user_agent="many", address="192.0.2.9"
+        )
+    assert (await store.sessions.find(early.fingerprint)).user_agent == "newer"
+    assert await store.sessions.find(ended.fingerprint) is None
+    await store.sessions.touch_all([])

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from doorward.errors import ConflictError, UnavailableError
-from doorward.interfaces import Random, StoredPassword, Transaction
+from doorward.interfaces import Random, StoredPassword, Transaction, Use
 from doorward.rules.audit import GENESIS, AuditEvent, AuditRecord, chain
 from doorward.rules.identity import User, UserId
 from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
@@ -220,14 +220,12 @@ class FakeSessions:
 
     async def touch(self, fingerprint: Fingerprint, *, seen_at: datetime, user_agent: str, address: str) -> bool:
         async with self._store.write() as state:
-            session = state.sessions.get(fingerprint)
-            if session is None or _is_over(session, seen_at):
-                return False
-            if session.last_seen_at < seen_at:
-                state.sessions[fingerprint] = replace(
-                    session, last_seen_at=seen_at, user_agent=user_agent, address=address
-                )
-            return True
+            return touch(state, Use(fingerprint, seen_at, user_agent, address))
+
+    async def touch_all(self, uses: Sequence[Use]) -> None:
+        async with self._store.write() as state:
+            for use in uses:
+                touch(state, use)
 
     async def end(self, handle: SessionHandle) -> bool:
         async with self._store.write() as state:
@@ -356,6 +354,17 @@ class FakeLiveView:
         session = self._store.state.sessions.get(fingerprint)
         user = None if session is None else self._store.state.users.get(session.user_id)
         return None if session is None or user is None else Subject(user, session)
+
+
+def touch(state: State, use: Use) -> bool:
+    session = state.sessions.get(use.fingerprint)
+    if session is None or _is_over(session, use.seen_at):
+        return False
+    if session.last_seen_at < use.seen_at:
+        state.sessions[use.fingerprint] = replace(
+            session, last_seen_at=use.seen_at, user_agent=use.user_agent, address=use.address
+        )
+    return True
 
 
 def end(state: State, ended: Sequence[Session]) -> int:

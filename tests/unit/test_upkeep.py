@@ -66,16 +66,16 @@ async def test_a_newer_use_is_not_overwritten_by_one_that_failed(town):
     touches = touches_of(town)
     entered = await town.enter()
     later = town.clock.advance(timedelta(minutes=1))
-    touch = town.store.sessions.touch
+    touch_all = town.store.sessions.touch_all
 
     async def fail_while_used_again(*_args, **_more):
         touches.note(fingerprint_of(entered), later + timedelta(minutes=1), "Newer", "")
         raise OSError("disk full")
 
     touches.note(fingerprint_of(entered), later, "Older", "")
-    town.store.sessions.touch = fail_while_used_again
+    town.store.sessions.touch_all = fail_while_used_again
     assert await touches.flush() == 0
-    town.store.sessions.touch = touch
+    town.store.sessions.touch_all = touch_all
     assert await touches.flush() == 1
     assert town.store.state.sessions[fingerprint_of(entered)].user_agent == "Newer"
 

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import islice
 from typing import Final
 
 from doorward.flows.visitor import MAX_USER_AGENT
-from doorward.interfaces import Clock, Counters, Log, Pause, Sessions, Tickets
+from doorward.interfaces import Clock, Counters, Log, Pause, Sessions, Tickets, Use
 from doorward.rules.names import clean_text
 from doorward.rules.session import Fingerprint
 
@@ -14,6 +15,8 @@ FLUSH_EVERY: Final = 5.0
 PURGE_EVERY: Final = 12
 """Flushes between two purges."""
 MAX_NOTES: Final = 100_000
+BATCH: Final = 100
+"""Uses written at once: enough to share the cost of a durable write, few enough not to hold up a check."""
 
 
 class Touches:
@@ -26,27 +29,28 @@ class Touches:
     def __init__(self, *, sessions: Sessions, log: Log) -> None:
         self._sessions = sessions
         self._log = log
-        self._notes: dict[Fingerprint, tuple[datetime, str, str]] = {}
+        self._notes: dict[Fingerprint, Use] = {}
 
     def note(self, fingerprint: Fingerprint, seen_at: datetime, user_agent: str, address: str) -> None:
         """Remember a use. Never waits and never fails; where nothing gets written for long, newcomers are not noted."""
         if len(self._notes) < MAX_NOTES or fingerprint in self._notes:
-            self._notes[fingerprint] = (seen_at, clean_text(user_agent, MAX_USER_AGENT), address)
+            self._notes[fingerprint] = Use(fingerprint, seen_at, clean_text(user_agent, MAX_USER_AGENT), address)
 
     async def flush(self) -> int:
         """Write what was noted; how many were written. What fails is logged once, kept, and tried again."""
         notes, self._notes = self._notes, {}
         written = 0
         while notes:
-            fingerprint, (seen_at, user_agent, address) = next(iter(notes.items()))
+            batch = list(islice(notes.values(), BATCH))
             try:
-                await self._sessions.touch(fingerprint, seen_at=seen_at, user_agent=user_agent, address=address)
+                await self._sessions.touch_all(batch)
             except Exception as error:  # noqa: BLE001 -- a use not written down must never disturb a request
                 self._notes = {**notes, **self._notes}
                 self._log.warning("touches_not_written", waiting=len(notes), error=repr(error))
                 return written
-            del notes[fingerprint]
-            written += 1
+            for use in batch:
+                del notes[use.fingerprint]
+            written += len(batch)
         return written
 
 

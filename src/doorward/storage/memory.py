@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from doorward.errors import ConflictError
+from doorward.interfaces import Use
 from doorward.rules.identity import User, UserId
 from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
 
@@ -111,6 +112,11 @@ class MemorySessions:
             )
             self._changes += 1
         return True
+
+    async def touch_all(self, uses: Sequence[Use]) -> None:
+        """Record many uses."""
+        for use in uses:
+            await self.touch(use.fingerprint, seen_at=use.seen_at, user_agent=use.user_agent, address=use.address)
 
     async def end(self, handle: SessionHandle) -> bool:
         """End one session; it answers no check after this returns."""

@@ -1,9 +1,12 @@
 """Sessions on SQL."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, case, insert, select, update
+from sqlalchemy import BigInteger, BindParameter, ColumnElement, bindparam, case, insert, select, update
 
+from doorward.interfaces import Use
 from doorward.rules.identity import UserId
 from doorward.rules.session import Fingerprint, Session, SessionHandle
 from doorward.storage.sql.database import Database, change_total, raise_revision, read_total
@@ -12,6 +15,35 @@ from doorward.storage.sql.rows import decode_session, encode_session
 from doorward.storage.sql.tables import sessions, to_micros
 
 _NAME = "sessions"
+
+
+_SEEN: BindParameter[datetime] = bindparam("used_seen_at", type_=sessions.c.last_seen_at.type)
+_LIVES = (sessions.c.fingerprint == bindparam("used_fingerprint")) & (sessions.c.ends_at > _SEEN)
+_IDLE_END = bindparam("used_micros", type_=BigInteger()) + sessions.c.idle_micros
+_TOUCH = (
+    update(sessions)
+    .where(_LIVES, sessions.c.last_seen_at < _SEEN)
+    .values(
+        last_seen_at=_SEEN,
+        user_agent=bindparam("used_agent"),
+        address=bindparam("used_address"),
+        ends_at=case(
+            (sessions.c.idle_micros.is_(None), sessions.c.expires_at),
+            (sessions.c.expires_at < _IDLE_END, sessions.c.expires_at),
+            else_=_IDLE_END,
+        ),
+    )
+)
+
+
+def _values_of(use: Use) -> dict[str, Any]:
+    return {
+        "used_fingerprint": use.fingerprint,
+        "used_seen_at": use.seen_at,
+        "used_micros": to_micros(use.seen_at),
+        "used_agent": use.user_agent,
+        "used_address": use.address,
+    }
 
 
 class SqlSessions:
@@ -40,26 +72,19 @@ class SqlSessions:
         SECURITY: an UPDATE that asks for life at `seen_at`, never an INSERT, so that nothing ended comes back (J16);
         tests/contract/test_sessions.py fails otherwise.
         """
-        lives = (sessions.c.fingerprint == fingerprint) & (sessions.c.ends_at > seen_at)
-        idle_end = to_micros(seen_at) + sessions.c.idle_micros
+        use = Use(fingerprint, seen_at, user_agent, address)
         async with self._database.write() as connection:
-            changed = await connection.execute(
-                update(sessions)
-                .where(lives, sessions.c.last_seen_at < seen_at)
-                .values(
-                    last_seen_at=seen_at,
-                    user_agent=user_agent,
-                    address=address,
-                    ends_at=case(
-                        (sessions.c.idle_micros.is_(None), sessions.c.expires_at),
-                        (sessions.c.expires_at < idle_end, sessions.c.expires_at),
-                        else_=idle_end,
-                    ),
-                )
-            )
+            changed = await connection.execute(_TOUCH, _values_of(use))
             if changed.rowcount:
                 return True
-            return (await connection.execute(select(sessions.c.handle).where(lives))).one_or_none() is not None
+            lives = select(sessions.c.handle).where(_LIVES)
+            return (await connection.execute(lives, _values_of(use))).one_or_none() is not None
+
+    async def touch_all(self, uses: Sequence[Use]) -> None:
+        """Record many uses in one transaction."""
+        if uses:
+            async with self._database.write() as connection:
+                await connection.execute(_TOUCH, [_values_of(use) for use in uses])
 
     async def end(self, handle: SessionHandle) -> bool:
         """End one session; it answers no check after this returns."""
