@@ -165,6 +165,18 @@ def test_a_head_without_end_is_refused(lane: type[HttpToolsProtocol]) -> None:
     run(act, lane)
 
 
+def test_what_is_no_http_writes_no_line(lane: type[HttpToolsProtocol], caplog: pytest.LogCaptureFixture) -> None:
+    """P15: whoever can connect could fill the log."""
+
+    async def act(connection: Connection) -> None:
+        await connection.send(b"hello\r\n\r\n")
+        assert not connection.is_open
+        assert connection.transport.written.startswith(b"HTTP/1.1 400")
+
+    run(act, lane)
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize(
     "begin",
     [

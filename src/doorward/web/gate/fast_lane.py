@@ -225,8 +225,9 @@ class FastLane(HttpToolsProtocol):
         return cycle is not None and not cycle.response_complete  # pyright: ignore[reportUnnecessaryComparison]
 
     def _head_is_too_large(self, data: bytes) -> bool:
-        # Several small requests may have come in one read: what counts is the part without an end of head.
-        return b"\r\n\r\n" not in data or len(data) > MAX_HEADER_BYTES
+        # What follows the end of the head in the same read is a body, or further requests.
+        end = data.find(b"\r\n\r\n")
+        return end < 0 or self._unparsed - len(data) + end > MAX_HEADER_BYTES
 
     def _refuse(self, status: int) -> None:
         if self._refused:
@@ -256,6 +257,7 @@ class FastLane(HttpToolsProtocol):
 def bind(gate: Gate) -> type[FastLane]:
     """The protocol class for `uvicorn.Config(http=…)`, tied to this gate."""
     # Requests are told to the log by the gate and the pages themselves, with queries redacted; uvicorn's own lines are
-    # not wanted, and "Invalid HTTP request" is a stranger's doing, not a fault.
+    # not wanted, and "Invalid HTTP request" is a stranger's doing, not a fault: any number of lines, at will (P15).
     logging.getLogger("uvicorn.access").disabled = True
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
     return type("BoundFastLane", (FastLane,), {"gate": gate, "glance": Glance(gate)})
