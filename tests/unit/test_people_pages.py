@@ -174,6 +174,16 @@ async def test_my_sessions_name_device_address_and_which_is_this(door: Door) -> 
         assert session.fingerprint.hex() not in page
 
 
+async def test_this_browser_is_seen_now_however_long_ago_it_was_seen_before(door: Door) -> None:
+    here = await enter(door, "alice")
+    await enter(door, "alice")
+    began = door.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    door.clock.advance(timedelta(hours=1))
+    now = door.clock.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+    page = (await here.get("/sessions")).text
+    assert re.findall(r'datetime="([^"]+)"', page) == [now, began, began, began]
+
+
 async def test_an_ended_session_is_locked_out_at_its_next_request(door: Door) -> None:
     here, other = await enter(door, "alice"), await enter(door, "alice")
     (handle,) = [

@@ -52,7 +52,7 @@ class SessionsPage:
             return self._desk.to_login(visit)
         subject = visit.subject
         sessions = await self._account.list_sessions(subject, now=visit.now)
-        rows = [_row(session, "", subject.session.handle) for session in sessions]
+        rows = [_row(session, "", subject.session.handle, visit.now) for session in sessions]
         # This browser first: it is what the others are compared with.
         rows.sort(key=lambda row: not row.here)
         return self._page(visit, rows, here="sessions", everybody=False)
@@ -66,7 +66,9 @@ class SessionsPage:
             self._actor(visit), now=visit.now, limit=PAGE_SIZE + 1, offset=offset
         )
         here = visit.subject.session.handle
-        rows = [_row(session, f"{user.display_name} ({user.name})", here) for session, user in found[:PAGE_SIZE]]
+        rows = [
+            _row(session, f"{user.display_name} ({user.name})", here, visit.now) for session, user in found[:PAGE_SIZE]
+        ]
         path = "/admin/sessions?offset="
         return self._page(
             visit,
@@ -124,17 +126,19 @@ class SessionsPage:
         )
 
 
-def _row(session: Session, who: str, current: SessionHandle) -> Row:
+def _row(session: Session, who: str, current: SessionHandle, now: datetime) -> Row:
+    here = session.handle == current
     return Row(
         handle=session.handle,
         device=name_device(session.user_agent),
         address=session.address,
         who=who,
         created_at=session.created_at,
-        last_seen_at=session.last_seen_at,
+        # Uses are written down after the answer; this one is going on.
+        last_seen_at=now if here else session.last_seen_at,
         expires_at=session.expires_at,
         remembered=session.remembered,
-        here=session.handle == current,
+        here=here,
     )
 
 
