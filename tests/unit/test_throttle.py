@@ -5,7 +5,9 @@ from ipaddress import ip_address
 
 import pytest
 
+from doorward.flows.throttle import LoginLimits, Target, Throttle
 from doorward.rules.throttle import LockPolicy, Spent, Window, address_key, lock_left, spend
+from tests.fakes.records import FakeStore
 from tests.fakes.system import START
 
 SECOND = timedelta(seconds=1)
@@ -103,3 +105,18 @@ def test_very_many_failures_are_no_overflow():
 
 def test_a_threshold_of_one_locks_at_once():
     assert lock_left(at(0), LockPolicy(threshold=1), START) == 30 * SECOND
+
+
+@pytest.mark.parametrize("first", [timedelta(seconds=30), timedelta(hours=12), timedelta(days=2)])
+async def test_a_lock_lasts_as_long_as_was_set(first):
+    """A-05: what it rests on is remembered as long as it stands."""
+    policy = LockPolicy(first=first, most=max(first, POLICY.most))
+    throttle = Throttle(
+        counters=FakeStore().counters, limits=LoginLimits(lock=policy), name_key=b"n" * 32, device_key=b"d" * 32
+    )
+    target = Target("id:alice", "address:192.0.2.1", known=False)
+    for _ in range(policy.threshold):
+        locked = await throttle.record_failure(target, now=START)
+    assert locked == first
+    assert await throttle.find_lock(target, now=START + first - SECOND) == SECOND
+    assert await throttle.find_lock(target, now=START + first) == timedelta(0)

@@ -22,8 +22,9 @@ from doorward.rules.device import is_known_device, name_device
 from doorward.rules.identity import User
 from doorward.rules.throttle import LockPolicy, Spent, Window, address_key, lock_left
 
-KEEP_FAILURES: Final = timedelta(hours=2)
-"""Long enough for the doubling to reach its longest lock, short enough for an innocent typist to be forgiven."""
+_KEEP_LOCKS: Final = 6
+"""Failures are remembered for so many of the longest locks with their calm (two hours, unless set otherwise): long
+enough for the doubling to reach it, short enough for an innocent typist to be forgiven."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,7 @@ class Throttle:
         self._limits = limits
         self._name_key = name_key
         self._device_key = device_key
+        self._keep = _KEEP_LOCKS * (limits.lock.within + max(limits.lock.first, limits.lock.most))
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def spend_begin(self, visitor: Visitor, *, now: datetime) -> Spent:
@@ -97,7 +99,7 @@ class Throttle:
 
     async def find_lock(self, target: Target, *, now: datetime) -> timedelta:
         """How much longer the account is locked from this place; zero when it is not."""
-        failures = await self._counters.recall(target.lock_key, since=now - KEEP_FAILURES)
+        failures = await self._counters.recall(target.lock_key, since=now - self._keep)
         return lock_left(failures, self._limits.lock, now)
 
     async def find_delay(self, target: Target, *, now: datetime) -> timedelta:
@@ -109,7 +111,7 @@ class Throttle:
 
     async def record_failure(self, target: Target, *, now: datetime) -> timedelta:
         """Count a failure; how long the account is locked from this place now."""
-        await self._counters.record(target.lock_key, now, keep=KEEP_FAILURES)
+        await self._counters.record(target.lock_key, now, keep=self._keep)
         return await self.find_lock(target, now=now)
 
     async def clear(self, target: Target) -> None:
