@@ -241,6 +241,12 @@ class Stage:
         self._devices[person.name] = browser.jar[DEVICE_COOKIE]
         return browser
 
+    def visitor(self, person: Person) -> "Browser":
+        """A browser of this person that several tests share, signed in; no test may sign it out."""
+        if person.name not in self.shelf:
+            self.shelf[person.name] = self.signed_in(person)
+        return self.shelf[person.name]
+
     # What can be seen from behind
 
     def secrets(self) -> list[bytes]:

@@ -358,8 +358,7 @@ def test_an_endpoint_reads_its_own_family_and_no_other(stage: Stage, dialect: st
 )
 def test_our_own_pages_are_found_by_the_request_line_alone(stage: Stage, header: tuple[bytes, bytes]) -> None:
     """A20."""
-    browser = stage.signed_in(ROOT) if "root-browser" not in stage.shelf else stage.shelf["root-browser"]
-    stage.shelf["root-browser"] = browser
+    browser = stage.visitor(ROOT)
     for target in ("/", "/sessions", "/signed-out"):
         plain, changed = browser.get(target), browser.get(target, header)
         assert changed.status == plain.status
