@@ -135,6 +135,26 @@ def test_what_was_allowed_before_is_repeated_at_a_glance(host: str, target: str)
     assert wire.startswith(b"HTTP/1.1 200 OK\r\nx-forwarded-user-email: alice@example.test\r\n")
 
 
+@pytest.mark.parametrize(
+    "target", ["//admin", "/a/../admin", "/a;b", "/./admin", "/Admin", "/%61dmin", "/admin.json", "", "/#"]
+)
+def test_a_path_that_may_be_a_guarded_one_is_judged(target: str) -> None:
+    eye = make_glance(World(POLICY, view=SEED.view), join(make_lines(COOKIES[0], HOSTS[1])))
+    assert eye.answer(join(make_lines(COOKIES[0], HOSTS[1], target)), PROXY) is None
+    assert eye.answer(join(make_lines(COOKIES[0], HOSTS[1], "/x/admin")), PROXY) is not None
+
+
+@pytest.mark.parametrize(
+    "rest", [b"G", b"\r", b"\n", b"\r\n", b"\x00", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\n\r\n", PLAIN]
+)
+def test_what_is_more_or_less_than_one_request_is_not_for_a_glance(rest: bytes) -> None:
+    """P03."""
+    eye = make_glance(World(POLICY, view=SEED.view), PLAIN)
+    for data in (PLAIN + rest, rest + PLAIN, PLAIN.removesuffix(b"\n"), PLAIN[: len(PLAIN) // 2]):
+        assert eye.answer(data, PROXY) is None
+        assert eye.answer(PLAIN, PROXY) is not None
+
+
 @pytest.mark.parametrize("extra", EXTRA)
 def test_a_header_that_matters_to_the_message_is_not_for_a_glance(extra: str) -> None:
     eye = make_glance(World(POLICY, view=SEED.view), PLAIN)
