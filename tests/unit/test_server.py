@@ -77,6 +77,25 @@ async def test_a_port_that_is_ours_is_asked_for() -> None:
     assert (await Browser(door).get("/login", host="auth.localhost")).status == 421
 
 
+@pytest.mark.parametrize("asked", [{"host": "127.0.0.1:8080"}, {"cookie": "x" * 40_000}], ids=["host", "cookie"])
+async def test_a_page_shown_where_our_files_cannot_be_had_brings_its_style(asked: dict[str, str]) -> None:
+    door = Door(public_url="http://localhost:8080", cookie_domain="")
+    page = await Browser(door).get("/login", **asked)
+    assert '<link rel="stylesheet"' not in page.text
+    found = re.search(r'<style nonce="([^"]+)">(.*)</style>', page.text, re.DOTALL)
+    assert found
+    assert found[2] == door.assets.style
+    assert f"style-src 'self' 'nonce-{found[1]}'" in page.header("content-security-policy")
+    assert (await Browser(door).get(f"{door.assets.prefix}/base.css", **asked)).status == page.status
+
+
+async def test_under_another_name_the_way_on_is_our_own_address() -> None:
+    door = Door(public_url="http://localhost:8080", cookie_domain="")
+    page = await Browser(door).get("/", host="127.0.0.1:8080")
+    assert '<a class="button" href="http://localhost:8080/">Go to http://localhost:8080</a>' in page.text
+    assert 'href="/"' not in page.text
+
+
 async def test_too_many_headers_are_refused() -> None:
     """P05, J10."""
     door = Door()

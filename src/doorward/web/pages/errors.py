@@ -20,6 +20,8 @@ from doorward.web.pages.desk import Desk, Link
 
 _NONCE_SIZE = 16
 _TRY_AGAIN_AFTER = 5
+_FILES_REFUSED = frozenset({421, 431})
+"""Whoever gets one of these gets it for our style sheets, too: they are inside the page."""
 
 
 class ErrorPages:
@@ -53,6 +55,10 @@ class ErrorPages:
     ) -> Response:
         desk = self._desk
         nonce = base64.b64encode(desk.random.token(_NONCE_SIZE)).decode("ascii")
+        home = Link("To the start", "/")
+        bare = {"inline_css": desk.assets.inline_style} if status in _FILES_REFUSED else {}
+        if status == 421:  # noqa: PLR2004 -- "/" would knock here again
+            home = Link(f"Go to {desk.site.origin}", desk.site.public_url + "/")
         html = desk.templates.render(
             "message.html",
             {
@@ -60,15 +66,16 @@ class ErrorPages:
                 "static": desk.assets.prefix,
                 "csrf_token": "",
                 "banner": desk.site.banner,
-                "home": "/",
+                "home": home.href,
                 "title": words.title,
                 "lines": [words.text],
                 "status_shown": status,
                 "wait_seconds": wait,
-                "actions": [*links, Link("To the start", "/")],
+                "actions": [*links, home],
                 "fan": "shut",
                 "correlation_id": correlation_id,
                 "at": now,
+                **bare,
             },
         )
         response = Response(html, status, media_type="text/html")
