@@ -89,7 +89,7 @@ class SetupPage:
             token=token,
             values=values,
             wrong={name: wrong.get(name, "") for name in _FIELDS},
-            problem="Some of it does not fit yet. Nothing was made." if wrong else "",
+            problem="Please look at what is marked below. No account was made yet." if wrong else "",
             password_hint=self._desk.site.password_hint,
         )
 
