@@ -120,8 +120,9 @@ def proxy(
     certificates: Certificates,
     app: EchoApp,
     line: Line,
+    gateway: Gateway,
 ) -> Iterator[Proxy]:
-    """One of the proxies, with its guide's files."""
+    """One of the proxies, with its guide's files, when there is a gate for it to ask."""
     folder = tmp_path_factory.mktemp(request.param)
     with PROXIES[request.param](folder, Ports(line.port, app.port), certificates) as proxy:
         yield proxy

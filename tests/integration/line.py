@@ -62,6 +62,17 @@ class Line:
             self._background.run(self._become(State.THROUGH))
 
     @contextmanager
+    def leads_to(self, port: int) -> Iterator[None]:
+        """Something else stands where the gate would."""
+        gate, self.behind = self.behind, port
+        self._background.run(self._drop())
+        try:
+            yield
+        finally:
+            self.behind = gate
+            self._background.run(self._drop())
+
+    @contextmanager
     def says(self, raw: bytes) -> Iterator[None]:
         """Something that is not the gate answers, with these bytes."""
         self._saying = raw

@@ -322,9 +322,9 @@ def _run(
 
 
 def _serves(port: int, certificates: Certificates) -> bool:
-    # Some listen before they have read their certificates and routes: ready is who shows ours and knows the way.
+    # Some listen before they have read their certificates and routes: ready is who shows ours and knows the app.
     try:
-        reply = Visitor(port, certificates.authority).send("GET", "/api/authz/", host="auth.example.com")
+        reply = Visitor(port, certificates.authority).send("GET", "/", host="app.example.com")
     except OSError:
         return False
-    return reply.status in {HTTPStatus.NOT_FOUND, HTTPStatus.FOUND}
+    return reply.status not in {HTTPStatus.NOT_FOUND, HTTPStatus.MISDIRECTED_REQUEST}

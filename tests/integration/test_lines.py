@@ -13,7 +13,7 @@ import pytest
 from tests.integration.background import Background
 from tests.integration.conftest import Scene
 from tests.integration.echo import EchoApp
-from tests.integration.gateway import ALICE, BOB, COOKIE, Gateway
+from tests.integration.gateway import ALICE, COOKIE, Gateway
 from tests.integration.line import Line
 from tests.integration.recipes import PROXIES, Ports
 from tests.integration.tls import Certificates
@@ -29,8 +29,8 @@ def stage(tmp_path: Path, gateway: Gateway, app: EchoApp, line: Line, certificat
 
     @contextmanager
     def run(name: str, changes: Mapping[str, str]) -> Iterator[Scene]:
-        app.arrivals.clear()
         with PROXIES[name](tmp_path, Ports(line.port, app.port), certificates, changes) as proxy:
+            app.arrivals.clear()
             yield Scene(proxy, Visitor(proxy.port, certificates.authority), app, line, gateway)
 
     return run
@@ -96,10 +96,9 @@ def test_with_http_host_nginx_serves_one_host_and_judges_another(stage: Staging)
 
 
 def test_without_its_line_nginx_keeps_one_visitors_answer_for_another(stage: Staging) -> None:
-    """K09: with a cache in the http section, Bob passes on Alice's answer."""
+    """K09: with a cache in the http section, everybody gets what the first visitor got, a stranger when nginx began."""
     with stage("nginx", {"    proxy_cache off;\n": ""}) as scene:
-        assert visit(scene) == 200
-        assert scene.visitor.navigate("/x", cookie=scene.cookie_of(BOB)).status == 200
+        assert visit(scene) == 401
 
 
 def test_without_its_line_a_failing_script_opens_haproxy(stage: Staging, tmp_path: Path) -> None:
@@ -159,11 +158,10 @@ def test_the_secret_between_proxy_and_gate_reaches_the_gate_and_no_app(
     with stage(name, SECRETS[name]) as scene:
         recorder = EchoApp()
         background.run(recorder.start())
-        gate, line.behind = line.behind, recorder.port
         try:
-            assert scene.visitor.navigate("/x").status == 200
+            with line.leads_to(recorder.port):
+                assert scene.visitor.navigate("/x").status == 200
         finally:
-            line.behind = gate
             background.run(recorder.stop())
         assert recorder.arrivals[0].all("X-Doorward-Proxy-Secret") == [SECRET]
         assert scene.only_arrival().like("X-Doorward-Proxy-Secret") == []
