@@ -105,7 +105,7 @@ async def test_without_the_app_among_the_forms_targets_chromium_would_stop_there
             return ()
 
     narrow = Narrow(**{name: getattr(desk, name) for name in desk.__dataclass_fields__})
-    login = LoginPage(narrow, street.door.flows.sign_in, lambda: street.door.policy)
+    login = LoginPage(narrow, street.door.flows.sign_in, street.door.flows.setup, lambda: street.door.policy)
     routes = {**street.door.server.routes, "/login": Route(get=login.get, post=login.post)}
     street.door.server = replace(street.door.server, routes=routes)
     page = await (await chromium.new_context()).new_page()

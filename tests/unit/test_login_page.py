@@ -220,6 +220,14 @@ async def test_remember_me_outlives_the_browser(door: Door) -> None:
     assert "Max-Age" not in line
 
 
+async def test_before_the_setup_the_page_says_where_to_begin() -> None:
+    door = Door()
+    await door.add_user("alice")
+    assert "not set up yet" in (await Browser(door).get(login_at(GRAFANA))).text
+    await door.add_user("root", admin=True)
+    assert "not set up yet" not in (await Browser(door).get(login_at(GRAFANA))).text
+
+
 async def test_where_nothing_is_remembered_nothing_is_offered() -> None:
     door = Door(site=Site("https://auth.example.test", remember_for=""))
     assert "Keep me signed in" not in (await Browser(door).get("/login")).text

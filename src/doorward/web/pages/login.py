@@ -11,6 +11,7 @@ from starlette.responses import Response
 from doorward.errors import InputError
 from doorward.flows.login import SignIn
 from doorward.flows.outcome import Refused, SignedIn, Started
+from doorward.flows.setup import Setup
 from doorward.rules.access import Challenge
 from doorward.rules.login import Failure
 from doorward.rules.policy import Policy
@@ -27,6 +28,11 @@ _INSECURE = Words(
     "Please use https",
     "This page was opened with http, and a sign-in made here would be lost: its cookie travels over https only.",
 )
+_RETURN_REFUSED = "The address you came from is not one we lead back to. You will see your apps."
+_NOT_SET_UP = (
+    "This Doorward is not set up yet. If you run it: open the setup link that it printed when it started, or get a new "
+    "one with the command doorward setup-link."
+)
 _STATUS_OF = {
     # RFC 9110: 403 is for credentials that are insufficient; a 401 would have to name a scheme browsers then ask for.
     Failure.WRONG: 403,
@@ -39,9 +45,10 @@ _STATUS_OF = {
 class LoginPage:
     """`/login`. GET shows what must be proven next, or goes straight on; POST proves it."""
 
-    def __init__(self, desk: Desk, sign_in: SignIn, policy: Callable[[], Policy]) -> None:
+    def __init__(self, desk: Desk, sign_in: SignIn, setup: Setup, policy: Callable[[], Policy]) -> None:
         self._desk = desk
         self._sign_in = sign_in
+        self._setup = setup
         self._policy = policy
 
     async def get(self, visit: Visit) -> Response:
@@ -109,7 +116,10 @@ class LoginPage:
         )
         if isinstance(started, Refused):
             return self._slow_down(visit, started)
-        return self._show(visit, started, return_to, failure=failure)
+        note = _RETURN_REFUSED if started.return_refused else ""
+        if not await self._setup.is_set_up():
+            note = _NOT_SET_UP
+        return self._show(visit, started, return_to, failure=failure, note=note)
 
     def _show(
         self,
@@ -119,6 +129,7 @@ class LoginPage:
         *,
         failure: Refused | None = None,
         form: Form | None = None,
+        note: str = "",
     ) -> Response:
         account = started.account
         wait = seconds(failure.retry_after) if failure else 0
@@ -136,9 +147,7 @@ class LoginPage:
             remember="remember" in (form or {}),
             problem=failure.failure.sentence if failure else "",
             wait_seconds=wait,
-            note="The address you came from is not one we lead back to. You will see your apps."
-            if started.return_refused
-            else "",
+            note=note,
         )
         if wait:
             response.raw_headers.append((b"retry-after", str(wait).encode("ascii")))

@@ -15,7 +15,7 @@ from doorward.web.route import Route
 
 def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Mapping[str, Route]:
     """Connect the pages to the flows."""
-    login = LoginPage(desk, flows.sign_in, policy)
+    login = LoginPage(desk, flows.sign_in, flows.setup, policy)
     logout = LogoutPage(desk, flows.sign_out)
     setup = SetupPage(desk, flows.setup)
     sessions = SessionsPage(desk, flows.account, flows.administration)
