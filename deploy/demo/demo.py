@@ -184,11 +184,11 @@ def make_doorward(port: int, inner: int, data: Path) -> dict[str, Any]:
         },
         "apps": [
             {
-                "name": "Notes", "icon": "📓", "hosts": [f"notes.{DOMAIN}"],
+                "name": "Notes", "icon": "book", "hosts": [f"notes.{DOMAIN}"],
                 "description": "A demo app that every user may open.",
             },
             {
-                "name": "Vault", "icon": "🗝️", "hosts": [f"vault.{DOMAIN}"],
+                "name": "Vault", "icon": "key", "hosts": [f"vault.{DOMAIN}"],
                 "description": "A demo app for keepers only. You are none, so you will read why.",
                 "contact": "whoever started this demo",
             },
