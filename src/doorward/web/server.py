@@ -18,6 +18,7 @@ from doorward.interfaces import Clock, Log, Random
 from doorward.rules.request import parse_host
 from doorward.web.errors import Refusal, status_of, wants_page
 from doorward.web.form import read_form
+from doorward.web.gate.asgi_lane import RAW_TARGET
 from doorward.web.gate.endpoint import CHECK_PREFIXES
 from doorward.web.headers import HeaderPolicy, RawHeaders, SecureHeaders
 from doorward.web.health import Health
@@ -97,6 +98,7 @@ class Server:
     async def _route(self, scope: Scope, receive: Receive, send: Send, correlation_id: str) -> None:
         headers: RawHeaders = list(scope["headers"])
         check_sizes(headers)
+        check_line(scope)
         path: str = scope["path"]
         if path in {"/healthz", "/readyz"}:
             await (await self._answer_health(path, scope["method"]))(scope, receive, send)
@@ -196,6 +198,17 @@ def is_check(scope: Scope) -> bool:
     raw: bytes = scope.get("raw_path") or b""
     decoded = scope["path"].encode("utf-8", "surrogateescape")
     return raw.startswith(CHECK_PREFIXES) or decoded.startswith(CHECK_PREFIXES)
+
+
+def check_line(scope: Scope) -> None:
+    """Refuse a request line that no browser or proxy sends us, though a parser makes something of it (P02).
+
+    An absolute address would be a second word on the host; a fragment is not the server's business.
+    """
+    target: bytes = scope.get(RAW_TARGET, b"/")
+    version: str = scope.get("http_version", "1.1")
+    if version not in {"1.0", "1.1"} or not target.startswith(b"/") or b"#" in target:
+        raise InputError("the request line is malformed")
 
 
 def check_sizes(headers: RawHeaders) -> None:
