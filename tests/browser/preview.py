@@ -235,12 +235,23 @@ def _host(name: str):
 
 
 async def take(
-    chromium: Chromium, shot: Shot, theme: str, size: tuple[int, int], path: Path, *, full_page: bool = True
+    chromium: Chromium,
+    shot: Shot,
+    theme: str,
+    size: tuple[int, int],
+    path: Path,
+    *,
+    full_page: bool = True,
+    scale: float = 1,
 ) -> None:
-    """One photograph."""
+    """One photograph, `scale` points for each pixel of the page."""
     door = await make_door(empty=shot.name == "apps-empty")
     width, height = size
-    context = await chromium.new_context(viewport={"width": width, "height": height}, color_scheme=theme)  # type: ignore[arg-type]
+    context = await chromium.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme=theme,  # type: ignore[arg-type]
+        device_scale_factor=scale,
+    )
     page = await context.new_page()
     await connect(page, door)
     if shot.user:
@@ -254,12 +265,18 @@ async def take(
 
 
 async def take_for_documents(chromium: Chromium, folder: Path) -> None:
-    """What the README shows."""
-    wanted = {"login-app": ("sign-in", 760, 780), "apps": ("apps", 1080, 600)}
+    """What the README shows, sharp on fine screens, for readers in the light and in the dark."""
+    wanted = {
+        "login-app": ("sign-in", 560, 700, 1.5),
+        "apps": ("apps", 1080, 590, 1.25),
+        "denied": ("denial", 660, 800, 1.2),
+    }
     for shot in SHOTS:
         if shot.name in wanted:
-            name, width, height = wanted[shot.name]
-            await take(chromium, shot, "light", (width, height), folder / f"{name}.png", full_page=False)
+            name, width, height, scale = wanted[shot.name]
+            for theme, suffix in (("light", ""), ("dark", "-dark")):
+                path = folder / f"{name}{suffix}.png"
+                await take(chromium, shot, theme, (width, height), path, full_page=False, scale=scale)
 
 
 async def main(folder: Path, wanted: set[str]) -> None:
