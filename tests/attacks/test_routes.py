@@ -1,0 +1,225 @@
+"""Our own pages (attacks L): every route has a declared policy, and what is somebody's own is nobody else's."""
+
+import inspect
+import json
+import re
+from dataclasses import dataclass
+
+import pytest
+
+from doorward.web.pages.routes import build_routes
+from tests.attacks.stage import ALICE, BOB, NAVIGATION, ROOT, STRANGER, Browser, Stage
+from tests.attacks.wire import Answer, Connection, write
+
+ANYBODY, PERSON, RULER = "anybody", "whoever is signed in", "administrators"
+TURNED_AWAY = {303, 401, 403}
+
+
+@dataclass(frozen=True)
+class Declared:
+    """For whom a route is. `unsafe`: it changes something, so it needs a token as well."""
+
+    whose: str
+    unsafe: bool = False
+
+
+DECLARED = {
+    ("GET", "/"): Declared(PERSON),
+    ("GET", "/login"): Declared(ANYBODY),
+    ("POST", "/login"): Declared(ANYBODY, unsafe=True),
+    ("GET", "/logout"): Declared(PERSON),
+    ("POST", "/logout"): Declared(PERSON, unsafe=True),
+    ("GET", "/signed-out"): Declared(ANYBODY),
+    ("GET", "/setup"): Declared(ANYBODY),
+    ("POST", "/setup"): Declared(ANYBODY, unsafe=True),
+    ("GET", "/sessions"): Declared(PERSON),
+    ("POST", "/sessions/end"): Declared(PERSON, unsafe=True),
+    ("GET", "/admin/sessions"): Declared(RULER),
+    ("GET", "/api/openapi.json"): Declared(ANYBODY),
+    ("GET", "/api/sessions/list"): Declared(PERSON),
+    ("DELETE", "/api/sessions/session/{handle}"): Declared(PERSON, unsafe=True),
+    ("GET", "/api/auth/csrf-token"): Declared(ANYBODY),
+    ("GET", "/api/auth/mode"): Declared(ANYBODY),
+    ("GET", "/api/auth/registration-available"): Declared(ANYBODY),
+    ("GET", "/api/diagnostics/client-ip"): Declared(PERSON),
+}
+"""A route that is not here has no policy."""
+
+
+def call(browser: Browser, method: str, path: str) -> Answer:
+    """Use a route as plainly as possible."""
+    target = path.replace("{handle}", "A" * 22)
+    if path.startswith("/api/"):
+        return browser.call(method, target)
+    return browser.get(target) if method == "GET" else browser.post(target, {"which": "others"})
+
+
+def test_every_route_has_a_declared_policy(stage: Stage) -> None:
+    """L10: read off the application's own tables; a new route fails here until somebody has decided whose it is."""
+    found = set()
+    for path, route in re.findall(r'"(/[^"]*)": Route\(([^)]*)\)', inspect.getsource(build_routes)):
+        found |= {(method.upper(), path) for method in re.findall(r"(get|post)=", route)}
+    described = json.loads(stage.visitor(ALICE).call("GET", "/api/openapi.json").body)
+    found |= {(method.upper(), path) for path, item in described["paths"].items() for method in item}
+    assert found | {("GET", "/api/openapi.json")} == DECLARED.keys()
+
+
+@pytest.mark.parametrize(("method", "path"), DECLARED, ids=lambda value: value)
+def test_a_route_turns_away_whoever_it_is_not_for(stage: Stage, method: str, path: str) -> None:
+    """L10: strangers, people without the right, and whoever has lost it meanwhile."""
+    declared = DECLARED[method, path]
+    stranger, alice = stage.browser(), stage.visitor(ALICE)
+    if declared.whose != ANYBODY:
+        assert call(stranger, method, path).status in TURNED_AWAY
+    if declared.whose == RULER:
+        assert call(alice, method, path).status == 403
+        assert call(stage.visitor(ROOT), method, path).status == 200
+    if declared.unsafe:
+        for browser in (stranger, alice):
+            assert call(browser, method, path).status in TURNED_AWAY
+    spent = Browser(stage, stage.address(), {"doorward": "A" * 43 + "." + "A" * 43})
+    if declared.whose != ANYBODY:
+        assert call(spent, method, path).status in TURNED_AWAY
+
+
+OTHERS = ("PUT", "PATCH", "DELETE", "POST", "GET", "PROPFIND", "get", "X")
+UNDECLARED = [
+    (other, path)
+    for path in sorted({path for _, path in DECLARED})
+    for other in OTHERS
+    if (other, path) not in DECLARED
+]
+
+
+@pytest.mark.parametrize(("method", "path"), UNDECLARED, ids=lambda value: value)
+def test_no_route_answers_to_a_method_it_was_not_given(stage: Stage, method: str, path: str) -> None:
+    """L10: no verb is a way around the one that is guarded."""
+    target = path.replace("{handle}", "A" * 22)
+    answer = stage.send(write(method.encode(), target.encode(), stage.visitor(ROOT).headers(*NAVIGATION)))
+    assert answer.status in {0, 400, 403, 405}
+
+
+SPELLINGS = [
+    "//admin/sessions", "/admin//sessions", "/admin/sessions/", "/admin/sessions//", "/Admin/Sessions", "/admin/./sessions",
+    "/admin/../admin/sessions", "/x/../admin/sessions", "/admin%2fsessions", "/admin/sessions.json", "/admin/%73essions",
+    "/%61dmin/sessions", "/admin/sessions;x=1", "/admin/sessions%00", "/admin/sessions%20", "/admin/sessions.", "/admin",
+    "/admin/", "/admin/sessions?offset=0&all=1", "/sessions?all=1", "/sessions?offset=0", "/admin/sessions#x", "/admin\\sessions",
+    "/api/sessions/list?all=true", "/api/sessions/list?all=1", "/api/sessions/list?ALL=true", "/api/sessions/list/?all=true",
+    "/api//sessions/list?all=true", "/api/sessions/list?all=true&all=false", "/api/sessions/list?all=on",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", SPELLINGS)
+def test_no_spelling_opens_what_is_for_administrators(stage: Stage, target: str) -> None:
+    """L10, L08: nobody sees another's session by it."""
+    stage.visitor(ROOT)
+    for browser in (stage.visitor(ALICE), stage.browser()):
+        for answer in (browser.get(target), browser.call("GET", target)):
+            assert answer.status in {200, 303, 400, 401, 403, 404}
+            assert b"root@example.test" not in answer.body
+            assert b"(root)" not in answer.body
+
+
+def test_what_is_somebody_elses_looks_like_nothing(stage: Stage) -> None:
+    """L08: another's session by its handle: 404, the same as for one that never was, and it lives on."""
+    alice, bob = stage.visitor(ALICE), stage.visitor(BOB)
+    theirs = next(iter(json.loads(bob.call("GET", "/api/sessions/list").body)))
+    token = json.loads(alice.call("GET", "/api/auth/csrf-token").body)["csrf_token"].encode()
+
+    def end(handle: str) -> tuple[int, bytes]:
+        answer = alice.call("DELETE", f"/api/sessions/session/{handle}", (b"X-CSRF-Token", token))
+        return answer.status, re.sub(rb'"correlation_id": "[0-9a-f]+"', b"", answer.body)
+
+    assert end(theirs) == end("A" * 22)
+    assert end(theirs)[0] == 404
+    form = {"csrf_token": alice.open_form("/logout").fields["csrf_token"], "which": theirs}
+    for more in ({}, {"from": "admin"}):
+        assert alice.post("/sessions/end", {**form, **more}).status in {303, 403}
+    assert bob.get("/sessions").status == 200
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["limit=-1", "limit=0", "limit=501", "limit=1e9", "limit=999999999999999999999", "limit=x", "limit=%00", "limit=1;drop",
+     "offset=-1", "offset=99999999999999999999", "offset=1.5", "offset=%F0%9F%98%80", "limit=1&limit=2", "all=%27%20OR%201=1--",
+     "all=2", "all=", "sort=name;--", "q=%25", "order=(select 1)", "page_token=x"],
+)  # fmt: skip
+def test_lists_have_bounds_and_columns_no_names(stage: Stage, query: str) -> None:
+    """L12, L20: a bad number is 400, an unknown parameter nothing."""
+    for browser in (stage.visitor(ALICE), stage.visitor(ROOT)):
+        answer = browser.call("GET", f"/api/sessions/list?{query}")
+        assert answer.status in {200, 400, 403}
+        if answer.status == 200:
+            assert len(json.loads(answer.body)) <= 500
+        page = browser.get(f"/admin/sessions?{query}")
+        assert page.status in {200, 400, 403}
+
+
+INNER = [
+    "/console", "/docs", "/redoc", "/api/docs", "/api/redoc", "/openapi.json", "/debug", "/debug/pprof", "/metrics", "/__debug__",
+    "/actuator", "/server-status", "/.well-known/openid-configuration", "/api/debug", "/admin/metrics", "/api", "/api/", "/static",
+    "/favicon.ico", "/robots.txt", "/graphql", "/swagger.json", "/version", "/config", "/api/admin/users", "/healthz/x", "/healthz/",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", INNER)
+def test_what_shows_our_inside_is_not_there(stage: Stage, target: str) -> None:
+    """L14: for nobody, administrators included."""
+    for browser in (stage.browser(), stage.visitor(ROOT)):
+        answer = browser.get(target)
+        assert answer.status == 404
+        assert b"Traceback" not in answer.body
+        assert b"doorward.web" not in answer.body
+
+
+def test_an_error_tells_its_number_and_nothing_else(stage: Stage) -> None:
+    """L14, L11: no name of a module, a table, a file, a version; and the same for everybody."""
+    browser = stage.visitor(ALICE)
+    for target in (
+        "/nothing",
+        "/login?a=%zz",
+        "/admin/sessions",
+        "/sessions/end",
+        "/api/nothing",
+        "/api/sessions/list?limit=x",
+    ):
+        for answer in (browser.get(target), browser.call("GET", target), browser.call("POST", target)):
+            for word in (
+                b"sqlite",
+                b"sqlalchemy",
+                b"Traceback",
+                b".py",
+                b"uvicorn",
+                b"starlette",
+                b"pydantic",
+                b"/tmp/",
+                b"3.11",
+            ):
+                assert word not in answer.body.lower(), f"{word!r} at {target}"
+
+
+def test_strangers_learn_nothing_about_the_way_here(stage: Stage) -> None:
+    """L14: proxies and addresses are for whoever is signed in."""
+    assert stage.browser().call("GET", "/api/diagnostics/client-ip").status == 401
+    told = json.loads(stage.visitor(ALICE).call("GET", "/api/diagnostics/client-ip").body)
+    assert told["peer_trusted"] is True
+
+
+def test_the_listener_of_the_metrics_tells_numbers_only(stage: Stage) -> None:
+    """L14, L15: nothing else is served there, and nobody is named."""
+    stage.ask("traefik", cookie=stage.cookie_of(ALICE))
+    for target in (
+        b"/",
+        b"/login",
+        b"/api/authz/traefik",
+        b"/api/sessions/list",
+        b"/admin/sessions",
+        b"/metrics/../login",
+    ):
+        with Connection(stage.metrics, source=STRANGER) as line:
+            assert line.exchange(write(b"GET", target, [(b"Host", b"auth.example.test")])).status in {400, 404}
+    with Connection(stage.metrics, source=STRANGER) as line:
+        text = line.exchange(write(b"GET", b"/metrics", [(b"Host", b"127.0.0.1")])).body
+    assert b"doorward" in text
+    for name in (b"alice", b"example.test", b"198.18.", b"203.0.113."):
+        assert name not in text
