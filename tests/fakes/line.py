@@ -22,6 +22,7 @@ class FakeTransport(asyncio.Transport):
         self.written = b""
         self._peer = peer
         self._closing = False
+        self.aborted = False
 
     @override
     def get_extra_info(self, name: str, default: Any = None) -> Any:
@@ -42,7 +43,7 @@ class FakeTransport(asyncio.Transport):
 
     @override
     def abort(self) -> None:
-        self._closing = True
+        self._closing = self.aborted = True
 
     @override
     def pause_reading(self) -> None:

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from doorward.rules.policy import Policy
-from doorward.web.gate.fast_lane import HEADER_TIMEOUT, REQUEST_TIMEOUT, bind
+from doorward.web.gate.fast_lane import HEADER_TIMEOUT, MAX_WAITING, REQUEST_TIMEOUT, bind
 from doorward.web.gate.glance import MAX_HEADERS
 from doorward.web.serving import MAX_ASKED, BriefProtocol
 from tests.fakes.gate import STRANGER, World
@@ -78,9 +78,13 @@ def run(act: Callable[[Connection], Awaitable[None]], protocol_class: type[HttpT
 
     async def connect() -> None:
         connection = Connection(loop, protocol_class)
-        await act(connection)
-        connection.protocol.connection_lost(None)
-        await loop.skip(0)
+        try:
+            await act(connection)
+        finally:
+            # Whoever still waits for a peer to read is let go, or a failure would not end.
+            connection.protocol.resume_writing()
+            connection.protocol.connection_lost(None)
+            await loop.skip(0)
 
     with asyncio.Runner(loop_factory=lambda: loop) as runner:
         runner.run(connect())
@@ -136,6 +140,39 @@ def test_an_answer_that_takes_long_is_waited_for(lane: type[HttpToolsProtocol]) 
         assert connection.transport.written.startswith(b"HTTP/1.1 200")
         await connection.loop.skip(HEADER_TIMEOUT)
         assert not connection.is_open
+
+    run(act, lane)
+
+
+def test_a_peer_that_does_not_read_is_let_go(lane: type[HttpToolsProtocol]) -> None:
+    async def act(connection: Connection) -> None:
+        connection.protocol.pause_writing()
+        await connection.send(HEAD + b"content-length: 0\r\n\r\n")
+        await connection.loop.skip(HEADER_TIMEOUT - 1)
+        connection.protocol.resume_writing()
+        await connection.loop.skip(HEADER_TIMEOUT - 1)
+        assert connection.transport.written.startswith(b"HTTP/1.1 200")
+        assert connection.is_open
+        connection.protocol.pause_writing()
+        await connection.send(HEAD + b"content-length: 0\r\n\r\n")
+        await connection.loop.skip(2 * HEADER_TIMEOUT)
+        assert not connection.is_open
+        assert not connection.transport.aborted
+        await connection.loop.skip(HEADER_TIMEOUT)
+        assert connection.transport.aborted
+
+    run(act, lane)
+
+
+def test_few_requests_wait_for_earlier_answers(lane: type[HttpToolsProtocol]) -> None:
+    async def act(connection: Connection) -> None:
+        request = HEAD + b"content-length: 0\r\n\r\n"
+        await connection.send(request * MAX_WAITING)
+        for _ in range(MAX_WAITING):
+            await connection.loop.skip(0)
+        assert connection.transport.written.count(b"HTTP/1.1 200") == MAX_WAITING
+        await connection.send(request * (MAX_WAITING + 2))
+        assert connection.transport.aborted
 
     run(act, lane)
 

@@ -4,7 +4,7 @@ Everything a check needs is in memory or one inline read away, so the answer nee
 comes between two requests gets a first glance, which repeats what was allowed before (`glance`); the rest is parsed
 here. What is no check is passed on to the application as if this class were not there. The parser, pipelining and
 shutdown stay uvicorn's; added are the guards it lacks: limits on the size of headers and against trailers, and time
-limits for idle connections, slow headers and slow bodies that cost no timer per request.
+limits for idle connections, slow headers, slow bodies and peers that do not read, which cost no timer per request.
 
 Both lanes give the same bytes for any request: tests/property/test_lanes.py.
 """
@@ -29,6 +29,8 @@ REQUEST_TIMEOUT: Final = 30.0
 HEADER_TIMEOUT: Final = 15.0
 """Seconds a connection may take to send a whole request head, and may stay open between requests; after an answer at a
 glance, up to twice as many."""
+MAX_WAITING: Final = 16
+"""Requests on one connection that may wait for earlier answers: each costs a hundred times the bytes it came in."""
 
 
 _NOW: Final = -1.0
@@ -62,6 +64,8 @@ class FastLane(HttpToolsProtocol):
         self._glance = self.glance.answer
         self._peer = ""
         self._idle_since = self._request_since = 0.0
+        self._paused_since: float | None = None
+        self._is_ending = False
         self._idle_timer: asyncio.TimerHandle | None = None
 
     @override
@@ -104,12 +108,14 @@ class FastLane(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """Go on after the peer has read what was written."""
         super().resume_writing()
+        self._paused_since = None
         self._settle()
 
     @override
     def pause_writing(self) -> None:
         """Answer no more while the peer does not read."""
         super().pause_writing()
+        self._paused_since = self.loop.time()
         self._at_rest = False
 
     @override
@@ -148,6 +154,10 @@ class FastLane(HttpToolsProtocol):
             self._is_check = True
             found = find_dialect(url)
             self._dialect, self._rest = found if found is not None else (None, b"")
+            return
+        if len(self.pipeline) >= MAX_WAITING:
+            self._refused = True
+            self.transport.abort()
             return
         headers, expect = self.headers, self.expect_100_continue
         super().on_message_begin()
@@ -239,19 +249,26 @@ class FastLane(HttpToolsProtocol):
 
     def _on_idle(self) -> None:
         self._idle_timer = None
-        if self.transport.is_closing():
+        if self._is_ending:  # and still here: the peer does not read
+            self.transport.abort()
             return
+        now = self.loop.time()
         if self._idle_since == _NOW:
-            self._idle_since = self.loop.time()
-        if self._is_busy():
-            # A body that never ends keeps a request under way for ever.
-            left = self._request_since + REQUEST_TIMEOUT - self.loop.time() if self._in_request else HEADER_TIMEOUT
-        else:
-            left = self._idle_since + HEADER_TIMEOUT - self.loop.time()
+            self._idle_since = now
+        left = 0.0 if self.transport.is_closing() else self._find_left(now)
         if left <= 0:
+            self._is_ending = True
             self.transport.close()
-        else:
-            self._idle_timer = self.loop.call_later(left, self._on_idle)
+            left = HEADER_TIMEOUT
+        self._idle_timer = self.loop.call_later(left, self._on_idle)
+
+    def _find_left(self, now: float) -> float:
+        if self._paused_since is not None:
+            return self._paused_since + HEADER_TIMEOUT - now
+        if not self._is_busy():
+            return self._idle_since + HEADER_TIMEOUT - now
+        # A body that never ends keeps a request under way for ever; an answer takes as long as it takes.
+        return self._request_since + REQUEST_TIMEOUT - now if self._in_request else HEADER_TIMEOUT
 
 
 def bind(gate: Gate) -> type[FastLane]:
