@@ -10,10 +10,10 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from doorward.rules.policy import Policy
-from doorward.web.gate.fast_lane import HEADER_TIMEOUT, MAX_WAITING, REQUEST_TIMEOUT, bind
+from doorward.web.gate.fast_lane import HEADER_TIMEOUT, IDLE_TIMEOUT, MAX_WAITING, REQUEST_TIMEOUT, bind
 from doorward.web.gate.glance import MAX_HEADERS
 from doorward.web.serving import MAX_ASKED, BriefProtocol
-from tests.fakes.gate import STRANGER, World
+from tests.fakes.gate import PROXY, STRANGER, World
 from tests.fakes.line import FakeTransport
 
 HEAD = b"POST /login HTTP/1.1\r\nhost: auth.example.test\r\n"
@@ -53,7 +53,7 @@ class Told:
 
 
 class Connection:
-    def __init__(self, loop: Loop, protocol_class: type[HttpToolsProtocol]) -> None:
+    def __init__(self, loop: Loop, protocol_class: type[HttpToolsProtocol], peer: str = STRANGER) -> None:
         self.loop = loop
         self.told = Told()
         config = Config(
@@ -61,7 +61,7 @@ class Connection:
         )
         config.load()
         self.protocol = protocol_class(config, ServerState(), {}, loop)
-        self.transport = FakeTransport(STRANGER)
+        self.transport = FakeTransport(peer)
         self.protocol.connection_made(self.transport)
 
     async def send(self, data: bytes) -> None:
@@ -73,11 +73,13 @@ class Connection:
         return not self.transport.is_closing()
 
 
-def run(act: Callable[[Connection], Awaitable[None]], protocol_class: type[HttpToolsProtocol]) -> None:
+def run(
+    act: Callable[[Connection], Awaitable[None]], protocol_class: type[HttpToolsProtocol], peer: str = STRANGER
+) -> None:
     loop = Loop()
 
     async def connect() -> None:
-        connection = Connection(loop, protocol_class)
+        connection = Connection(loop, protocol_class, peer)
         try:
             await act(connection)
         finally:
@@ -188,6 +190,38 @@ def test_silence_and_half_a_head_are_not_waited_for(lane: type[HttpToolsProtocol
         assert not connection.is_open
 
     run(act, lane)
+
+
+def test_a_proxy_may_rest_longer_than_it_keeps_its_connections_itself(lane: type[HttpToolsProtocol]) -> None:
+    """A connection closed while a question is on its way would be an error page for a visitor."""
+
+    async def act(connection: Connection) -> None:
+        assert IDLE_TIMEOUT > 120
+        for _ in range(3):
+            for _ in range(8):
+                await connection.loop.skip(HEADER_TIMEOUT)
+            assert connection.is_open
+            await connection.send(b"GET /api/authz/nowhere HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert connection.transport.written.startswith(b"HTTP/1.1 404")
+        for _ in range(11):
+            await connection.loop.skip(HEADER_TIMEOUT)
+        assert not connection.is_open
+
+    run(act, lane, PROXY)
+
+
+def test_even_a_proxy_is_not_waited_for_in_the_middle_of_a_head(lane: type[HttpToolsProtocol]) -> None:
+    async def act(connection: Connection) -> None:
+        for _ in range(8):
+            await connection.loop.skip(HEADER_TIMEOUT)
+        await connection.send(b"GET /api/authz/nowhere HTTP/1.1\r\nhost:")
+        await connection.loop.skip(HEADER_TIMEOUT - 1)
+        assert connection.is_open
+        for _ in range(2):
+            await connection.loop.skip(HEADER_TIMEOUT)
+        assert not connection.is_open
+
+    run(act, lane, PROXY)
 
 
 def test_a_head_without_end_is_refused(lane: type[HttpToolsProtocol]) -> None:

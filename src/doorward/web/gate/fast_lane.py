@@ -27,8 +27,10 @@ from doorward.web.gate.glance import MAX_HEADER_BYTES, MAX_HEADERS, Glance
 REQUEST_TIMEOUT: Final = 30.0
 """Seconds a request may take from its first byte to its last."""
 HEADER_TIMEOUT: Final = 15.0
-"""Seconds a connection may take to send a whole request head, and may stay open between requests; after an answer at a
-glance, up to twice as many."""
+"""Seconds a connection may take to send a whole request head, and a stranger's may stay open between requests."""
+IDLE_TIMEOUT: Final = 150.0
+"""Seconds a proxy's connection may stay open between requests. Longer than proxies keep theirs (Traefik 90, Caddy 120),
+so that it is they who hang up: a connection closed while a question is on its way would be a visitor's error page."""
 MAX_WAITING: Final = 16
 """Requests on one connection that may wait for earlier answers: each costs a hundred times the bytes it came in."""
 
@@ -260,13 +262,16 @@ class FastLane(HttpToolsProtocol):
             self._is_ending = True
             self.transport.close()
             left = HEADER_TIMEOUT
-        self._idle_timer = self.loop.call_later(left, self._on_idle)
+        # Looked at again soon: a request that begins meanwhile is waited for less long than a rest.
+        self._idle_timer = self.loop.call_later(min(left, HEADER_TIMEOUT), self._on_idle)
 
     def _find_left(self, now: float) -> float:
         if self._paused_since is not None:
             return self._paused_since + HEADER_TIMEOUT - now
         if not self._is_busy():
-            return self._idle_since + HEADER_TIMEOUT - now
+            if self._in_request:
+                return self._request_since + HEADER_TIMEOUT - now
+            return self._idle_since + (IDLE_TIMEOUT if self._is_trusted else HEADER_TIMEOUT) - now
         # A body that never ends keeps a request under way for ever; an answer takes as long as it takes.
         return self._request_since + REQUEST_TIMEOUT - now if self._in_request else HEADER_TIMEOUT
 
