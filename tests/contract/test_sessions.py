@@ -288,6 +288,16 @@ async def test_the_stamp_changes_with_everything_and_the_revision_with_losses_on
     assert view.revision() > revision
 
 
+async def test_what_was_purged_is_remembered_nowhere(store):
+    """Nobody can end what is not stored, so a gate that knows of it must ask again (J03, J13)."""
+    await store.sessions.put(a_session(ALICE, idle_timeout=MINUTE))
+    revision = store.live_view.revision()
+    assert await store.sessions.purge(START) == 0
+    assert store.live_view.revision() == revision
+    assert await store.sessions.purge(START + MINUTE) == 1
+    assert store.live_view.revision() > revision
+
+
 async def test_many_uses_at_once_are_as_many_single_ones(store):
     """J16: forwards only, and nothing ended comes back."""
     used, early, ended, unlimited = (

@@ -254,6 +254,7 @@ class FakeSessions:
             over = [each.fingerprint for each in state.sessions.values() if _is_over(each, now)]
             for fingerprint in over:
                 del state.sessions[fingerprint]
+            state.revision += 1 if over else 0
             return len(over)
 
 

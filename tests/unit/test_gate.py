@@ -250,6 +250,16 @@ def test_use_extends_an_idle_session_but_not_its_lifetime(world: World) -> None:
     assert check(world, "app.example.test", cookie=cookie, gate=gate).status == HTTPStatus.SEE_OTHER
 
 
+def test_no_session_outlives_what_is_stored_of_it(world: World) -> None:
+    """J13: a use within a minute of the last one is not written down, so it may not count here either."""
+    cookie = world.sign_in(make_user("alice"))
+    gate = world.make_gate()
+    for seconds, status in ((0, HTTPStatus.OK), (44, HTTPStatus.OK), (7200 - 44, HTTPStatus.SEE_OTHER)):
+        world.clock.advance(timedelta(seconds=seconds))
+        assert check(world, "app.example.test", cookie=cookie, gate=gate).status == status
+    assert world.touches == []
+
+
 def test_an_idle_session_ends(world: World) -> None:
     """A-09."""
     cookie = world.sign_in(make_user("alice"))

@@ -149,6 +149,7 @@ class MemorySessions:
         over = [fingerprint for fingerprint, session in self._by_fingerprint.items() if _end_of(session) <= now]
         for fingerprint in over:
             self._drop(fingerprint)
+        self._ends += len(over)  # or a gate could remember what nobody can end any more
         if self._done > self._cleared:
             done = self._done
             await self._clear(done)

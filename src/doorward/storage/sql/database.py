@@ -67,8 +67,13 @@ class Database:
             async with self._reader.connect() as connection:
                 yield connection
 
-    async def purge(self, key: Column[Any], over: ColumnElement[bool], *, total: str | None = None) -> int:
-        """Remove the rows of `key`'s table that are `over`, a few at a time: nobody waits long for the writer."""
+    async def purge(
+        self, key: Column[Any], over: ColumnElement[bool], *, total: str | None = None, is_told: bool = False
+    ) -> int:
+        """Remove the rows of `key`'s table that are `over`, a few at a time: nobody waits long for the writer.
+
+        `is_told`: every gate is told, as if they had been taken away.
+        """
         removed = 0
         while True:
             async with self.write() as connection:
@@ -76,6 +81,8 @@ class Database:
                 count = (await connection.execute(delete(key.table).where(key.in_(few)))).rowcount
                 if total is not None:
                     await change_total(connection, total, -count)
+                if is_told and count:
+                    await raise_revision(connection)
             removed += count
             if count < _PURGE_STEP:
                 return removed

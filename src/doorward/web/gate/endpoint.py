@@ -163,7 +163,6 @@ class Gate:
             or (guards and not _is_clear(target, guards))
         ):
             return None
-        entry.last_seen_at = now
         return recalled.wire
 
     def _answer(self, check: Check, method: bytes, target: bytes, headers: Headers) -> Answer:
@@ -191,10 +190,8 @@ class Gate:
         cookie = check.fields.get(b"cookie")
         recalled = self._recognise(check, cookie, now) if cookie is not None else None
         check.entry = entry = recalled.entry if recalled is not None else None
-        if entry is not None and now < entry.lives_until:
-            entry.last_seen_at = now
-            if now - entry.written_at >= TOUCH_EVERY:
-                self._note_use(check, entry)
+        if entry is not None and now < entry.lives_until and now - entry.written_at >= TOUCH_EVERY:
+            self._note_use(check, entry)
         verdict = decide(request, entry.subject if entry else None, policy, now=now)
         match verdict:
             case Allow(reason=reason, subject=subject):

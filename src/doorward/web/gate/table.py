@@ -30,10 +30,13 @@ NO_HOSTS: Hosts = {}
 
 @dataclass(slots=True)
 class Entry:
-    """A remembered session. `written_at` is when its last use was last handed over to be stored."""
+    """A remembered session. `written_at` is when its last use was last handed over to be stored.
+
+    SECURITY: it is idle by what is stored, not by every use, or it could live on here when the store has given it up
+    and nobody can end it any more. tests/property/test_shortcut.py and tests/unit/test_gate.py would fail.
+    """
 
     subject: Subject
-    last_seen_at: datetime
     written_at: datetime
     lives_until: datetime
     plain_until: datetime
@@ -41,7 +44,7 @@ class Entry:
 
     def extend(self) -> None:
         """Take account of the use that memory knows of and the store not yet."""
-        session = replace(self.subject.session, last_seen_at=self.last_seen_at)
+        session = replace(self.subject.session, last_seen_at=self.written_at)
         self.subject = Subject(self.subject.user, session)
         self.lives_until = _end_of(session)
         self.plain_until = min(self.lives_until, self.written_at + TOUCH_EVERY)
@@ -138,7 +141,7 @@ class SessionTable:
             return None
         session = subject.session
         end, seen = _end_of(session), session.last_seen_at
-        entry = Entry(subject, seen, seen, end, min(end, seen + TOUCH_EVERY))
+        entry = Entry(subject, seen, end, min(end, seen + TOUCH_EVERY))
         if len(self._entries) >= self._max:
             # The oldest half; a check that needs one of them reads it again.
             for key in list(self._entries)[: self._max // 2]:
