@@ -222,7 +222,7 @@ def test_two_commands_that_make_the_same_account_make_one(stage: Stage) -> None:
     """R02: spelt alike or not."""
     guest = stage.newcomer("users")
     for name in (guest.name, guest.name.upper(), f" {guest.name} "):
-        with pytest.raises(Exception, match="taken|already|exists"):
+        with pytest.raises(Exception, match=r"taken|already|exists"):
             stage.add(Person(name, "", "An0ther one altogether."))
     stage.people = {key: person for key, person in stage.people.items() if key.strip().lower() == key}
     assert stage.query("SELECT count(*) FROM users WHERE name = ?", guest.name) == [(1,)]
