@@ -12,6 +12,7 @@ import pytest
 from doorward.rules.policy import App, Audience, Effect, HostPattern, PathKind, PathPattern, Policy, Requirement, Rule
 from doorward.web.client import Trust
 from doorward.web.gate.answer import Answer, header_block, split_block
+from doorward.web.gate.asgi_lane import read_target
 from doorward.web.gate.endpoint import find_dialect, is_check_path
 from doorward.web.gate.identity import FORWARDED_AND_REMOTE, encode
 from doorward.web.gate.proxies import DIALECTS
@@ -513,3 +514,67 @@ def test_a_malformed_forwarded_for_is_a_refusal(world: World, value: bytes) -> N
 def test_a_header_that_may_stand_once_may_not_stand_twice(world: World, name: bytes) -> None:
     headers = [*ask("app.example.test"), (name, b"app.example.test"), (name, b"app.example.test")]
     assert world.make_gate().answer(TRAEFIK, b"GET", b"", headers, PROXY).status == HTTPStatus.BAD_REQUEST
+
+
+def test_memory_of_spellings_does_not_grow_without_end(world: World) -> None:
+    world.policy = Policy(
+        [Rule("all", Effect.ALLOW, (HostPattern("example.test", below=True),), audience=Audience.ANY_USER)]
+    )
+    gate = world.make_gate()
+    cookies = [world.sign_in(make_user(name)) for name in ("alice", "bob")]
+    for number in range(4200):
+        assert check(world, f"h{number}.example.test", cookie=cookies[number % 2], gate=gate).status == HTTPStatus.OK
+    assert len(gate._origins) <= 4096
+    assert len(gate._hosts) <= 1024
+    for name in ("alice", "bob"):
+        world.end_sessions(name)
+    assert check(world, "h1.example.test", cookie=cookies[1], gate=gate).status == HTTPStatus.SEE_OTHER
+
+
+@pytest.mark.parametrize(("secure", "domain"), [(True, ""), (False, ".example.test")])
+def test_cookies_are_cleared_as_they_were_set(world: World, secure: bool, domain: str) -> None:
+    """J12: deletion uses the same attributes."""
+    world.settings = replace(world.settings, cookie_secure=secure, cookie_domain=domain)
+    headers = [*ask("app.example.test"), (b"cookie", b"doorward=a; doorward=b")]
+    answer = world.make_gate().answer(TRAEFIK, b"GET", b"", headers, PROXY)
+    cleared = [value for name, value in split_block(answer.head) if name == b"set-cookie"]
+    assert len(cleared) == (2 if domain else 1)
+    assert all((b"; Secure" in value) is secure for value in cleared)
+
+
+@pytest.mark.parametrize("host", ["\u0430dmin.example.test", "\xe9.example.test"])
+def test_a_host_that_is_not_ascii_is_refused(world: World, host: str) -> None:
+    """B20."""
+    assert check(world, host).status == HTTPStatus.BAD_REQUEST
+
+
+def test_haproxy_is_told_every_header_and_what_is_left_of_the_cookie(world: World) -> None:
+    cookie = f"doorward={world.sign_in(make_user('alice', 'family'))}".encode()
+    headers = [*ask("app.example.test"), (b"cookie", cookie)]
+    fields = fields_of(world.make_gate().answer(HAPROXY, b"GET", b"", headers, PROXY))
+    assert fields["cookie"] == ""
+    assert fields["x-forwarded-user-name"] == "Alice"
+    refused = world.make_gate().answer(HAPROXY, b"GET", b"", ask("app.example.test"), PROXY)
+    assert refused.status == HTTPStatus.SEE_OTHER
+
+
+@pytest.mark.parametrize(
+    ("scope", "target"),
+    [
+        ({"doorward.target": b"/a?b#c", "path": "/x"}, b"/a?b#c"),
+        ({"path": "/a b", "raw_path": b"/a%20b", "query_string": b"c=d"}, b"/a%20b?c=d"),
+        ({"path": "/a", "raw_path": None}, b"/a"),
+    ],
+)
+def test_a_server_without_the_fast_lane_tells_the_target_as_well_as_it_can(
+    scope: dict[str, object], target: bytes
+) -> None:
+    assert read_target(scope) == target
+
+
+def test_a_flush_says_nothing_when_nothing_was_held_back(world: World) -> None:
+    gate = world.make_gate()
+    check(world, "nothere.example.test", gate=gate)
+    written = len(world.log.lines)
+    gate.refusal_log.flush()
+    assert len(world.log.lines) == written
