@@ -1,13 +1,16 @@
 """What a browser sends is text, each name once, of a size known beforehand; or it is refused."""
 
+from urllib.parse import urlencode
+
 import pytest
 
 from doorward.errors import InputError
 from doorward.web.errors import Refusal
-from doorward.web.form import MAX_FORM, parse_pairs, read_form
+from doorward.web.form import parse_pairs, read_form
 from tests.fakes.door import Browser, Door
 
 FORM = (b"content-type", b"application/x-www-form-urlencoded")
+LIMIT = 16 * 1024
 
 
 def feed(*pieces: bytes):
@@ -54,7 +57,7 @@ def test_too_many_fields_are_refused() -> None:
 
 
 async def test_a_form_may_come_in_pieces() -> None:
-    assert await read_form([FORM], feed(b"a=", b"1&b", b"=2")) == {"a": "1", "b": "2"}
+    assert await read_form([FORM], feed(b"a=", b"1&b", b"=2"), limit=LIMIT) == {"a": "1", "b": "2"}
 
 
 @pytest.mark.parametrize(
@@ -71,15 +74,15 @@ async def test_a_form_may_come_in_pieces() -> None:
 async def test_other_formats_are_not_read(kind: bytes) -> None:
     """P06."""
     with pytest.raises(Refusal) as caught:
-        await read_form([(b"content-type", kind)], feed())
+        await read_form([(b"content-type", kind)], feed(), limit=LIMIT)
     assert caught.value.status == 415
 
 
 async def test_what_is_told_to_be_long_is_refused_unread() -> None:
     """E13."""
-    for length in (b"%d" % (MAX_FORM + 1), b"9" * 30, b"-1", b"1e3", b"\xb2"):
+    for length in (b"%d" % (LIMIT + 1), b"9" * 30, b"-1", b"1e3", b"\xb2"):
         with pytest.raises(Refusal) as caught:
-            await read_form([FORM, (b"content-length", length)], feed())
+            await read_form([FORM, (b"content-length", length)], feed(), limit=LIMIT)
         assert caught.value.status == 413
 
 
@@ -87,7 +90,7 @@ async def test_what_turns_out_to_be_long_is_read_no_further() -> None:
     pieces = [b"x" * 4096] * 100
     receive = feed(*pieces)
     with pytest.raises(Refusal):
-        await read_form([FORM], receive)
+        await read_form([FORM], receive, limit=LIMIT)
     assert (await receive())["more_body"]
 
 
@@ -96,7 +99,7 @@ async def test_a_visitor_who_leaves_is_no_fault_of_ours() -> None:
         return {"type": "http.disconnect"}
 
     with pytest.raises(InputError):
-        await read_form([FORM], gone)
+        await read_form([FORM], gone, limit=LIMIT)
 
 
 async def test_through_the_door_each_has_its_status() -> None:
@@ -109,3 +112,16 @@ async def test_through_the_door_each_has_its_status() -> None:
     assert (await browser.get("/login?rd=/a&rd=//evil.test")).status == 400
     assert (await browser.post("/login?rd=/a", {"rd": "/b"})).status in {400, 403}
     assert (await browser.get("/login?rd=%00")).status == 400
+
+
+@pytest.mark.parametrize("size", [4096, 32 * 1024])
+async def test_a_form_may_have_as_many_bytes_as_the_setting_says_and_no_more(size: int) -> None:
+    """`limits.body_size`."""
+    door = Door()
+    object.__setattr__(door.server, "max_body", size)
+    browser = Browser(door)
+    page = await browser.get("/login")
+    empty = len(urlencode({"filler": ""}))
+    assert page.status == 200
+    assert (await browser.post("/login", {"filler": "x" * (size - empty)})).status != 413
+    assert (await browser.post("/login", {"filler": "x" * (size - empty + 1)})).status == 413

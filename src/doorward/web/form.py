@@ -13,8 +13,6 @@ from starlette.types import Receive
 from doorward.errors import InputError
 from doorward.web.errors import Refusal
 
-MAX_FORM = 16 * 1024
-"""Bytes of a form; the longest honest one (setup) has under four thousand."""
 _MAX_FIELDS = 40
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 _FORM_TYPE = re.compile(rb"\s*application/x-www-form-urlencoded\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
@@ -37,12 +35,15 @@ def parse_pairs(raw: bytes) -> Form:
     return fields
 
 
-async def read_form(headers: list[tuple[bytes, bytes]], receive: Receive) -> Form:
-    """Read and decode the body of a form post. Refusal 413 before reading what is too long, 415 for other types."""
+async def read_form(headers: list[tuple[bytes, bytes]], receive: Receive, *, limit: int) -> Form:
+    """Read and decode the body of a form post of at most `limit` bytes.
+
+    Refusal 413 before reading what is too long, 415 for other types.
+    """
     types = [value for name, value in headers if name == b"content-type"]
     if len(types) != 1 or not _FORM_TYPE.fullmatch(types[0]):
         raise Refusal(415)
-    return parse_pairs(await read_body(headers, receive, limit=MAX_FORM))
+    return parse_pairs(await read_body(headers, receive, limit=limit))
 
 
 async def read_body(headers: list[tuple[bytes, bytes]], receive: Receive, *, limit: int) -> bytes:

@@ -39,7 +39,7 @@ _MAX_LOGGED = 200
 class Server:
     """The application. `gate` and `api` are ASGI applications; `routes` maps the exact path of each page.
 
-    `max_body` bounds what the API may be sent; forms have their own, smaller bound.
+    `max_body`: the bytes that a form, or a request to the API, may have.
     """
 
     gate: ASGIApp
@@ -123,7 +123,7 @@ class Server:
         if method in {"GET", "HEAD"} and route.get is not None:
             return await route.get(visit)
         if method == "POST" and route.post is not None:
-            return await route.post(visit, await read_form(visit.headers, receive))
+            return await route.post(visit, await read_form(visit.headers, receive, limit=self.max_body))
         raise Refusal(405, headers=[(b"allow", route.methods.encode("ascii"))])
 
     def _answer_asset(self, path: str, scope: Scope, headers: RawHeaders) -> Response:
