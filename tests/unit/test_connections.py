@@ -9,11 +9,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from doorward.rules.policy import Policy
+from doorward.rules.policy import Audience, Effect, Policy, Rule, parse_host_pattern
 from doorward.web.gate.fast_lane import HEADER_TIMEOUT, IDLE_TIMEOUT, MAX_WAITING, REQUEST_TIMEOUT, bind
 from doorward.web.gate.glance import MAX_HEADERS
 from doorward.web.serving import MAX_ASKED, BriefProtocol
-from tests.fakes.gate import PROXY, STRANGER, World
+from tests.fakes.gate import PROXY, STRANGER, World, ask, make_user
 from tests.fakes.line import FakeTransport
 
 HEAD = b"POST /login HTTP/1.1\r\nhost: auth.example.test\r\n"
@@ -279,3 +279,44 @@ def test_metrics_are_asked_for_soon_and_again() -> None:
         assert not connection.is_open
 
     run(act, BriefProtocol)
+
+
+def test_too_many_headers_are_refused_once(lane: type[HttpToolsProtocol]) -> None:
+    """P05: whatever follows on the connection is not looked at."""
+
+    async def act(connection: Connection) -> None:
+        crowd = (
+            HEAD + b"".join(b"x-%d: 1\r\n" % number for number in range(MAX_HEADERS + 1)) + b"content-length: 0\r\n\r\n"
+        )
+        await connection.send(crowd + crowd)
+        assert not connection.is_open
+        assert connection.transport.written.count(b"HTTP/1.1 431") == 1
+        written = connection.transport.written
+        await connection.send(crowd)
+        assert connection.transport.written == written
+        assert connection.told.events == []
+
+    run(act, lane)
+
+
+def test_a_connection_that_only_repeats_what_is_allowed_is_alive() -> None:
+    """A glance looks at no clock; the watch of idle connections must not take that for silence."""
+    host = parse_host_pattern("app.example.test")
+    assert host is not None
+    world = World(Policy([Rule("app", Effect.ALLOW, (host,), audience=Audience.ANY_USER)]))
+    cookie = world.sign_in(make_user("alice"))
+    lines = [*ask("app.example.test"), (b"cookie", f"doorward={cookie}".encode())]
+    question = b"GET /api/auth/forwardauth HTTP/1.1\r\n" + b"".join(b"%b: %b\r\n" % line for line in lines) + b"\r\n"
+
+    async def act(connection: Connection) -> None:
+        for _ in range(40):
+            connection.transport.written = b""
+            await connection.send(question)
+            assert connection.transport.written.startswith(b"HTTP/1.1 200")
+            await connection.loop.skip(HEADER_TIMEOUT)
+            assert connection.is_open
+        for _ in range(12):
+            await connection.loop.skip(HEADER_TIMEOUT)
+        assert not connection.is_open
+
+    run(act, bind(world.make_gate()), PROXY)
