@@ -104,6 +104,20 @@ async def test_what_does_not_fit_is_said_at_its_field() -> None:
     assert (await set_up(browser, answer)).status == 303
 
 
+async def test_a_setup_tells_everything_that_does_not_fit_at_once() -> None:
+    """Nobody types two passwords again only to learn of the next rule."""
+    door = Door()
+    browser = Browser(door)
+    page = await browser.get(f"/setup?token={await door.setup_token()}")
+    answer = await set_up(browser, page, name="a b", email="nowhere", password="short", password_again="shirt")
+    assert answer.status == 400
+    for field in ("name", "email", "password", "password_again"):
+        assert f'id="{field}-wrong"' in answer.text
+    for words in ("at least 8 characters", "a digit", "The two passwords are not the same."):
+        assert words in answer.text
+    assert door.store.state.users == {}
+
+
 async def test_the_list_shows_what_may_be_opened_and_nothing_else(door: Door) -> None:
     alice, root = await enter(door, "alice"), await enter(door, "root")
     mine, theirs = (await alice.get("/")).text, (await root.get("/")).text

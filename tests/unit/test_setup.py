@@ -20,7 +20,7 @@ def town():
 
 
 async def create(town, token, *, name="root", password=GOOD, previous=None, **more):
-    values = {"display_name": "The Root", "email": f"{name}@example.test", **more}
+    values = {"display_name": "The Root", "email": f"{name}@example.test", "password_again": password, **more}
     return await town.setup.create_admin(
         token, a_visitor(), name=name, password=password, previous=previous, now=town.now, **values
     )

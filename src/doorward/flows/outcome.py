@@ -51,7 +51,7 @@ class Refused:
 class Unacceptable:
     """What was typed cannot be used; each problem is a sentence under the name of its field.
 
-    Fields: `name`, `display_name`, `email`, `password`, `groups`.
+    Fields: `name`, `display_name`, `email`, `password`, `password_again`, `groups`.
     """
 
     problems: tuple[tuple[str, str], ...]

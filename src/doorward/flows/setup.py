@@ -67,20 +67,25 @@ class Setup:
         display_name: str,
         email: str,
         password: str,
+        password_again: str,
         previous: Fingerprint | None,
         now: datetime,
     ) -> SignedIn | Unacceptable | Refused:
         """Make the administrator and sign this browser in.
 
-        Refused (TICKET_GONE) when the token is not, or no longer, good. Unacceptable leaves the token good.
+        Refused (TICKET_GONE) when the token is not, or no longer, good. Unacceptable names every problem
+        at once and leaves the token good.
         """
         if not await self.is_open(token, now=now):
             return Refused(Failure.TICKET_GONE)
         form = accept_account(
             name=name, display_name=display_name, email=email, groups=(), password=password, rules=self._rules
         )
-        if isinstance(form, Unacceptable):
-            return form
+        problems = form.problems if isinstance(form, Unacceptable) else ()
+        if password != password_again:
+            problems += (("password_again", "The two passwords are not the same."),)
+        if isinstance(form, Unacceptable) or problems:
+            return Unacceptable(problems)
         user = User(
             id=UserId(encode(self._random.token(HANDLE_SIZE))),
             name=form.name,

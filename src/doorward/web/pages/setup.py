@@ -43,8 +43,6 @@ class SetupPage:
         """Make the administrator and sign this browser in."""
         token = form.get("token", "")
         self._desk.check_form(visit, form, page=f"/setup?token={quote(token, safe='')}")
-        if form.get("password", "") != form.get("password_again", ""):
-            return self._show(visit, token, form, {"password_again": "The two passwords are not the same."})
         try:
             outcome = await self._setup.create_admin(
                 token,
@@ -53,6 +51,7 @@ class SetupPage:
                 display_name=form.get("display_name", ""),
                 email=form.get("email", ""),
                 password=form.get("password", ""),
+                password_again=form.get("password_again", ""),
                 previous=visit.fingerprint,
                 now=visit.now,
             )
