@@ -439,7 +439,8 @@ async def _serve(loaded: Loaded, environ: Mapping[str, str], load: Load) -> None
         doors = build_doors(house)
         listeners, addresses = _open_listeners(house, doors)
         for notice in loaded.notices:
-            house.log.warning("config_notice", notice=str(notice))
+            tell = house.log.info if notice.calm else house.log.warning
+            tell("config_notice", notice=str(notice))
         await house.record(Act.STARTED, {"version": __version__})
         ended = asyncio.Event()
         _watch_signals(house, doors, ended, load)

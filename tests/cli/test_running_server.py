@@ -112,6 +112,13 @@ def test_a_reload_changes_the_rules_at_once_and_keeps_the_old_ones_on_error(plac
     assert _acts(place).count("system.config_reload") == 2
 
 
+def test_a_group_given_by_command_does_not_worry_whoever_starts_it(place):
+    with place.serving() as server:
+        (told,) = [line for line in server.process.log.splitlines() if "staff has no members in this file" in line]
+    assert "level=info" in told
+    assert "doorward user groups NAME staff" in told
+
+
 def test_the_end_is_in_good_order(place):
     """SIGTERM: exit code 0, and the use of sessions written down."""
     place.add("alice")

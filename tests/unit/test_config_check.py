@@ -260,7 +260,7 @@ def test_redis_is_refused_at_start_and_not_before() -> None:
         ("", "there are no rules, so nobody may open anything"),
         ("authz: {rules: [{domain: localhost}]}", "it allows nobody"),
         ("authz: {rules: [{domain: localhost, users: [a]}, {name: x, domain: localhost, users: [a]}]}", "it says the same as authz.rules[0]"),
-        ("authz: {rules: [{domain: localhost, groups: [admins]}]}", "admins is not defined in authz.groups"),
+        ("authz: {rules: [{domain: localhost, groups: [admins]}]}", "admins has no members in this file; accounts can be given it at any time"),
         ("authz: {groups: [{name: admins}], rules: [{domain: localhost, groups: [Admins]}]}", "did you mean admins?"),
         ("apps: [{name: A, hosts: a.b}]", "no rule allows anyone to open a.b"),
         ("apps: [{name: A, hosts: '*.a.b'}]", "no rule allows anyone to open *.a.b"),
@@ -269,6 +269,12 @@ def test_redis_is_refused_at_start_and_not_before() -> None:
 )  # fmt: skip
 def test_what_an_operator_should_know_is_said(text: str, words: str) -> None:
     assert any(words in notice for notice in notices_of(text)), notices_of(text)
+
+
+def test_a_group_whose_members_are_given_by_command_is_no_warning() -> None:
+    text = "authz: {groups: [{name: admins}], rules: [{domain: localhost, groups: [Admins, staff]}]}"
+    notices = [notice for notice in parse_config(text.encode(), environ={}).notices if "groups" in notice.path]
+    assert {notice.message.partition(" ")[0]: notice.calm for notice in notices} == {"Admins": False, "staff": True}
 
 
 @pytest.mark.parametrize("host", ["a.b", "'*.b'", "'**.a.b'"])

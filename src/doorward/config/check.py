@@ -365,9 +365,13 @@ def _note_rules(config: Config) -> Iterator[Finding]:
     seen: dict[Hashable, int] = {}
     for position, rule in enumerate(rules):
         for group in sorted(set(rule.groups) - defined):
+            path = f"authz.rules[{position}].groups"
             near = next((name for name in sorted(defined) if name.lower() == group.lower()), None)
-            hint = f"did you mean {near}?" if near else f"put accounts in it: doorward user groups NAME {group}"
-            yield Finding(f"authz.rules[{position}].groups", f"{group} is not defined in authz.groups", hint)
+            if near:
+                yield Finding(path, f"{group} is not defined in authz.groups", f"did you mean {near}?")
+                continue
+            message = f"{group} has no members in this file; accounts can be given it at any time"
+            yield Finding(path, message, f"doorward user groups NAME {group}", calm=True)
         if rule.effect == "allow" and not (rule.users or rule.groups or rule.who):
             yield Finding(f"authz.rules[{position}]", "it allows nobody", "add users, groups or `who: any_user`")
         earlier = seen.setdefault(_meaning(rule), position)

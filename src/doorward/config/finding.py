@@ -11,13 +11,17 @@ Key = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A problem or a notice. `also`: other places it rests on, so that it is not said while those are broken."""
+    """A problem or a notice. `also`: other places it rests on, so that it is not said while those are broken.
+
+    `calm`: a notice of something that is usually meant so; it is told, but it is no warning.
+    """
 
     path: str
     message: str
     hint: str = ""
     also: tuple[str, ...] = ()
     line: int | None = None
+    calm: bool = False
 
     @override
     def __str__(self) -> str:

@@ -6,7 +6,7 @@ Precedence: command line, then `DOORWARD__…`, then well-known variables, then 
 import contextlib
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -359,7 +359,7 @@ def _place(draft: _Draft, finding: Finding) -> Finding:
     origins = (draft.origins.get(format_key(key[:end])) for end in range(len(key), 0, -1))
     origin = next((known for known in origins if known), "")
     line = None if origin.startswith(("variable", "command", "derived")) else draft.document.line_of(key)
-    return Finding(written, finding.message, finding.hint, finding.also, line)
+    return replace(finding, path=written, line=line)
 
 
 def _parse_key(path: str) -> Key:
