@@ -96,7 +96,11 @@ class Prometheus(Section):
 
 
 class ProxySecrets(Section):
-    """A secret that a proxy of this kind must show in its header `X-Doorward-Proxy-Secret` at every check."""
+    """A secret that a proxy of this kind must show in its header `X-Doorward-Proxy-Secret` at every check.
+
+    Once one is set, kinds without one may not ask at all; `/api/auth/forwardauth` counts as Traefik's. It guards the
+    check endpoints, not the pages and the API: those speak to visitors, who know no secret.
+    """
 
     traefik: SecretValue | None = Field(default=None, description="The secret Traefik shows.")
     caddy: SecretValue | None = Field(default=None, description="The secret Caddy shows.")

@@ -4,7 +4,6 @@ Hops 2 to 6 of the journey stand inside one `try`: bad input is 400, anything el
 carries an identity header. No login state is created here: the way to sign in is an address of our own.
 """
 
-import hmac
 import re
 from datetime import datetime
 from http import HTTPStatus
@@ -114,8 +113,7 @@ class Gate:
         cookie = fields.get(b"cookie")
         if cookie is None or len(fields) != len(headers) or not self.trust.trusts(peer) or b"upgrade" in fields:
             return None
-        secret = self.settings.secrets.get(dialect.name)
-        if secret is not None and not hmac.compare_digest(fields.get(SECRET_HEADER, b""), secret):
+        if not self.settings.accepts_secret(dialect.name, fields.get(SECRET_HEADER, b"")):
             return None
         try:
             question = dialect.read(fields, method, target)
@@ -172,8 +170,7 @@ class Gate:
             check.fields = fields = gather(headers)
             if not self.trust.trusts(check.peer):
                 return refuse(check, HTTPStatus.FORBIDDEN, Reason.PROXY_UNTRUSTED, policy)
-            secret = self.settings.secrets.get(check.dialect.name)
-            if secret is not None and not hmac.compare_digest(fields.get(SECRET_HEADER, b""), secret):
+            if not self.settings.accepts_secret(check.dialect.name, fields.get(SECRET_HEADER, b"")):
                 return refuse(check, HTTPStatus.FORBIDDEN, Reason.PROXY_SECRET, policy)
             check.question = check.dialect.read(fields, method, target)
             check.client = self.trust.client_address(check.peer, fields.get(b"x-forwarded-for"))

@@ -57,12 +57,11 @@ class Glance:
         self._recall = gate.recall
         self._tally = gate.tally
         self._elapsed = gate.clock.elapsed
+        secrets = gate.settings.secrets
         self._lines = {
-            b"%b %b HTTP/1.1" % (method, path): Line(
-                dialect, dialect.asks_by, word, gate.settings.secrets.get(dialect.name)
-            )
+            b"%b %b HTTP/1.1" % (method, path): Line(dialect, dialect.asks_by, word, secrets.get(dialect.name))
             for path, dialect in PATHS.items()
-            if dialect.asks_by is not None
+            if dialect.asks_by is not None and (not secrets or dialect.name in secrets)
             for method, word in METHODS.items()
         }
         self._renew()

@@ -145,7 +145,8 @@ class Refuser:
         if reason is Reason.PROXY_UNTRUSTED:
             fields["hint"] = f"if this is your proxy, add {check.peer or 'unix'} to proxy.trusted"
         elif reason is Reason.PROXY_SECRET:
-            fields["hint"] = f"have the proxy send {SECRET_HEADER.decode()} with the value of proxy.secrets.{name}"
+            send = f"have the proxy send {SECRET_HEADER.decode()} with the value of proxy.secrets.{name}"
+            fields["hint"] = send if name in self.settings.secrets else f"set proxy.secrets.{name}, too, and {send}"
         self._log.note("check_refused", reason, **fields)
 
     def _login_url(self, request: AccessRequest, *, fresh: bool) -> bytes:

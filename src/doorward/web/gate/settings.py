@@ -1,5 +1,6 @@
 """What the gate needs to know besides the policy."""
 
+import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -17,11 +18,22 @@ class GateSettings:
     cookie_secure: bool
     identity: IdentityHeaders = FORWARDED
     secrets: Mapping[str, bytes] = field(default_factory=dict)
-    """Shared secret by dialect; a dialect without one needs none."""
+    """Shared secret by dialect; empty where none is asked for."""
     private_cookies: frozenset[bytes] = frozenset()
     """Names of ours besides the session's that an app must not see."""
     client_headers: Headers = ()
     """Security headers for every answer that reaches a visitor."""
+
+    def accepts_secret(self, dialect: str, shown: bytes) -> bool:
+        """Whether a proxy that shows this may ask in this dialect.
+
+        SECURITY: once any secret is set, a dialect without one is shut: who shares the proxy's address would ask there.
+        tests/unit/test_proxy_secret.py would fail.
+        """
+        if not self.secrets:
+            return True
+        secret = self.secrets.get(dialect)
+        return secret is not None and hmac.compare_digest(shown, secret)
 
     @property
     def refusal_headers(self) -> Headers:
