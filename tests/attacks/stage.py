@@ -99,8 +99,10 @@ class Stage:
     """Session cookie values that are good now, and whose they are."""
     issued: set[bytes] = field(default_factory=set)
     """Every session cookie value ever handed out: a secret, dead or alive."""
-    tokens: set[bytes] = field(default_factory=set)
-    """What browsers were given besides: other cookies, and the tickets in forms."""
+    issued_pieces: set[bytes] = field(default_factory=set)
+    """The halves of them."""
+    token_pieces: set[bytes] = field(default_factory=set)
+    """Of what browsers were given besides: other cookies, and the tickets in forms."""
     people: dict[str, Person] = field(default_factory=dict)
     shelf: dict[str, "Browser"] = field(default_factory=dict)
     """Browsers that several tests use."""
@@ -184,11 +186,11 @@ class Stage:
         """Put an exchange into the journal."""
         owners = frozenset(owner.email for value, owner in list(self.live.items()) if value in raw)
         self.journal.append(Note(raw, answer, owners))
-        self.issued.update(handed_out(answer))
-        self.tokens.update(
-            value for name, value in cookies_set(answer) if name != COOKIE and len(value) >= _LEAST_TOKEN
-        )
-        self.tokens.update(match[1] for match in _TICKET.finditer(answer.body))
+        self.issued.update(given := handed_out(answer))
+        self.issued_pieces.update(half for value in given for half in value.split(b"."))
+        others = [value for name, value in cookies_set(answer) if name != COOKIE]
+        others += [match[1] for match in _TICKET.finditer(answer.body)]
+        self.token_pieces.update(part for value in others for part in value.split(b".") if len(part) == _PIECE)
         return answer
 
     def ask(
@@ -249,14 +251,20 @@ class Stage:
 
     # What can be seen from behind
 
-    def secrets(self) -> list[bytes]:
-        """What may never be shown to anybody again: passwords, session cookies, whole and in halves."""
-        passwords = [person.password.encode() for person in self.people.values()]
-        return [*passwords, *(half for value in self.issued for half in value.split(b"."))]
+    def find_secrets(self, text: bytes, *, one_time: bool = True) -> set[bytes]:
+        """What of all that is secret stands in this text: passwords, halves of session cookies, the hashes we keep.
 
-    def one_time_secrets(self) -> list[bytes]:
-        """What stands in forms and cookies of the browser it was made for, and nowhere else."""
-        return sorted(self.tokens)
+        With `one_time` also what stands in forms and cookies of the browser it was made for, and nowhere else.
+        """
+        found = {person.password.encode() for person in list(self.people.values()) if person.password.encode() in text}
+        found |= {mark for mark in KEPT if mark in text}
+        for run in _LONG.findall(text):
+            pieces = (
+                {run[start : start + _PIECE] for start in range(len(run) - _PIECE + 1)} if len(run) < 500 else set()
+            )
+            found |= pieces & self.issued_pieces
+            found |= pieces & self.token_pieces if one_time else set()
+        return found
 
     @property
     def log(self) -> str:
@@ -421,5 +429,9 @@ def serving(folder: Path, text: str, port: int, *, unix: str = "", first: Person
         gateway.process.stop()
 
 
-_LEAST_TOKEN = 20
+KEPT = (b"$2b$", b"$argon2", b"gcm1:")
+"""How stored secrets begin. None of them is ever in an answer, the log or the audit."""
+
+_PIECE = 43  # 32 bytes in base64url
+_LONG = re.compile(rb"[A-Za-z0-9_-]{%d,}" % _PIECE)
 _TICKET = re.compile(rb'name="ticket"[^>]* value="([^"]+)"')

@@ -37,7 +37,9 @@ def test_a_sign_in_from_elsewhere_is_refused(stage: Stage, origin: bytes) -> Non
         assert handed_out(answer) == []
 
 
-@pytest.mark.parametrize("site", [b"cross-site", b"same-site", b"none", b"", b"Same-Origin", b"same-origin, cross-site"], ids=repr)
+@pytest.mark.parametrize(
+    "site", [b"cross-site", b"same-site", b"none", b"", b"Same-Origin", b"same-origin, cross-site"], ids=repr
+)
 def test_what_the_browser_says_about_the_site_is_heard(stage: Stage, site: bytes) -> None:
     """K02, K03: exactly `same-origin`."""
     browser = stage.browser()
@@ -46,7 +48,19 @@ def test_what_the_browser_says_about_the_site_is_heard(stage: Stage, site: bytes
     assert answer.status == 403
 
 
-@pytest.mark.parametrize("spoiled", ["field away", "field empty", "cookie away", "other browser", "other sign-in", "swapped", "field twice", "header only"])
+@pytest.mark.parametrize(
+    "spoiled",
+    [
+        "field away",
+        "field empty",
+        "cookie away",
+        "other browser",
+        "other sign-in",
+        "swapped",
+        "field twice",
+        "header only",
+    ],
+)
 def test_without_both_halves_of_the_token_nothing_is_signed_in(stage: Stage, spoiled: str) -> None:
     """K02, K03, K06: with no word on the origin, the token decides alone."""
     browser, other = stage.browser(), stage.browser()
@@ -85,7 +99,12 @@ def test_without_a_word_on_the_origin_the_token_is_enough(stage: Stage) -> None:
     assert answer.status == 303
 
 
-UNSAFE = [("/logout", {}), ("/sessions/end", {"which": "others"}), ("/setup", {"token": "x"}), ("/login", {"login": "a", "password": "b"})]
+UNSAFE = [
+    ("/logout", {}),
+    ("/sessions/end", {"which": "others"}),
+    ("/setup", {"token": "x"}),
+    ("/login", {"login": "a", "password": "b"}),
+]
 
 
 @pytest.mark.parametrize(("target", "fields"), UNSAFE, ids=lambda value: value if isinstance(value, str) else "")
@@ -102,12 +121,19 @@ def test_no_form_of_ours_works_without_its_token(stage: Stage, target: str, fiel
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD", b"PUT", b"PATCH", b"DELETE", b"TRACE", b"PROPFIND"])
-@pytest.mark.parametrize("target", ["/logout", "/sessions/end?which=others", "/setup?token=x", "/login?login=alice", "/api/sessions/session/current"])
+@pytest.mark.parametrize(
+    "target",
+    ["/logout", "/sessions/end?which=others", "/setup?token=x", "/login?login=alice", "/api/sessions/session/current"],
+)
 def test_looking_changes_nothing(stage: Stage, method: bytes, target: str) -> None:
     """K05, K15: by a picture, a prefetch, a link scanner; and no other method is a way around the form."""
     browser = stage.visitor(ALICE)
     before = stage.query("SELECT count(*) FROM sessions")
-    for more in ((), ((b"Purpose", b"prefetch"), (b"Sec-Purpose", b"prefetch")), ((b"X-HTTP-Method-Override", b"POST"),)):
+    for more in (
+        (),
+        ((b"Purpose", b"prefetch"), (b"Sec-Purpose", b"prefetch")),
+        ((b"X-HTTP-Method-Override", b"POST"),),
+    ):
         raw = write(method, target.encode(), browser.headers(*more, (b"Sec-Fetch-Dest", b"image")))
         answer = stage.send(raw)
         assert answer.status in {200, 303, 400, 403, 404, 405}
@@ -134,7 +160,11 @@ def test_the_api_is_closed_to_other_origins(stage: Stage, origin: bytes) -> None
     """K03, L15: no answer invites another origin, and nothing is changed for it."""
     browser = stage.visitor(ALICE)
     token = browser.call("GET", "/api/auth/csrf-token").body.decode().split('"')[3]
-    raw = write(b"DELETE", b"/api/sessions/session/current", browser.headers((b"Origin", origin), (b"X-CSRF-Token", token.encode())))
+    raw = write(
+        b"DELETE",
+        b"/api/sessions/session/current",
+        browser.headers((b"Origin", origin), (b"X-CSRF-Token", token.encode())),
+    )
     assert stage.send(raw).status == 403
     for method in (b"GET", b"OPTIONS"):
         for target in (b"/api/sessions/list", b"/api/auth/csrf-token", b"/", b"/login", b"/healthz"):
@@ -146,8 +176,25 @@ def test_the_api_is_closed_to_other_origins(stage: Stage, origin: bytes) -> None
 def test_nothing_that_is_anybodys_own_is_kept_by_a_cache(stage: Stage) -> None:
     """K08: every kind of answer is no-store (the fixture looks), none has an ETag, and no client chooses what it varies by."""
     browser = stage.visitor(ROOT)
-    more = ((b"Vary", b"evil"), (b"Cache-Control", b"public, max-age=99"), (b"If-None-Match", b"*"), (b"If-Modified-Since", b"Thu, 01 Jan 1970 00:00:00 GMT"))
-    for target in ("/", "/sessions", "/admin/sessions", "/logout", "/login", "/nothing", "/api/sessions/list", "/api/auth/mode", "/api/openapi.json", "/healthz", "/readyz"):
+    more = (
+        (b"Vary", b"evil"),
+        (b"Cache-Control", b"public, max-age=99"),
+        (b"If-None-Match", b"*"),
+        (b"If-Modified-Since", b"Thu, 01 Jan 1970 00:00:00 GMT"),
+    )
+    for target in (
+        "/",
+        "/sessions",
+        "/admin/sessions",
+        "/logout",
+        "/login",
+        "/nothing",
+        "/api/sessions/list",
+        "/api/auth/mode",
+        "/api/openapi.json",
+        "/healthz",
+        "/readyz",
+    ):
         answer = browser.get(target, *more)
         assert answer.status != 304
         assert answer.all("etag") == []
@@ -197,7 +244,15 @@ def test_what_is_typed_into_a_form_or_an_address_runs_nowhere(stage: Stage, text
         check_scripts(stage.visitor(ROOT).get(f"{target}?{value}"))
     path = urlencode({"": text})[1:]
     check_scripts(browser.get(f"/{path}"))
-    check_scripts(stage.ask("traefik", target=f"/{path}".encode(), host=b"admin.example.test", cookie=stage.cookie_of(ALICE), more=NAVIGATION))
+    check_scripts(
+        stage.ask(
+            "traefik",
+            target=f"/{path}".encode(),
+            host=b"admin.example.test",
+            cookie=stage.cookie_of(ALICE),
+            more=NAVIGATION,
+        )
+    )
 
 
 def check_scripts(page: Answer) -> None:
@@ -235,7 +290,9 @@ def test_every_answer_has_the_same_headers(stage: Stage) -> None:
                "/admin/sessions?offset=x", "/login?rd=%zz", "/login?a=1&a=2"]  # fmt: skip
     answers = [browser.get(target) for target in targets]
     answers += [stage.browser().get(target) for target in targets]
-    answers += [browser.call(method, target) for method, target in product(("POST", "DELETE", "PUT", "OPTIONS"), targets)]
+    answers += [
+        browser.call(method, target) for method, target in product(("POST", "DELETE", "PUT", "OPTIONS"), targets)
+    ]
     answers.append(browser.post("/login", b"x" * 70_000))
     answers.append(stage.send(write(b"GET", b"/", [(b"Host", b"evil.test")])))
     answers.append(stage.send(b"GET / HTTP/1.1\r\n\r\n"))

@@ -4,6 +4,7 @@ import base64
 import re
 import statistics
 import time
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote, urlencode
@@ -13,7 +14,7 @@ import pytest
 from tests.attacks.invariants import attacked
 from tests.attacks.stage import ALICE, AUTH, BOB, DORA, NAVIGATION, ROOT, Person, Stage, handed_out
 from tests.attacks.test_return_urls import ATTACKS
-from tests.attacks.wire import write
+from tests.attacks.wire import Answer, write
 
 WRONG = "Not his passw0rd, no!"
 HOME = b"https://auth.example.test/?return=refused"
@@ -170,7 +171,7 @@ def test_names_of_nobody_are_locked_like_those_of_somebody(stage: Stage) -> None
         last = browser.try_password(name, WRONG)
         told[name].append((last.status, last.all("retry-after") != []))
     assert told[guest.name] == told["nobody4"]
-    assert told[guest.name][3] == 429
+    assert told[guest.name][:3] == [403, 403, 429]
 
 
 SPELLINGS = ["{0}", "{1}", "{2} ", " {0}", "{0}@example.test", "{1}@EXAMPLE.TEST", "{2}@example.test "]
@@ -182,7 +183,7 @@ def test_every_spelling_of_a_name_counts_against_one_account(stage: Stage) -> No
     browser = stage.browser()
     logins = [text.format(guest.name, guest.name.upper(), guest.name.title()) for text in SPELLINGS]
     statuses = [browser.try_password(login, WRONG).status for login in logins[:4]]
-    assert statuses == [403, 403, 403, 429]
+    assert statuses == [403, 403, 429, 429]
     # Locked for this address, in every spelling, and with the right password.
     others = [browser.try_password(logins[4], guest.password).status]
     assert others == [429]
@@ -192,17 +193,33 @@ def test_every_spelling_of_a_name_counts_against_one_account(stage: Stage) -> No
     assert len(keys) == 1
 
 
-@pytest.mark.parametrize(
-    "login",
-    ["\uff41lice", "alice\u200b", "\u0430lice", "alice\u00ad", "ALI\u0421E", "\u212aate", "a\u0301lice", "alice\u202e", "al\u0131ce",
-     "alice@example.test@evil.test", "alice%00", "a%ice", "a_ice", "alice' --", "alice@\uff45xample.test", "*", "", "   "],
-    ids=ascii,
-)  # fmt: skip
-def test_a_name_that_looks_like_another_is_nobodys(stage: Stage, login: str) -> None:
+LOOK_ALIKES = [
+    "\uff41lice", "alice\u200b", "\u0430lice", "alice\u00ad", "ALI\u0421E", "\u212aate", "a\u0301lice", "alice\u202e", "al\u0131ce",
+    "alice@example.test@evil.test", "alice%00", "a%ice", "a_ice", "alice' --", "alice@\uff45xample.test", "*", "", "   ", "alice\x00",
+]  # fmt: skip
+
+
+def test_a_name_that_looks_like_another_is_nobodys(stage: Stage) -> None:
     """E04, E16, E18, E19: with the right password of the account it resembles."""
-    answer = stage.browser().try_password(login, ALICE.password)
-    assert answer.status in {400, 403}
-    assert handed_out(answer) == []
+    answers = try_at_once(stage, [(login, ALICE.password) for login in LOOK_ALIKES])
+    for login, answer in zip(LOOK_ALIKES, answers, strict=True):
+        assert answer.status in {400, 403}, ascii(login)
+        assert handed_out(answer) == [], ascii(login)
+
+
+def try_at_once(stage: Stage, pairs: Sequence[tuple[str, str]]) -> list[Answer]:
+    """Try names and passwords, each from a browser of its own. A refusal is never quick, but they can wait together."""
+    browsers = [stage.browser() for _ in pairs]
+    forms = [browser.open_form().fields for browser in browsers]
+
+    def attempt(number: int) -> Answer:
+        login, password = pairs[number]
+        body = urlencode({**forms[number], "login": login, "password": password}).encode()
+        kind = (b"Content-Type", b"application/x-www-form-urlencoded")
+        return stage.send(write(b"POST", b"/login", browsers[number].headers(kind), body))
+
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(attempt, range(len(pairs))))
 
 
 def test_every_place_that_takes_a_password_counts(stage: Stage) -> None:
@@ -211,8 +228,7 @@ def test_every_place_that_takes_a_password_counts(stage: Stage) -> None:
     inside = stage.signed_in(guest)
     form = inside.open_form("/login?rd=%2F&fresh=1")
     statuses = [inside.post("/login", {**form.fields, "password": WRONG}).status for _ in range(4)]
-    assert statuses[:3] == [403] * 3
-    assert statuses[3] == 429
+    assert statuses == [403] * 2 + [429] * 2
     basic = b"Basic " + base64.b64encode(f"{guest.name}:{guest.password}".encode())
     for header in ((b"Authorization", basic), (b"Proxy-Authorization", basic), (b"X-Api-Key", guest.password.encode())):
         assert stage.ask("traefik", more=[header]).status == 401
@@ -255,24 +271,24 @@ def test_a_success_of_ones_own_clears_nobody_elses_failures(stage: Stage) -> Non
     """E10: three wrong for one, one right for another, from one address: the first stays locked."""
     victim, own = stage.newcomer(), stage.newcomer()
     address = stage.address()
-    for _ in range(3):
-        assert stage.browser(address).try_password(victim.name, WRONG).status == 403
+    statuses = [stage.browser(address).try_password(victim.name, WRONG).status for _ in range(3)]
+    assert statuses == [403] * 2 + [429]
     browser = stage.browser(address)
     assert browser.sign_in(own).status == 303
     assert stage.browser(address).try_password(victim.name, victim.password).status == 429
     assert stage.browser(address).try_password(victim.name, victim.password).status == 429  # by then for the address
 
 
-@pytest.mark.parametrize(
-    "change", [lambda p: p + "\x00x", lambda p: p + "\x00", lambda p: p[:-1], lambda p: p + " ", lambda p: " " + p,
-               lambda p: p.swapcase(), lambda p: p + p, lambda p: p[:72] + "y", lambda p: "", lambda p: p + "\u0301",
-               lambda p: p + "x" * 256, lambda p: p * 10], ids=range(12)
-)  # fmt: skip
-def test_another_password_is_another_password(stage: Stage, change) -> None:
+def test_another_password_is_another_password(stage: Stage) -> None:
     """E12: NUL ends nothing, no length wraps, nothing is trimmed."""
-    answer = stage.browser().try_password(BOB.name, change(BOB.password))
-    assert answer.status in {400, 403, 413}
-    assert handed_out(answer) == []
+    right = BOB.password
+    others = [
+        right + "\x00x", right + "\x00", right[:-1], right + " ", " " + right, right.swapcase(), right * 2, right * 10,
+        right + "\u0301", right + "x" * 256, "", right[:8],
+    ]  # fmt: skip
+    for other, answer in zip(others, try_at_once(stage, [(BOB.name, other) for other in others]), strict=True):
+        assert answer.status in {400, 403, 413}, ascii(other)
+        assert handed_out(answer) == [], ascii(other)
 
 
 def test_long_passwords_that_begin_alike_are_different(stage: Stage) -> None:
@@ -361,18 +377,16 @@ def test_no_step_of_a_sign_in_can_be_skipped(stage: Stage, step: str) -> None:
     assert handed_out(answer) == []
 
 
-@pytest.mark.parametrize("sealed", ["", "!", "*", "x", "gcm1:", "$2b$12$"])
-def test_a_broken_hash_is_never_right(theatre: Stage, sealed: str) -> None:
+def test_a_broken_hash_is_never_right(theatre: Stage) -> None:
     """E22, M04: an empty or truncated hash in the store matches nothing, the empty password and itself included."""
     with attacked(theatre, faults=True) as stage:
         guest = stage.newcomer("users")
-        stage.change(
-            "UPDATE passwords SET sealed = ? WHERE user_id = (SELECT id FROM users WHERE name = ?)", sealed, guest.name
-        )
-        for password in ("", sealed, guest.password):
-            answer = stage.browser().try_password(guest.name, password)
-            assert answer.status in {400, 403, 500}
-            assert handed_out(answer) == []
+        for sealed in ("", "!", "gcm1:", "$2b$12$"):
+            row = "WHERE user_id = (SELECT id FROM users WHERE name = ?)"
+            stage.change(f"UPDATE passwords SET sealed = ? {row}", sealed, guest.name)
+            for answer in try_at_once(stage, [(guest.name, password) for password in ("", sealed, guest.password)]):
+                assert answer.status in {400, 403, 500}
+                assert handed_out(answer) == []
 
 
 def test_a_new_account_inherits_nothing_from_an_old_one_of_its_name(stage: Stage) -> None:
