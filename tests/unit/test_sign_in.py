@@ -465,7 +465,7 @@ async def test_a_step_up_is_counted_like_a_sign_in(town):
     for _ in range(5):
         started = await town.begin(visitor, subject=Subject(old.user, old.session))
         failures.append((await town.submit(started.token, "", WRONG, visitor)).failure)
-    assert failures == [Failure.WRONG] * 3 + [Failure.LOCKED, Failure.THROTTLED]
+    assert failures == [Failure.WRONG] * 2 + [Failure.LOCKED] * 2 + [Failure.THROTTLED]
 
 
 async def test_a_step_up_of_a_deleted_account_leads_nowhere(town):

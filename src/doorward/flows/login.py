@@ -224,7 +224,8 @@ class SignIn:
             )
             if locked > timedelta(0):
                 await _append_lock(transaction, subject, visitor, locked, now)
-        return self._refuse(Failure.WRONG)
+        # Told with the try that locks: whoever reads only "not right" would try the next one in vain.
+        return self._refuse(Failure.LOCKED if locked > timedelta(0) else Failure.WRONG, locked)
 
     async def _record_tampering(self, user: User | None, visitor: Visitor, now: datetime) -> None:
         subject = user.id if user else "unknown"
