@@ -40,6 +40,13 @@ async def test_the_right_password_opens_a_session(town):
     assert town.tally.logins == Counter(success=1)
 
 
+async def test_no_handle_can_pass_for_an_option_of_a_command(town):
+    """A handle of base64url may begin with a dash; `doorward session end HANDLE` must take any."""
+    handle = (await town.enter("alice", GOOD)).session.handle
+    assert len(handle) == 32
+    assert set(handle) <= set("0123456789abcdef")
+
+
 async def test_the_email_address_is_as_good_as_the_name(town):
     assert (await town.enter("ALICE@example.test")).user.name == "alice"
 

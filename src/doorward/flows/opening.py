@@ -64,7 +64,7 @@ class Opening:
         cookie, fingerprint = make_cookie(self._random.token(TOKEN_SIZE), self._signing_key)
         session = Session(
             fingerprint=fingerprint,
-            handle=SessionHandle(encode(self._random.token(HANDLE_SIZE))),
+            handle=SessionHandle(self._random.token(HANDLE_SIZE).hex()),
             user_id=user.id,
             generation=user.generation,
             created_at=now,

@@ -12,7 +12,10 @@ Fingerprint = NewType("Fingerprint", bytes)
 """SHA-256 of the session token: the store's key, 32 bytes. The token itself is stored nowhere."""
 
 SessionHandle = NewType("SessionHandle", str)
-"""Public name of a session in pages, API, CLI and audit: 22 characters of base64url. Opens nothing."""
+"""Public name of a session in pages, API, CLI and audit: 32 hex digits. Opens nothing.
+
+Not base64url: one in sixty-four would begin with a dash, and a command line would take it for an option.
+"""
 
 
 class Method(Enum):
