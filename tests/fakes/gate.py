@@ -99,7 +99,7 @@ class World:
     def sign_in(self, user: User, **changes: object) -> str:
         """Store a session for the user; returns its cookie value."""
         now = self.clock.now()
-        seed = f"{user.name}:{len(self.view.subjects)}"
+        seed = f"{user.name}:{self.view.commits}"
         cookie, fingerprint = make_cookie(FakeRandom(seed).token(32), SIGNING_KEY)
         session = Session(
             fingerprint=fingerprint,
