@@ -3,10 +3,13 @@
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from ipaddress import ip_address, ip_network
+from unicodedata import normalize
 
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from doorward.config.patterns import parse_path
 from doorward.errors import InputError
 from doorward.rules.access import Allow, Challenge, Deny, Verdict, decide
 from doorward.rules.identity import User
@@ -209,6 +212,65 @@ def test_an_expired_session_is_worth_no_more_than_none(
 @given(path_patterns(), PATHS)
 def test_what_matches_strictly_could_match_loosely(pattern: PathPattern, path: str) -> None:
     assert pattern.could_match(path) or not pattern.matches(path)
+
+
+@given(path_patterns(), PATHS, st.integers(0, 3))
+def test_an_extension_on_any_segment_never_escapes_a_deny(pattern: PathPattern, path: str, at: int) -> None:
+    """B11: servers that serve `/a.json` from `/a` do so for what stands below, too."""
+    parts = path.split("/")[1:]
+    if pattern.matches(path) and at < len(parts) and parts[at]:
+        parts[at] += ".json"
+        assert pattern.could_match("/" + "/".join(parts))
+        if at == len(parts) - 1 and pattern.kind is not PathKind.PREFIX:
+            assert pattern.could_match("/" + "/".join([*parts, "info"]))
+
+
+@given(path_patterns(), PATHS)
+def test_letter_case_and_the_spelling_of_accents_never_escape_a_deny(pattern: PathPattern, path: str) -> None:
+    accented = replace(pattern, text=pattern.text.replace("x", "\u00e9t\u00e9"))
+    path = path.replace("x", "\u00e9t\u00e9")
+    if accented.matches(path):
+        for spelling in (normalize("NFD", path), path.upper(), normalize("NFD", path.upper())):
+            assert accented.could_match(spelling)
+            assert replace(accented, text=normalize("NFD", accented.text)).could_match(spelling)
+
+
+@pytest.mark.parametrize(
+    ("text", "path", "loose"),
+    [
+        ("/a/**", "/a.json/x", True),
+        ("/a/**", "/A.tar.gz", True),
+        ("/a/**", "/ab.json/x", False),
+        ("/a/*/c", "/a/b.d/c.json", True),
+        ("/a/b", "/a.json/b.json/c", True),
+        ("/a/b", "/a.json/c", False),
+        ("=/a/b", "/a.json/b.", True),
+        ("=/a/b", "/a.json/b/c", False),
+        ("=/x.php", "/x.php/info", True),
+        ("/*.php", "/x.php/info", True),
+        ("/*.php", "/x.php5/info", False),
+        ("/*.php", "/x/info.php", False),
+        ("/**/*.php", "/x/y.php/a/b", True),
+        ("/*/admin", "/x/admin/y", False),
+        ("/a./*", "/A/x", True),
+        ("/caf\u00e9", "/cafe\u0301", True),
+        ("/caf\u00e9/*", "/CAFE\u0301.json/x", True),
+        ("/cafe\u0301", "/CAF\u00c9/x", True),
+        ("/caf\u00e9", "/cafe", False),
+        ("/\u03b1\u03c3", "/\u0391\u03a3.json", True),
+        ("/\u0390", "/\u03aa\u0301", True),
+        ("/key", "/\u212aey", True),
+        ("~/caf\u00e9/x", "/CAFE\u0301/x.json", True),
+        ("~/cafe\u0301", "/CAF\u00c9", True),
+        ("~/a/b", "/a.json/b.json", True),
+        ("~/a/b", "/a/c", False),
+    ],
+)
+def test_how_loosely_a_deny_reads(text: str, path: str, loose: bool) -> None:
+    """B11: what docs/policy.md says under "Paths"."""
+    pattern = parse_path(text)
+    assert pattern.could_match(path) is loose
+    assert not loose or not pattern.matches(path)
 
 
 @given(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import time
 from functools import cache
 from typing import Annotated
+from unicodedata import normalize
 
 from pydantic import PlainValidator
 from typing_extensions import override
@@ -68,7 +69,7 @@ def parse_path(value: object) -> PathPattern:
     if len(text) > _MAX_PATTERN:
         raise refuse(f"a path pattern has at most {_MAX_PATTERN} characters")
     if text.startswith("~"):
-        return PathPattern(PathKind.REGEX, text[1:], _compile(text[1:]), _compile("(?i)" + text[1:]))
+        return PathPattern(PathKind.REGEX, text[1:], _compile(text[1:]), _compile("(?i)" + normalize("NFC", text[1:])))
     exact, path = text.startswith("="), text.removeprefix("=")
     if not path.startswith("/"):
         raise refuse(f"{text!r} does not begin with a slash", hint)

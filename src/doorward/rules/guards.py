@@ -11,8 +11,8 @@ def find_guards(rules: HostRules, user: User, groups: frozenset[str]) -> tuple[s
     """The beginnings of paths that a deny or a require may speak of; None where every request has to be judged.
 
     If not None, `decide` allows every request of this user's live session to this host, from anywhere, at any time, by
-    any method but OPTIONS, whose path is not ambiguous and, in lower case and without leading slashes, does not begin
-    with one of them. SECURITY: tests/property/test_guards.py holds this against `decide`.
+    any method but OPTIONS, whose path is ASCII, not ambiguous and, in lower case and without leading slashes, does not
+    begin with one of them. SECURITY: tests/property/test_guards.py holds this against `decide`.
     """
     if not any(_is_unconditional(rule) and rule.speaks_of(user, groups) for rule in rules.allows):
         return None

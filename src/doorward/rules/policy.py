@@ -14,6 +14,7 @@ from datetime import datetime, time, timedelta, tzinfo
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final
+from unicodedata import normalize
 
 from doorward.rules.identity import User
 from doorward.rules.request import AccessRequest
@@ -96,11 +97,11 @@ class PathPattern:
     loosely: Callable[[str], object] | None = field(default=None, compare=False)
     _folded: tuple[str, ...] = field(init=False, repr=False, compare=False)
     head: str = field(init=False, repr=False, compare=False)
-    """What every path that could match begins with, in lower case and without slashes; "" where nothing is sure."""
+    """What every path that could match begins with, folded and without slashes; "" where nothing is sure."""
 
     def __post_init__(self) -> None:
-        folded = tuple(segments(self.text.lower()))
-        head = fold_segment(folded[0]) if folded and self.kind in {PathKind.EXACT, PathKind.PREFIX} else ""
+        folded = tuple(fold_segment(part) for part in segments(fold_text(self.text)))
+        head = folded[0] if folded and self.kind in {PathKind.EXACT, PathKind.PREFIX} else ""
         object.__setattr__(self, "_folded", folded)
         object.__setattr__(self, "head", head)
 
@@ -119,26 +120,28 @@ class PathPattern:
     def could_match(self, path: str) -> bool:
         """Loose: would some server take `path` for a path under this pattern? What a deny or a require uses.
 
-        Folded: letter case, a trailing slash, trailing dots and spaces, and an extension on the last named segment
-        (B11: `/admin`, `/Admin/`, `/admin.`, `/admin%20`, `/admin.json`).
+        Folded: letter case and the spelling of accents, a trailing slash; in every segment, trailing dots and spaces
+        and an extension; and what follows a whole match that has an extension, for scripts are called so (B11:
+        `/admin`, `/Admin/`, `/admin.`, `/admin%20`, `/admin.json`, `/admin.php/info`). In expressions: letter case,
+        accents, trailing slash, dots and spaces, and the extensions of the last segment or of all.
         """
-        lowered = path.lower()
-        if self.head and not lowered.lstrip("/").startswith(self.head):
+        folded = fold_text(path)
+        if self.head and not folded.lstrip("/").startswith(self.head):
             return False
         if self.matches(path):
             return True
-        wanted, given = self._folded, [fold_segment(part) for part in segments(lowered)]
+        wanted, given = self._folded, [fold_segment(part) for part in segments(folded)]
         match self.kind:
             case PathKind.EXACT:
-                return len(given) == len(wanted) and _folded_equal(wanted, given)
+                return _could_begin(wanted, given) and _could_end(given, len(wanted))
             case PathKind.PREFIX:
-                return len(given) >= len(wanted) and _folded_equal(wanted, given[: len(wanted)])
+                return _could_begin(wanted, given)
             case PathKind.GLOB:
-                return glob_matches(wanted, given) or glob_matches(wanted, _without_extension(given))
+                return any(_could_end(given, at) for at in _find_ends(wanted, given, _could_be_segment))
             case PathKind.REGEX:
                 if self.fullmatch is None:
                     return True
-                spellings = {lowered, "/" + "/".join(given), "/" + "/".join(_without_extension(given))}
+                spellings = {path.lower(), folded, *("/" + "/".join(parts) for parts in _without_extensions(given))}
                 spellings |= {spelling.rstrip("/") + "/" for spelling in spellings}
                 # Both: `[^A-Z]` without letter case matches less, not more.
                 readings = [reading for reading in (self.fullmatch, self.loosely) if reading is not None]
@@ -332,6 +335,13 @@ def segments(path: str) -> list[str]:
     return [part for part in path.split("/") if part]
 
 
+def fold_text(text: str) -> str:
+    """Text as the most forgiving file system compares it: letter case and the spelling of accents play no part."""
+    if text.isascii():
+        return text.lower()
+    return normalize("NFC", normalize("NFC", text).casefold())
+
+
 def fold_segment(segment: str) -> str:
     """A segment as the most forgiving server reads it: without matrix parameters, trailing dots and spaces."""
     return segment.partition(";")[0].rstrip(". ")
@@ -339,15 +349,18 @@ def fold_segment(segment: str) -> str:
 
 def glob_matches(pattern: Sequence[str], path: Sequence[str]) -> bool:
     """Match segment by segment: `**` stands for any number of segments, `*` inside a segment for any text in it."""
+    return len(path) in _find_ends(pattern, path, _segment_matches)
+
+
+def _find_ends(pattern: Sequence[str], path: Sequence[str], matches: Callable[[str, str], bool]) -> set[int]:
+    """How many segments of the path the whole pattern may take up."""
     reachable = {0}
     for part in pattern:
         if part == "**":
             reachable = set(range(min(reachable), len(path) + 1)) if reachable else set()
         else:
-            reachable = {at + 1 for at in reachable if at < len(path) and _segment_matches(part, path[at])}
-        if not reachable:
-            return False
-    return len(path) in reachable
+            reachable = {at + 1 for at in reachable if at < len(path) and matches(part, path[at])}
+    return reachable
 
 
 def _segment_matches(pattern: str, segment: str) -> bool:
@@ -365,18 +378,25 @@ def _segment_matches(pattern: str, segment: str) -> bool:
     return segment.endswith(rest[-1]) and len(segment) - len(rest[-1]) >= at
 
 
-def _folded_equal(wanted: Sequence[str], given: Sequence[str]) -> bool:
-    if not wanted:
-        return True
-    *head, last = wanted
-    last = fold_segment(last)
-    return [fold_segment(part) for part in head] == list(given[:-1]) and (
-        given[-1] == last or given[-1].startswith(last + ".")
+def _could_be_segment(pattern: str, segment: str) -> bool:
+    return _segment_matches(pattern, segment) or _segment_matches(pattern + ".*", segment)
+
+
+def _could_begin(wanted: Sequence[str], given: Sequence[str]) -> bool:
+    return len(given) >= len(wanted) and all(
+        part == name or part.startswith(name + ".") for name, part in zip(wanted, given, strict=False)
     )
 
 
-def _without_extension(given: Sequence[str]) -> list[str]:
-    return [*given[:-1], given[-1].partition(".")[0]] if given else []
+def _could_end(given: Sequence[str], at: int) -> bool:
+    """Whether what is at the end of so many segments is what is asked for: the last, or a script told the rest."""
+    return at == len(given) or (at > 0 and "." in given[at - 1])
+
+
+def _without_extensions(given: Sequence[str]) -> tuple[list[str], ...]:
+    """As they are, the last without its extension, and all without theirs."""
+    bare = [part.partition(".")[0] for part in given]
+    return list(given), [*given[:-1], *bare[-1:]], bare
 
 
 def _facets(rule: Rule) -> frozenset[Facet]:
