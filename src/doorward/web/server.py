@@ -18,7 +18,7 @@ from doorward.interfaces import Clock, Log, Random
 from doorward.rules.request import parse_host
 from doorward.web.errors import Refusal, status_of, wants_page
 from doorward.web.form import read_form
-from doorward.web.gate.asgi_lane import RAW_TARGET
+from doorward.web.gate.asgi_lane import HTTP_VERSIONS, RAW_TARGET
 from doorward.web.gate.endpoint import CHECK_PREFIXES
 from doorward.web.headers import HeaderPolicy, RawHeaders, SecureHeaders
 from doorward.web.health import Health
@@ -207,7 +207,7 @@ def check_line(scope: Scope) -> None:
     """
     target: bytes = scope.get(RAW_TARGET, b"/")
     version: str = scope.get("http_version", "1.1")
-    if version not in {"1.0", "1.1"} or not target.startswith(b"/") or b"#" in target:
+    if version not in HTTP_VERSIONS or not target.startswith(b"/") or b"#" in target:
         raise InputError("the request line is malformed")
 
 

@@ -16,6 +16,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 RAW_TARGET = "doorward.target"
 """Scope key under which the fast lane leaves the request target as it stood on the wire."""
 
+HTTP_VERSIONS = frozenset({"1.0", "1.1"})
+"""What is spoken here. Parsers let 0.9 and 2.0 pass in clear text; whoever sends that means something else (P02)."""
+
 
 class GateEndpoint:
     """Everything under the gate's prefixes. What is no check there is 404: nothing answers 2xx by accident."""
@@ -25,17 +28,20 @@ class GateEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- bodies are not read
         """Answer one check."""
-        target = read_target(scope)
-        found = find_dialect(target)
-        if found is None:
-            answer = no_such_check(self._gate)
-        else:
-            dialect, rest = found
-            client = scope.get("client")
-            peer = client[0] if client else ""
-            answer = self._gate.answer(dialect, scope["method"].encode("latin-1"), rest, scope["headers"], peer)
+        answer = self._answer(scope)
         await send({"type": "http.response.start", "status": answer.status, "headers": split_block(answer.head)})
         await send({"type": "http.response.body", "body": answer.body})
+
+    def _answer(self, scope: Scope) -> Answer:
+        if scope.get("http_version", "1.1") not in HTTP_VERSIONS:
+            return no_http(self._gate, HTTPStatus.BAD_REQUEST)
+        found = find_dialect(read_target(scope))
+        if found is None:
+            return no_such_check(self._gate)
+        dialect, rest = found
+        client = scope.get("client")
+        peer = client[0] if client else ""
+        return self._gate.answer(dialect, scope["method"].encode("latin-1"), rest, scope["headers"], peer)
 
 
 def read_target(scope: Scope) -> bytes:
@@ -57,3 +63,10 @@ def no_such_check(gate: Gate) -> Answer:
         (b"content-length", b"%d" % len(body)),
     )
     return Answer(HTTPStatus.NOT_FOUND, header_block(headers), body)
+
+
+def no_http(gate: Gate, status: int) -> Answer:
+    """The answer to what is no HTTP, or too much of it: the connection ends."""
+    return Answer(
+        status, header_block((*gate.settings.refusal_headers, (b"content-length", b"0"), (b"connection", b"close")))
+    )

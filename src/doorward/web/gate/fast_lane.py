@@ -18,8 +18,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from doorward.web.gate.answer import Answer, header_block, to_wire
-from doorward.web.gate.asgi_lane import RAW_TARGET, no_such_check
+from doorward.web.gate.answer import to_wire
+from doorward.web.gate.asgi_lane import HTTP_VERSIONS, RAW_TARGET, no_http, no_such_check
 from doorward.web.gate.dialect import Dialect
 from doorward.web.gate.endpoint import CHECK_PREFIXES, Gate, find_dialect
 from doorward.web.gate.glance import MAX_HEADER_BYTES, MAX_HEADERS, Glance
@@ -141,6 +141,9 @@ class FastLane(HttpToolsProtocol):
         self._in_head = False
         self._unparsed = 0
         self._is_check = False
+        parser: Any = self.parser  # uvicorn declares what it lets go of with the connection as None, too
+        if parser.get_http_version() not in HTTP_VERSIONS:
+            self._refuse(400)
         if len(self.headers) > MAX_HEADERS:
             self._refuse(431)
         if self._refused:
@@ -184,7 +187,7 @@ class FastLane(HttpToolsProtocol):
         if not self._is_check:
             super().on_message_complete()
             return
-        parser: Any = self.parser  # uvicorn declares what it lets go of with the connection as None, too
+        parser: Any = self.parser  # as above
         method: bytes = parser.get_method()
         if self._dialect is None:
             answer = no_such_check(self.gate)
@@ -245,8 +248,7 @@ class FastLane(HttpToolsProtocol):
         if self._refused:
             return
         self._refused = True
-        head = header_block((*self.gate.settings.refusal_headers, (b"content-length", b"0")))
-        self.transport.write(to_wire(Answer(status, head), head_only=False, close=True))
+        self.transport.write(to_wire(no_http(self.gate, status), head_only=False, close=True))
         self.transport.close()
 
     def _on_idle(self) -> None:
