@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from html import unescape
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -19,6 +20,7 @@ from tests.attacks.stage import HOSTS, Note, Stage, handed_out
 from tests.attacks.wire import Answer
 
 CHECKS = re.compile(rb"[A-Za-z]+ /api/auth(?:z|/forwardauth)")
+REFRESH = re.compile(rb'http-equiv="refresh" content="[0-9]+; url=([^"]*)"', re.IGNORECASE)
 OPEN_HOSTS = (b"pub.example.test", b"lan.example.test", b"cors.example.test")
 """Hosts with something that rules let anybody have; `cors` for preflights only."""
 FORWARDED = ("x-forwarded-user-email", "x-forwarded-user-name", "x-forwarded-user-groups")
@@ -67,11 +69,12 @@ def check_answer(stage: Stage, note: Note, *, faults: bool) -> None:
     shown = f"{answer.status} to {sent[:400]!r}"
     assert faults or answer.status < 500, shown  # 2
     check_secrets(stage, answer, shown)  # 5
-    for name in ("location", "x-doorward-login"):  # 4
-        if target := answer.one(name).decode("ascii"):
-            parts = urlsplit(target)
-            assert parts.scheme == "https", f"{target}: {shown}"
-            assert parts.netloc.removesuffix(".example.test") in HOSTS, f"{target}: {shown}"
+    targets = [target for name in ("location", "x-doorward-login") if (target := answer.one(name).decode("ascii"))]
+    targets += [unescape(target.decode()) for target in REFRESH.findall(answer.body)]
+    for target in targets:  # 4
+        parts = urlsplit(target)
+        assert parts.scheme == "https", f"{target}: {shown}"
+        assert parts.netloc.removesuffix(".example.test") in HOSTS, f"{target}: {shown}"
     is_check = CHECKS.match(sent) is not None
     if is_check and 200 <= answer.status < 300:
         check_allow(note, shown)  # 1, 3

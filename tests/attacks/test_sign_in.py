@@ -11,7 +11,7 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from tests.attacks.invariants import attacked
+from tests.attacks.invariants import REFRESH, attacked
 from tests.attacks.stage import ALICE, AUTH, BOB, DORA, NAVIGATION, ROOT, Person, Stage, handed_out
 from tests.attacks.test_return_urls import ATTACKS
 from tests.attacks.wire import Answer, write
@@ -99,6 +99,15 @@ def test_a_target_changed_between_start_and_end_is_not_followed(stage: Stage) ->
     )
     stage.live |= dict.fromkeys(handed_out(answer), ROOT)
     assert answer.one("location") == b"https://auth.example.test/sessions"
+    # To another host a page leads, and it is kept alike.
+    browser = stage.browser()
+    form = browser.open_form("/login?rd=https%3A%2F%2Fapp.example.test%2Fx%3Fy")
+    answer = browser.post(
+        "/login", {**form.fields, "rd": "https://evil.test/", "login": ROOT.name, "password": ROOT.password}
+    )
+    stage.live |= dict.fromkeys(handed_out(answer), ROOT)
+    assert REFRESH.findall(answer.body) == [b"https://app.example.test/x?y"]
+    assert b"evil" not in answer.body
 
 
 def test_a_forged_trail_leads_nowhere(stage: Stage) -> None:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 import pytest_asyncio
@@ -44,18 +45,27 @@ class Street:
             [Rule("app", Effect.ALLOW, (pattern,), audience=Audience.ANY_USER)], apps=[App("Diary", (pattern,))]
         )
         self.door = Door(public_url=self.home, cookie_domain="doorward.localhost", policy=policy)
+        # Another site altogether: no cookie of ours, no host that the policy knows.
+        self.provider = f"http://provider.localhost:{port}/authorize?client=diary"
         self.cookies_at_app: list[str] = []
+        self.targets_at_app: list[str] = []
+
+    def login_at(self, path: str) -> str:
+        return f"{self.home}/login?rd={quote(self.app + path, safe='')}"
 
     async def serve(self, scope, receive, send) -> None:
         headers = dict(scope["headers"])
-        if not headers.get(b"host", b"").startswith(b"app."):
+        host = headers.get(b"host", b"").partition(b".")[0]
+        if host == b"auth":
             await self.door.server(scope, receive, send)
             return
-        self.cookies_at_app.append(headers.get(b"cookie", b"").decode())
-        moved = scope["path"] == "/moved"
-        start = {"type": "http.response.start", "status": 302 if moved else 200, "headers": []}
-        start["headers"] = [(b"content-type", b"text/html"), *([(b"location", b"/there")] if moved else [])]
-        await send(start)
+        path = scope["raw_path"].decode()
+        if host == b"app" and path != "/favicon.ico":
+            self.cookies_at_app.append(headers.get(b"cookie", b"").decode())
+            self.targets_at_app.append(f"{path}?{scope['query_string'].decode()}")
+        elsewhere = {"/moved": "/there", "/abroad": self.provider}.get(path, "")
+        fields = [(b"content-type", b"text/html"), *([(b"location", elsewhere.encode())] if elsewhere else [])]
+        await send({"type": "http.response.start", "status": 302 if elsewhere else 200, "headers": fields})
         await send({"type": "http.response.body", "body": b"<h1>The diary</h1>"})
 
 
@@ -75,37 +85,55 @@ async def street() -> AsyncIterator[Street]:
 
 
 async def try_to_sign_in(page: Page, street: Street, path: str) -> None:
-    rd = f"{street.app}{path}".replace(":", "%3A").replace("/", "%2F")
-    await page.goto(f"{street.home}/login?rd={rd}")
+    await page.goto(street.login_at(path))
     await page.fill("#login", "alice")
     await page.fill("#password", PASSWORD)
     await page.click("button[type=submit]")
 
 
-@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
-async def test_signing_in_leads_to_an_app_on_another_host(chromium: Browser, street: Street, scripts: bool) -> None:
+SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+
+
+@SCRIPTS
+@pytest.mark.parametrize("abroad", [False, True], ids=["itself", "a provider of its own"])
+async def test_signing_in_leads_to_an_app_that_sends_on_to(
+    chromium: Browser, street: Street, scripts: bool, abroad: bool
+) -> None:
+    """D-28: our form leads to us alone, and where the app sends the browser then is the app's affair."""
     page = await (await chromium.new_context(java_script_enabled=scripts)).new_page()
-    await try_to_sign_in(page, street, "/moved")
-    await page.wait_for_url(f"{street.app}/there")
+    await try_to_sign_in(page, street, "/abroad" if abroad else "/moved")
+    await page.wait_for_url(street.provider if abroad else f"{street.app}/there")
     assert "doorward=" in street.cookies_at_app[-1]
     assert "doorward-csrf" not in street.cookies_at_app[-1]
+    # The empty page, the sign-in, and where it led: what came between is nothing to go back to.
+    assert await page.evaluate("history.length") == 3
 
 
-async def test_without_the_app_among_the_forms_targets_chromium_would_stop_there(
-    chromium: Browser, street: Street
+@SCRIPTS
+async def test_the_address_that_was_asked_for_arrives_byte_by_byte(
+    chromium: Browser, street: Street, scripts: bool
 ) -> None:
+    page = await (await chromium.new_context(java_script_enabled=scripts)).new_page()
+    target = "/a%2Fb;c,d=1?x=%22%3C&amp;y=a+b&&url=https://a/;%20url=b&%C3%A9='"
+    await try_to_sign_in(page, street, target)
+    await page.wait_for_selector("h1:text('The diary')")
+    # As a browser writes it that is sent there by a header; the apostrophe is the one thing it escapes.
+    assert street.targets_at_app[-1] == target.replace("'", "%27")
+
+
+async def test_with_a_redirect_after_the_form_chromium_would_stop_there(chromium: Browser, street: Street) -> None:
     desk = street.door.desk
 
-    class Narrow(type(desk)):  # type: ignore[misc]
-        """Every form may lead to ourselves only."""
+    class Brief(type(desk)):  # type: ignore[misc]
+        """Whoever sent a form is redirected."""
 
         __slots__ = ()
 
-        def form_targets(self, url):
-            return ()
+        def lead_on(self, visit, url, *, app=""):
+            return self.redirect(visit, url)
 
-    narrow = Narrow(**{name: getattr(desk, name) for name in desk.__dataclass_fields__})
-    login = LoginPage(narrow, street.door.flows.sign_in, street.door.flows.setup, lambda: street.door.policy)
+    brief = Brief(**{name: getattr(desk, name) for name in desk.__dataclass_fields__})
+    login = LoginPage(brief, street.door.flows.sign_in, street.door.flows.setup, lambda: street.door.policy)
     routes = {**street.door.server.routes, "/login": Route(get=login.get, post=login.post)}
     street.door.server = replace(street.door.server, routes=routes)
     page = await (await chromium.new_context()).new_page()

@@ -57,6 +57,13 @@ class Answer:
     def location(self) -> str:
         return self.header("location")
 
+    @property
+    def onward(self) -> str:
+        """Where a page leads by itself."""
+        found = re.search(r'<meta http-equiv="refresh" content="0; url=([^"]*)">', self.text)
+        assert found, f"{self.status} leads nowhere: {self.text[:2000]}"
+        return unescape(found[1])
+
     def hidden(self, name: str) -> str:
         """The value of a form's field."""
         found = re.search(rf'<input[^>]*name="{name}"[^>]*value="([^"]*)"', self.text)

@@ -1,12 +1,12 @@
 """The security headers of every answer of ours (D-28..D-33, E-83..E-87; attacks K08, K14, K15).
 
 Pages bring their own Content-Security-Policy with a nonce; everything else gets the policy without one. What an answer
-has already set is kept, so a static file may be cached and a page may allow its form one more target.
+has already set is kept, so a static file may be cached and a page may have its nonce.
 """
 
 import base64
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -50,18 +50,13 @@ class HeaderPolicy:
             headers.append((b"strict-transport-security", value.encode("ascii")))
         return headers
 
-    def content_policy(self, *, nonce: str = "", form_targets: Sequence[str] = ()) -> bytes:
-        """The Content-Security-Policy of our own pages.
-
-        `form_targets`: origins besides ours that a form's answer may redirect to. Chromium applies `form-action` to
-        redirects too, so the 303 from the sign-in form to an app on another host would die without it.
-        """
+    def content_policy(self, *, nonce: str = "") -> bytes:
+        """The Content-Security-Policy of our own pages."""
         own = f"'self' 'nonce-{nonce}'" if nonce else "'self'"
-        forms = " ".join(["'self'", *form_targets])
         ancestors = "'none'" if self.frame == "DENY" else "'self'"
         return (
             f"default-src 'self'; script-src {own}; style-src {own}; img-src 'self' data:; object-src 'none'; "
-            f"frame-src 'none'; frame-ancestors {ancestors}; base-uri 'none'; form-action {forms}"
+            f"frame-src 'none'; frame-ancestors {ancestors}; base-uri 'none'; form-action 'self'"
         ).encode("ascii")
 
     def gate_headers(self, *, style: str = "") -> RawHeaders:
@@ -87,12 +82,6 @@ def style_hash(style: str) -> str:
     """The CSP source expression for one inline style sheet."""
     digest = hashlib.sha256(style.encode("utf-8")).digest()
     return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"
-
-
-def origins_of_domain(scheme: str, domain: str, port: str) -> tuple[str, ...]:
-    """CSP source expressions for a cookie domain and every name below it."""
-    suffix = f":{port}" if port else ""
-    return (f"{scheme}://{domain}{suffix}", f"{scheme}://*.{domain}{suffix}")
 
 
 class SecureHeaders:

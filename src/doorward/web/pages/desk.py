@@ -16,7 +16,7 @@ from doorward.rules.session import Subject
 from doorward.web.csrf import FIELD, CsrfError, CsrfGuard
 from doorward.web.errors import Words
 from doorward.web.form import Form
-from doorward.web.headers import HeaderPolicy, origins_of_domain
+from doorward.web.headers import HeaderPolicy
 from doorward.web.pages.assets import Assets
 from doorward.web.pages.templates import Templates
 from doorward.web.session_cookie import Cookies
@@ -110,7 +110,6 @@ class Desk:
         template: str,
         *,
         status: int = 200,
-        form_targets: Sequence[str] = (),
         here: str = "",
         **context: object,
     ) -> Response:
@@ -136,7 +135,7 @@ class Desk:
             },
         )
         response = Response(html, status, media_type="text/html")
-        policy = self.headers.content_policy(nonce=nonce, form_targets=form_targets)
+        policy = self.headers.content_policy(nonce=nonce)
         response.raw_headers.append((b"content-security-policy", policy))
         return self._with_cookies(visit, response)
 
@@ -168,10 +167,23 @@ class Desk:
 
     def redirect(self, visit: Visit, url: str) -> Response:
         """303, so that a reload does not send the form again. `url` is ours or vetted; a path is made absolute."""
-        target = self.site.public_url + url if url.startswith("/") else url
         response = Response(status_code=303)
-        response.raw_headers.append((b"location", target.encode("ascii")))
+        response.raw_headers.append((b"location", self._absolute(url).encode("ascii")))
         return self._with_cookies(visit, response)
+
+    def lead_on(self, visit: Visit, url: str, *, app: str = "") -> Response:
+        """Answer a form with the way to `url`, as `redirect` takes it; `app` is the name of what is there.
+
+        Chromium holds every redirect that follows a form to the form's `form-action`: also those of the app, which may
+        go to a provider of its own that nobody here knows. So only what ends with us is a redirect. Elsewhere a page
+        leads, with a refresh, which is a navigation of its own: at the price of a glimpse of it, every app works,
+        without scripts too, and no form of ours may lead to anybody else.
+        """
+        absolute = self._absolute(url)
+        ours = next((home for home in (self.site.public_url, self.site.origin) if absolute.startswith(f"{home}/")), "")
+        if ours and not absolute.startswith(f"{ours}/login?"):
+            return self.redirect(visit, absolute)
+        return self.page(visit, "onward.html", url=absolute, name=app)
 
     def check_form(self, visit: Visit, form: Form, *, page: str) -> None:
         """Raise CsrfError unless this form is ours, shown to this browser and sign-in. `page`: where to get it anew."""
@@ -198,21 +210,14 @@ class Desk:
         except InputError:
             return None
 
-    def form_targets(self, url: str | None) -> tuple[str, ...]:
-        """Where the answer to a form may redirect to besides ourselves: the app, and what shares our cookie with it."""
-        targets: tuple[str, ...] = ()
-        if url:
-            parts = urlsplit(url)
-            targets = (f"{parts.scheme}://{parts.netloc}",)
-            if self.cookies.domain:
-                targets += origins_of_domain(parts.scheme, self.cookies.domain, str(parts.port or ""))
-        return tuple(target for target in dict.fromkeys(targets) if target != self.site.origin)
-
     def to_login(self, visit: Visit, page: str = "") -> Response:
         """Send somebody who is not signed in to the sign-in page, and afterwards back here or to another page."""
         if visit.torn:
             visit.cookies_out += self.cookies.end_session()
         return self.redirect(visit, login_path(self.site.public_url + (page or visit.path)))
+
+    def _absolute(self, url: str) -> str:
+        return self.site.public_url + url if url.startswith("/") else url
 
     def _with_cookies(self, visit: Visit, response: Response) -> Response:
         response.raw_headers.extend(visit.cookies_out)

@@ -84,7 +84,7 @@ class LoginPage:
                 raise
             # Somebody who signed in in another tab meanwhile: nothing is left to prove, so the way is simply gone on.
             target = self._desk.vet(form.get("rd"))
-            return self._desk.redirect(visit, login_path(target))
+            return self._desk.lead_on(visit, login_path(target), app=self._name_of(target))
         token = form.get("ticket", "")
         # A step-up ticket remembers whose it is; what the form says about the account is ignored then.
         started = await self._sign_in.find(token, visit.visitor, now=visit.now)
@@ -101,7 +101,8 @@ class LoginPage:
         )
         match outcome:
             case SignedIn():
-                return welcome(self._desk, visit, outcome, refused=started.return_refused)
+                app = self._name_of(outcome.return_url)
+                return welcome(self._desk, visit, outcome, refused=started.return_refused, app=app)
             case Refused(Failure.TICKET_GONE):
                 return await self._begin(visit, form.get("rd"), failure=outcome)
             case Refused():
@@ -137,7 +138,6 @@ class LoginPage:
             visit,
             "login.html",
             status=_STATUS_OF[failure.failure] if failure else 200,
-            form_targets=self._desk.form_targets(started.return_url),
             app=tile_of(self._policy(), started.return_url),
             confirming=account is not None,
             login=account.name if account else (form or {}).get("login", ""),
@@ -202,6 +202,10 @@ class LoginPage:
             correlation_id=visit.correlation_id,
         )
 
+    def _name_of(self, url: str | None) -> str:
+        tile = tile_of(self._policy(), url)
+        return tile.name if tile else ""
+
     def _is_insecure(self, visit: Visit) -> bool:
         return self._desk.cookies.secure and visit.scheme == "http"
 
@@ -210,8 +214,8 @@ class LoginPage:
         return self._desk.message(visit, _INSECURE, status=400, actions=[Link("Open it with https", link)])
 
 
-def welcome(desk: Desk, visit: Visit, signed_in: SignedIn, *, refused: bool = False) -> Response:
-    """Give a browser its new sign-in and send it on."""
+def welcome(desk: Desk, visit: Visit, signed_in: SignedIn, *, refused: bool = False, app: str = "") -> Response:
+    """Give a browser its new sign-in and send it on; `app`: the name of what it goes to."""
     session = signed_in.session
     outlives = session.remembered or desk.cookies.persistent
     visit.cookies_out += desk.cookies.set_session(
@@ -221,7 +225,7 @@ def welcome(desk: Desk, visit: Visit, signed_in: SignedIn, *, refused: bool = Fa
     if not signed_in.return_url:
         return desk.redirect(visit, "/?return=refused" if refused else "/")
     visit.cookies_out += desk.cookies.set_trail(follow(None, signed_in.return_url, visit.now).text)
-    return desk.redirect(visit, signed_in.return_url)
+    return desk.lead_on(visit, signed_in.return_url, app=app)
 
 
 def seconds(span: timedelta) -> int:
