@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from types import FrameType
@@ -29,6 +29,7 @@ DOMAIN = "doorward.localhost"
 PREFERRED_PORT = 8000
 READY_WITHIN = 60.0
 SETUP_MARK = "/setup?token="
+STARTED_MARK = "event=started"
 _STEP = 0.05
 _GRACE = 8.0
 _LAST_LINES = 15
@@ -51,6 +52,7 @@ class Child:
     def __init__(self, name: str, command: Sequence[str], folder: Path) -> None:
         self.name = name
         self.link = ""
+        self.started = False
         self._log = folder / f"{name}.log"
         self._process = subprocess.Popen(
             command, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -70,10 +72,10 @@ class Child:
         self._process.wait()
         self._reader.join()
 
-    def wait_for(self, port: int) -> None:
-        """Wait until it listens. DemoError with its last words when it does not."""
+    def wait_until(self, ready: Callable[[], bool]) -> None:
+        """Wait until it is ready. DemoError with its last words when it does not get so."""
         for _ in range(int(READY_WITHIN / _STEP)):
-            if listens(port):
+            if ready():
                 return
             self.check(_STEP)
         raise DemoError(f"{self.name} did not get ready. Its log: {self._log}\n{self._last_words()}")
@@ -98,6 +100,7 @@ class Child:
                 else:
                     log.write(line)
                     log.flush()
+                    self.started = self.started or STARTED_MARK in line
 
     def _last_words(self) -> str:
         return "".join(f"  {line}\n" for line in self._log.read_text("utf-8").splitlines()[-_LAST_LINES:])
@@ -152,17 +155,15 @@ def run(port: int, folder: Path, started: ExitStack) -> None:
     write(folder / "traefik-dynamic.yml", dynamic)
     write(folder / "traefik.yml", make_traefik(port, folder / "traefik-dynamic.yml"))
     traefik = started.enter_context(Child("traefik", [beside("traefik"), "--configFile=traefik.yml"], folder))
-    doorward.wait_for(inner)
-    traefik.wait_for(port)
+    # Said after the link: by then there is one, or nobody needs one.
+    doorward.wait_until(lambda: doorward.started)
+    traefik.wait_until(lambda: listens(port))
 
     notes, vault = (f"http://{name}.{DOMAIN}:{port}" for name in apps)
     command = f"{beside('doorward')} user groups NAME keepers --config {folder / 'doorward.yaml'}"
-    say(WELCOME.format(gate=gate, notes=notes, vault=vault, command=command))
-    told = ""
+    setup = SETUP.format(link=doorward.link) if doorward.link else ""
+    say(WELCOME.format(gate=gate, setup=setup, notes=notes, vault=vault, command=command))
     while True:
-        if doorward.link != told:
-            told = doorward.link
-            say(SETUP.format(link=told))
         for child in (doorward, traefik):
             child.check(0.5)
 
@@ -280,19 +281,23 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
 
 
 WELCOME = """
-Doorward is running, as a demo: plain http, on this machine alone.
+Doorward is running:
 
     {gate}
+{setup}
+Two apps stand behind it:
 
-Behind it stand two apps: {notes} for every user, and
-{vault} for keepers, which nobody is yet. This makes somebody one:
+    {notes}    for every user
+    {vault}    for keepers, which nobody is yet
+
+To make somebody one:
 
     {command}
 
-Ctrl-C ends everything."""
+This is plain http, on this machine alone. Ctrl-C ends everything."""
 
 SETUP = """
-Nobody can sign in yet. Open this link once, within 15 minutes, to create the administrator:
+Nobody can sign in yet. Open this link first, within 15 minutes, to create the administrator. It works once:
 
     {link}
 """

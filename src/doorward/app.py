@@ -502,12 +502,12 @@ def _upkeep_of(house: House, doors: Doors) -> Upkeep:
 
 
 async def _announce(house: House, addresses: Mapping[str, str]) -> None:
-    house.log.info("started", version=__version__, public_url=house.config.server.public_url, **addresses)
     token = await house.flows.setup.issue(now=house.clock.now())
     if token is not None:
         # Past the log on purpose: the link is a secret, and logs are shipped elsewhere (architecture 8, R01).
         sys.stderr.write(SETUP_NOTICE.format(link=setup_link(house.config, token)))
         sys.stderr.flush()
+    house.log.info("started", version=__version__, public_url=house.config.server.public_url, **addresses)
     # What is here by now stays for good; looking through it at every collection would only cost time.
     gc.collect()
     gc.freeze()
