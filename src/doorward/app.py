@@ -10,6 +10,7 @@ import gc
 import signal
 import sys
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,6 +38,7 @@ from doorward.interfaces import Clock, LiveView, Log, Random, Sessions
 from doorward.outside import keyring as keys
 from doorward.outside import log as logs
 from doorward.outside import system
+from doorward.outside.alone import stay_alone
 from doorward.outside.hasher import Algorithm, PooledHasher
 from doorward.outside.wordlist import is_common_password
 from doorward.rules.audit import Act, AuditEvent
@@ -432,34 +434,42 @@ def serve(loaded: Loaded, *, environ: Mapping[str, str], load: Load) -> None:
 
 
 async def _serve(loaded: Loaded, environ: Mapping[str, str], load: Load) -> None:
-    from doorward.web.health import State
-
+    storage = loaded.config.storage
     house = await open_house(loaded.config, environ=environ)
     try:
-        doors = build_doors(house)
-        listeners, addresses = _open_listeners(house, doors)
-        for notice in loaded.notices:
-            tell = house.log.info if notice.calm else house.log.warning
-            tell("config_notice", notice=str(notice))
-        await house.record(Act.STARTED, {"version": __version__})
-        ended = asyncio.Event()
-        _watch_signals(house, doors, ended, load)
-        async with asyncio.TaskGroup() as group:
-            for listener in listeners:
-                group.create_task(listener.run_until_ended())
-            upkeep = group.create_task(_upkeep_of(house, doors).run())
-            doors.health.state = State.SERVING
-            await _announce(house, addresses)
-            await ended.wait()
-            doors.health.state = State.DRAINING
-            house.log.info("stopping")
-            upkeep.cancel()
-            for listener in listeners:
-                listener.end()
-        await house.touches.flush()
-        house.log.info("stopped")
+        # SECURITY: whose memory holds the sessions strikes out the ends it has seen; a second server would strike out
+        # what the first has not, and ended sessions would live on there. tests/cli/test_running_server.py would fail.
+        with stay_alone(Path(storage.path)) if storage.type == "local" else nullcontext():
+            await _run(house, loaded, load)
     finally:
         await house.close()
+
+
+async def _run(house: House, loaded: Loaded, load: Load) -> None:
+    from doorward.web.health import State
+
+    doors = build_doors(house)
+    listeners, addresses = _open_listeners(house, doors)
+    for notice in loaded.notices:
+        tell = house.log.info if notice.calm else house.log.warning
+        tell("config_notice", notice=str(notice))
+    await house.record(Act.STARTED, {"version": __version__})
+    ended = asyncio.Event()
+    _watch_signals(house, doors, ended, load)
+    async with asyncio.TaskGroup() as group:
+        for listener in listeners:
+            group.create_task(listener.run_until_ended())
+        upkeep = group.create_task(_upkeep_of(house, doors).run())
+        doors.health.state = State.SERVING
+        await _announce(house, addresses)
+        await ended.wait()
+        doors.health.state = State.DRAINING
+        house.log.info("stopping")
+        upkeep.cancel()
+        for listener in listeners:
+            listener.end()
+    await house.touches.flush()
+    house.log.info("stopped")
 
 
 def _open_listeners(house: House, doors: Doors) -> tuple[list["Listener"], dict[str, str]]:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.cli.conftest import GOOD, OTHER, Place, session_cookie
 from tests.integration.gateway import doorward
+from tests.integration.processes import free_ports
 
 ACTS = {
     "disable": ("user", "disable", "alice"),
@@ -193,6 +194,28 @@ def test_what_cannot_be_run_is_refused_with_a_sentence_and_78(place, more, words
         return
     with place.serving():
         _refused(place, words)
+
+
+def test_with_sessions_in_memory_there_is_one_server_on_the_data(tmp_path, monkeypatch):
+    """J04: a second one would strike out the ends of sessions that the first has not seen."""
+    monkeypatch.chdir(tmp_path)
+    place = Place(tmp_path, storage="local")
+    place.add("alice")
+    with place.serving() as server:
+        first = place.config.read_text("utf-8")
+        elsewhere = first
+        for port, other in zip(place.ports, free_ports(2), strict=True):
+            elsewhere = elsewhere.replace(f":{port}", f":{other}")
+        place.config.write_text(elsewhere, "utf-8")
+        _refused(place, "another server is running on data")
+        place.config.write_text(first, "utf-8")
+        cookie = server.sign_in("alice")
+        assert server.check(cookie) == 200
+        place.answer("user", "disable", "alice")
+        assert server.check(cookie) == 401
+        server.process.send(signal.SIGKILL)
+    with place.serving() as server:
+        assert server.get("/readyz").status_code == 200
 
 
 def _refused(place, words):
