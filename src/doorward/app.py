@@ -405,6 +405,11 @@ def read_environment() -> Mapping[str, str]:
     return system.read_environment()
 
 
+def has_data(config: Config) -> bool:
+    """Whether there is a database already, which opening the house would otherwise make."""
+    return has_database(Path(config.storage.path))
+
+
 def read_clock() -> datetime:
     """The present instant, for a command that needs nothing else of the house."""
     return system.SystemClock().now()

@@ -132,6 +132,30 @@ def test_what_cannot_be_asked_is_refused_in_one_line(run: Run, words: list[str],
     assert len(done.stderr.splitlines()) == 1
 
 
+def test_asking_about_an_account_makes_no_database_and_no_key(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "doorward.yaml").write_text(CONFIG)
+    monkeypatch.chdir(tmp_path)
+    done = run("explain", "--user", "alice", "https://app.example.com/")
+    assert done.returncode == 1
+    assert done.stderr == "doorward: there are no accounts yet: data holds no database\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["doorward.yaml"]
+    assert run("explain", "https://app.example.com/").returncode == 0
+
+
+def test_without_https_whoever_may_serve_may_also_ask(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server started with --allow-insecure-http is looked after without saying so each time."""
+    (tmp_path / "doorward.yaml").write_text(CONFIG.replace("https://auth", "http://auth"))
+    monkeypatch.chdir(tmp_path)
+    assert run("explain", "https://app.example.com/").returncode == 0
+    assert run("session", "list").returncode == 0
+    assert run("user", "list").stdout == "There are no accounts yet.\n"
+    assert run("config", "check").returncode == 78
+
+
 def test_an_address_is_read_as_the_gate_reads_it() -> None:
     request = read_request("HTTPS://App.Example.com:8443/a%20b/../c?x=/y", method="PUT", client="::1", scheme="http")
     assert (request.host, request.port, request.scheme) == ("app.example.com", "8443", "http")

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from doorward.app import House, read_clock
+from doorward.app import House, has_data, read_clock
 from doorward.cli.configured import load
 from doorward.cli.house import ConfigOption, JsonOption, in_house
 from doorward.config.policy import build_policy
@@ -46,12 +46,14 @@ def explain(
     json: JsonOption = False,
 ) -> None:
     """Say why a request would be allowed or refused, and what would change that. Exit code 0 either way."""
-    loaded = load(config)
+    loaded = load(config, allow_insecure_http=True)  # nothing is served here
     request = read_request(url, method=method, client=address, scheme=proto, preflight=preflight)
     subject = None
     now = read_clock()
     if user is not None:
         methods = frozenset({Method.PASSWORD}) | _read_factor(factor)
+        if not has_data(loaded.config):
+            raise NotFoundError(f"there are no accounts yet: {loaded.config.storage.path} holds no database")
         found = _find_user(config, user)
         subject = Subject(found, assume_session(found, now, methods=methods))
     found_out = explain_request(request, subject, build_policy(loaded.config), now=now)

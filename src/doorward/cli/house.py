@@ -14,7 +14,7 @@ from typing import Annotated, TypeVar
 import typer
 
 from doorward.app import House, open_house, read_environment
-from doorward.config.load import find_file, load_config
+from doorward.cli.configured import load
 from doorward.errors import InputError
 from doorward.flows.outcome import Unacceptable
 from doorward.rules.identity import User
@@ -32,10 +32,10 @@ FileOption = Annotated[Path | None, typer.Option("--password-file", help="Read t
 
 def in_house(config: Path | None, act: Callable[[House], Awaitable[T]]) -> T:
     """Open the data the configuration names, act on it, and close it."""
+    loaded = load(config, allow_insecure_http=True)  # nothing is served here
 
     async def run() -> T:
-        environ = read_environment()
-        house = await open_house(load_config(config or find_file(), environ=environ).config, environ=environ)
+        house = await open_house(loaded.config, environ=read_environment())
         try:
             return await act(house)
         finally:
