@@ -45,9 +45,27 @@ if ! usable .venv/bin/python ||
     "$python" -m venv .venv
 fi
 
-echo "Installing what $lock names (a minute or two the first time) ..."
-.venv/bin/python -m pip install --disable-pip-version-check --no-input --quiet --require-hashes -r "$lock" ||
+# pip's list of what it does, as a dot for each package. What it complains of comes past here, on standard error.
+show_dots() {
+    while read -r word _; do
+        case $word in
+        Collecting | Requirement) printf . ;;
+        Installing) printf ' unpacking ...' ;;
+        esac
+    done
+    echo
+}
+
+failed=.venv/.failed
+rm -f "$failed"
+echo "Installing the $(grep -c == "$lock") packages that $lock names. The first time this takes a minute or two:"
+{
+    .venv/bin/python -m pip install --disable-pip-version-check --no-input --progress-bar off --require-hashes -r "$lock" ||
+        touch "$failed"
+} | show_dots
+[ ! -e "$failed" ] ||
     fail "The packages could not be installed; see above. Nothing else is missing: run the same command again."
+echo "Installing Doorward itself ..."
 .venv/bin/python -m pip install --disable-pip-version-check --no-input --quiet --no-deps --no-build-isolation -e . ||
     fail "The project itself could not be installed into .venv; see above."
 touch "$@"
