@@ -151,6 +151,11 @@ async def _demo(door: Door, page: Page) -> None:
     await page.goto(HOME + to("wiki", "/"))
 
 
+async def _untouched(door: Door, page: Page) -> None:
+    door.policy = Policy([])
+    await page.goto(HOME + "/")
+
+
 async def _unavailable(door: Door, page: Page) -> None:
     door.store.broken = True
     await page.goto(HOME + "/login")
@@ -184,6 +189,7 @@ SHOTS = (
     Shot("setup-gone", at("/setup?token=old")),
     Shot("apps", at("/"), "root"),
     Shot("apps-empty", at("/"), "nobody"),
+    Shot("apps-untouched", _untouched, "root"),
     Shot("sessions", at("/sessions"), "root"),
     Shot("everybody", at("/admin/sessions"), "root"),
     Shot("logout", at("/logout"), "alice"),

@@ -135,6 +135,31 @@ async def test_the_list_follows_the_policy_at_once(door: Door) -> None:
     assert "Nothing here yet" in (await alice.get("/")).text
 
 
+async def test_an_administrator_of_a_fresh_installation_reads_what_to_do_next() -> None:
+    door = Door(policy=Policy([]))
+    await door.add_user("root", admin=True)
+    await door.add_user("alice")
+    text = (await (await enter(door, "root")).get("/")).text
+    assert "What to do next" in text
+    for words in (
+        "docs/guides",
+        "doorward.yaml",
+        "<code>authz</code>, <code>rules</code>",
+        "docs/policy.md",
+        "<code>apps</code>",
+    ):
+        assert words in text
+    assert "No door" not in text
+    # Who can change nothing about it is told whom to ask; and where there are doors, none may be this person's.
+    assert "Ask your administrator" in (await (await enter(door, "alice")).get("/")).text
+    other = Door()
+    await other.add_user("root", admin=True)
+    other.policy = Policy([Rule("x", Effect.ALLOW, sample_policy().rules[0].hosts, users=frozenset({"alice"}))])
+    text = (await (await enter(other, "root")).get("/")).text
+    assert "What to do next" not in text
+    assert "No door is open to you." in text
+
+
 async def test_an_app_that_will_ask_for_proof_is_marked(door: Door) -> None:
     root = await enter(door, "root")
     door.clock.advance(timedelta(minutes=20))

@@ -43,10 +43,13 @@ class AppsPage:
         """Show them."""
         if visit.subject is None:
             return self._desk.to_login(visit)
-        tiles = find_open_apps(self._policy(), subject_of(visit), self._desk.site, visit.visitor.address, now=visit.now)
+        policy = self._policy()
+        tiles = find_open_apps(policy, subject_of(visit), self._desk.site, visit.visitor.address, now=visit.now)
         refused = visit.query.get("return") == "refused"
         note = "The address you came from is not one we lead back to, so here are your apps." if refused else ""
-        return self._desk.page(visit, "apps.html", here="apps", apps=tiles, note=note)
+        return self._desk.page(
+            visit, "apps.html", here="apps", apps=tiles, note=note, untouched=not policy.rules and not policy.apps
+        )
 
 
 def find_open_apps(
