@@ -140,7 +140,7 @@ class Door:
         self.assets = Assets()
         self.templates = Templates()
         self.headers = headers or HeaderPolicy(hsts_seconds=31536000 if secure else None)
-        self.site = site or Site(public_url=public_url, contact="ops@example.test")
+        self.site = site or Site(public_url=public_url)
         self.csrf = CsrfGuard(self.town.keyring.derive("csrf"), self.site.origin, self.cookies.csrf, self.random)
         town = self.town
         self.flows = Flows(town.sign_in, town.sign_out, town.setup, town.account, town.administration)

@@ -108,7 +108,7 @@ def test_every_kind_of_setting_can_be_a_variable() -> None:
     assert config.limits.login[0].limit == 3
     assert config.authz.rules[0].users == ("alice",)
     assert config.prometheus.addr is None
-    assert config.proxy.secrets.of("nginx") == Secret("98765432103e" * 3)
+    assert config.proxy.secrets.nginx == Secret("98765432103e" * 3)
     assert config.storage.path == "007"
 
 

@@ -61,7 +61,7 @@ def test_the_example_without_its_comment_signs_is_a_configuration(tmp_path: Path
     )
     text = text.replace('issuer_url: ""', "issuer_url: https://id.example.com")
     config = parse_config(text.encode(), environ={}).config
-    assert config.proxy.secrets.of("envoy") is not None
+    assert config.proxy.secrets.envoy is not None
     assert len(config.authz.rules) == 5
     assert config.authn.provider is not None
     assert config.session == Config().session

@@ -57,7 +57,7 @@ def test_it_says_what_why_who_and_whom_to_ask(page: DenialPage) -> None:
 def test_every_reason_has_a_page(page: DenialPage, reason: Reason, status: int) -> None:
     text = page(refusal(reason=reason, status=status, app=None, user_name="", switch_url=""))[0].decode()
     assert reason.sentence in text
-    assert "ops@example.test" in text
+    assert "the administrator of this site" in text
     assert "Sign in as someone else" not in text
 
 

@@ -32,7 +32,6 @@ from doorward.config.values import (
     OptionalListenAddress,
     Origin,
     Peer,
-    Secret,
     SecretValue,
     Size,
     Text,
@@ -42,7 +41,6 @@ from doorward.rules.policy import Network
 from doorward.rules.throttle import Window
 
 Level = Literal["debug", "info", "warning", "error"]
-ProxyKind = Literal["traefik", "caddy", "nginx", "haproxy", "envoy"]
 
 
 class Server(Section):
@@ -107,11 +105,6 @@ class ProxySecrets(Section):
     nginx: SecretValue | None = Field(default=None, description="The secret nginx shows.")
     haproxy: SecretValue | None = Field(default=None, description="The secret HAProxy shows.")
     envoy: SecretValue | None = Field(default=None, description="The secret Envoy shows.")
-
-    def of(self, kind: ProxyKind) -> Secret | None:
-        """The secret a proxy of this kind must show, or None."""
-        found: Secret | None = getattr(self, kind)
-        return found
 
 
 class Proxy(Section):

@@ -29,7 +29,6 @@ class Reason(Enum):
     TWO_FACTOR_REQUIRED = "two_factor_required"
     PASSKEY_REQUIRED = "passkey_required"
     INSECURE_SCHEME = "insecure_scheme"
-    LOGIN_LOOP = "login_loop"
     # Refused before any rule was asked
     PROXY_UNTRUSTED = "proxy_untrusted"
     PROXY_SECRET = "proxy_secret"  # noqa: S105 -- a reason's name, not a secret
@@ -60,7 +59,6 @@ _SENTENCES = {
     Reason.TWO_FACTOR_REQUIRED: "This asks for a second factor, and your sign-in has none.",
     Reason.PASSKEY_REQUIRED: "This asks for a passkey, and your sign-in used none.",
     Reason.INSECURE_SCHEME: "This address must be opened with https.",
-    Reason.LOGIN_LOOP: "Your browser keeps going back and forth between this app and the sign-in page.",
     Reason.PROXY_UNTRUSTED: "The question did not come from a proxy that this gateway trusts.",
     Reason.PROXY_SECRET: "The proxy did not show the secret it shares with this gateway.",
     Reason.BAD_REQUEST: "The request is malformed or ambiguous.",

@@ -26,7 +26,7 @@ _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 @dataclass(frozen=True, slots=True)
 class Cookies:
-    """Names and attributes. `domain` is empty for a cookie of our host only; `same_site` speaks of the session cookie.
+    """Names and attributes. `domain` is empty for a cookie of our host only.
 
     `persistent`: the session cookie outlives the browser even when not remembered (profile value).
     """
@@ -34,11 +34,7 @@ class Cookies:
     session: str
     secure: bool
     domain: str = ""
-    same_site: str = "Lax"
     persistent: bool = False
-    csrf_name: str = ""
-    csrf_http_only: bool = True
-    csrf_same_site: str = "Strict"
 
     def __post_init__(self) -> None:
         if self.domain and not _DOMAIN.fullmatch(self.domain):
@@ -57,7 +53,7 @@ class Cookies:
     @property
     def csrf(self) -> str:
         """Name of the CSRF cookie."""
-        return self.csrf_name or self._host_only("doorward-csrf")
+        return self._host_only("doorward-csrf")
 
     @property
     def trail(self) -> str:
@@ -67,13 +63,13 @@ class Cookies:
     def set_session(self, value: str, *, expires_at: datetime | None, now: datetime) -> RawHeaders:
         """Give the browser its sign-in. `expires_at` only where it is to outlive the browser session."""
         life = expires_at - now if expires_at is not None else None
-        return [self._line(self.session, value, domain=self.domain, same_site=self.same_site, life=life)]
+        return [self._line(self.session, value, domain=self.domain, life=life)]
 
     def end_session(self) -> RawHeaders:
         """Take the sign-in back, under our domain and, should a copy lie there, under our host alone (J06)."""
-        lines = [self._line(self.session, "", domain=self.domain, same_site=self.same_site, life=timedelta(0))]
+        lines = [self._line(self.session, "", domain=self.domain, life=timedelta(0))]
         if self.domain:
-            lines.append(self._line(self.session, "", same_site=self.same_site, life=timedelta(0)))
+            lines.append(self._line(self.session, "", life=timedelta(0)))
         return lines
 
     def set_browser(self, value: str) -> RawHeaders:
@@ -86,7 +82,7 @@ class Cookies:
 
     def set_csrf(self, value: str) -> RawHeaders:
         """The cookie half of the CSRF check."""
-        return [self._line(self.csrf, value, same_site=self.csrf_same_site, http_only=self.csrf_http_only)]
+        return [self._line(self.csrf, value, same_site="Strict")]
 
     def set_trail(self, value: str) -> RawHeaders:
         """Note a redirect to an app."""
@@ -106,7 +102,6 @@ class Cookies:
         *,
         domain: str = "",
         same_site: str = "Lax",
-        http_only: bool = True,
         life: timedelta | None = None,
     ) -> tuple[bytes, bytes]:
         if not _VALUE.fullmatch(value):
@@ -120,7 +115,5 @@ class Cookies:
                 parts.append("Expires=Thu, 01 Jan 1970 00:00:00 GMT")
         if self.secure:
             parts.append("Secure")
-        if http_only:
-            parts.append("HttpOnly")
-        parts.append(f"SameSite={same_site}")
+        parts += ["HttpOnly", f"SameSite={same_site}"]
         return b"set-cookie", "; ".join(parts).encode("ascii")

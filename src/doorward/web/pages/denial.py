@@ -24,7 +24,6 @@ _ADVICE = {
     Reason.UNKNOWN_HOST: "Check the address. If you run this site: no app and no rule names this host.",
     Reason.UNAVAILABLE: "Nothing is wrong with your account. Try again in a moment.",
     Reason.BAD_REQUEST: "Go back and follow the link again, or type the address anew.",
-    Reason.LOGIN_LOOP: "Close this page and open the app from your list of apps.",
 }
 _SIGNED_OUT_HELPS = frozenset({Reason.NO_RULE, Reason.DENIED_BY_RULE, Reason.USER_DISABLED})
 
@@ -61,7 +60,7 @@ class DenialPage:
                 "sentence": refusal.reason.sentence,
                 "advice": _ADVICE.get(refusal.reason, "") if known else "",
                 "user_name": refusal.user_name,
-                "contact": (app.contact if app else "") or self._site.contact,
+                "contact": app.contact if app else "",
                 "reason": refusal.reason.value,
                 "correlation_id": refusal.correlation_id,
                 "at": self._clock.now(),

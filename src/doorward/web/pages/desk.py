@@ -35,14 +35,13 @@ class Site:
     """What the pages know about this installation.
 
     `public_url`: without a trailing slash. `banner` is shown on top of every page ("" = none). `remember_for` are the
-    words after "keep me signed in for", "" where it is not offered. `contact`: whom to ask where an app names nobody.
-    `shortest_password`: in characters.
+    words after "keep me signed in for", "" where it is not offered. `shortest_password`: in
+    characters.
     """
 
     public_url: str
     banner: str = ""
     remember_for: str = "7 days"
-    contact: str = ""
     shortest_password: int = 8
 
     @property
@@ -130,7 +129,6 @@ class Desk:
                 "sections": _sections(user, here),
                 "user_name": user.display_name if user else "",
                 "is_admin": user is not None and user.is_admin,
-                "contact": self.site.contact,
                 **context,
             },
         )
