@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ FILE_NAME = "serve.lock"
 
 
 @contextmanager
-def stay_alone(folder: Path) -> Iterator[None]:
+def stay_alone(folder: Path) -> Generator[None]:
     """Be the only server on the data in `folder`, or ConfigError. Commands do not ask for this."""
     path = folder / FILE_NAME
     try:
