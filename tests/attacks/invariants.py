@@ -19,6 +19,8 @@ from doorward.storage.sql.tables import from_micros
 from tests.attacks.stage import HOSTS, Note, Stage, handed_out
 from tests.attacks.wire import Answer
 
+_LEADS = re.compile(rb'(?:href|src|action|content)="(?:[0-9]+; *url=)?(?:[a-z]+:)?//([^/"?#]*)', re.IGNORECASE)
+"""The host of every absolute address that a page of ours leads to."""
 CHECKS = re.compile(rb"[A-Za-z]+ /api/auth(?:z|/forwardauth)")
 REFRESH = re.compile(rb'http-equiv="refresh" content="[0-9]+; url=([^"]*)"', re.IGNORECASE)
 OPEN_HOSTS = (b"pub.example.test", b"lan.example.test", b"cors.example.test")
@@ -75,6 +77,8 @@ def check_answer(stage: Stage, note: Note, *, faults: bool) -> None:
         parts = urlsplit(target)
         assert parts.scheme == "https", f"{target}: {shown}"
         assert parts.netloc.removesuffix(".example.test") in HOSTS, f"{target}: {shown}"
+    for host in _LEADS.findall(answer.body):  # 4, on a page
+        assert host.decode().removesuffix(".example.test") in HOSTS, f"{host!r}: {shown}"
     is_check = CHECKS.match(sent) is not None
     if is_check and 200 <= answer.status < 300:
         check_allow(note, shown)  # 1, 3

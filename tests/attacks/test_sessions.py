@@ -57,8 +57,9 @@ def test_signing_in_again_ends_the_session_before(stage: Stage) -> None:
     first = browser.cookie()
     form = browser.open_form("/login?rd=https%3A%2F%2Fapp.example.test%2F&fresh=1")
     answer = browser.post("/login", {**form.fields, "password": ALICE.password})
-    assert answer.status == 303
+    assert answer.status in {200, 303}  # a page that leads on to the app, or the way itself
     given = handed_out(answer)
+    assert len(given) == 1
     stage.live.pop(first.partition(b"=")[2])
     stage.live |= dict.fromkeys(given, ALICE)
     assert stage.ask("traefik", cookie=first).status == 401
