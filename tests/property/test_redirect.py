@@ -1,11 +1,12 @@
 """For every text: either it is refused, or a browser goes to the very host we checked (attack D06)."""
 
 import ada_url
+import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from doorward.errors import InputError
-from doorward.rules.redirect import parse_return_url
+from doorward.rules.redirect import MAX_TARGET, parse_return_url
 
 KNOWN = frozenset({"app.example.test", "10.0.0.5", "[::1]"})
 PUBLIC = "https://auth.example.test"
@@ -55,3 +56,9 @@ def test_what_is_accepted_may_stand_in_a_header(text):
     except InputError:
         return
     assert all(0x21 <= ord(letter) <= 0x7E for letter in url)
+
+
+def test_an_address_without_end_is_refused() -> None:
+    """B28: nothing that long was typed."""
+    with pytest.raises(InputError):
+        parse_return_url("/" + "a" * MAX_TARGET, public_url=PUBLIC, is_known_host=KNOWN.__contains__)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, time, timedelta, tzinfo
 from enum import Enum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
-from typing import Final
+from typing import Final, assert_never
 from unicodedata import normalize
 
 from doorward.rules.identity import User
@@ -116,6 +116,8 @@ class PathPattern:
                 return glob_matches(segments(self.text), segments(path))
             case PathKind.REGEX:
                 return self.fullmatch is not None and self.fullmatch(path) is not None
+            case _:
+                assert_never(self.kind)
 
     def could_match(self, path: str) -> bool:
         """Loose: would some server take `path` for a path under this pattern? What a deny or a require uses.
@@ -146,6 +148,8 @@ class PathPattern:
                 # Both: `[^A-Z]` without letter case matches less, not more.
                 readings = [reading for reading in (self.fullmatch, self.loosely) if reading is not None]
                 return any(reading(spelling) is not None for reading in readings for spelling in spellings)
+            case _:
+                assert_never(self.kind)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ carries an identity header. No login state is created here: the way to sign in i
 import re
 from datetime import datetime
 from http import HTTPStatus
+from typing import assert_never
 
 from doorward.errors import InputError, UnavailableError
 from doorward.interfaces import Clock, Log, Random
@@ -201,8 +202,7 @@ class Gate:
                     recalled.policy, recalled.dialect = policy, check.dialect.name
                     recalled.wire = to_wire(self._allow(check, recalled.entry, policy), head_only=False, close=False)
                     recalled.hosts = NO_HOSTS
-                if reason is Reason.RULE:
-                    self._note_host(recalled, check.question[2], policy, request.host)
+                self._note_host(recalled, check.question[2], policy, request.host)
                 return from_wire(recalled.wire)
             case Challenge(reason=Reason.NO_SESSION, rule=rule) if cookie is not None and not check.torn:
                 known = bool(find_cookies((cookie,), self.settings.cookie_name))
@@ -210,6 +210,8 @@ class Gate:
                 return self._refuser.answer(check, request, Challenge(reason, rule), policy)
             case Challenge() | Deny():
                 return self._refuser.answer(check, request, verdict, policy)
+            case _:
+                assert_never(verdict)
 
     def _note_host(self, recalled: Recalled, spelled: bytes, policy: Policy, host: str) -> None:
         if spelled in recalled.hosts:
