@@ -92,7 +92,7 @@ async def test_a_live_view_that_was_closed_or_finds_no_database_is_unavailable(f
 
 
 async def test_rows_that_we_cannot_have_written_are_tampering(storage):
-    """Never read as a default (decision 9)."""
+    """Never read as a default (docs/adr 0009)."""
     await add(storage.records, ALICE)
     session, ticket = a_session(ALICE, methods=frozenset({Method.PASSWORD})), a_ticket()
     await storage.sessions.put(session)

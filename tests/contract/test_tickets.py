@@ -32,7 +32,7 @@ async def test_a_ticket_is_put_once(store):
 
 
 async def test_a_ticket_of_another_purpose_is_unknown(store):
-    """A state for one thing is no state for another (trap T-05)."""
+    """A state for one thing is no state for another (T-05)."""
     ticket = a_ticket(purpose=Purpose.SETUP)
     await store.tickets.put(ticket)
     assert await store.tickets.find(ticket.id, Purpose.LOGIN, START) is None

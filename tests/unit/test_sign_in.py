@@ -327,7 +327,7 @@ async def test_a_store_that_cannot_write_lets_nobody_in(town):
 
 @pytest.mark.parametrize("broken_after", range(1, 12))
 async def test_a_store_that_breaks_on_the_way_leaves_no_session_without_evidence(broken_after):
-    """R12, decision 14: whichever write fails, there is no session nobody recorded."""
+    """R12, docs/adr 0014: whichever write fails, there is no session nobody recorded."""
     town = Town()
     await town.add_user("alice")
     visitor = a_visitor()

@@ -1,7 +1,7 @@
 """What administrators do to accounts and sessions. Every act is audited in its own transaction.
 
 Whatever takes a right away raises the account's session generation in that transaction, so that no sign-in under way
-can slip past it (architecture decision 7; J04).
+can slip past it (docs/adr 0007; J04).
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""Signing in: begin, prove, finish (architecture section 8; requirements 2.1, 2.6).
+"""Signing in: begin, prove, finish (docs/security-flow.md).
 
 The order is the point. Counted before it is tried; refused alike whether or not the account exists; the ticket taken
 once; one transaction that looks at the account again and writes the evidence; only then the session.

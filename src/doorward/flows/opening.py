@@ -1,4 +1,4 @@
-"""The one place where sessions are made: at sign-in, at step-up, at setup (trap T-06)."""
+"""The one place where sessions are made: at sign-in, at step-up, at setup (T-06)."""
 
 import base64
 from dataclasses import dataclass

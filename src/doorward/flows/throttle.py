@@ -1,4 +1,4 @@
-"""Counting sign-in attempts (requirements 2.6): by address before the work, by account and place after a failure.
+"""Counting sign-in attempts: by address before the work, by account and place after a failure.
 
 One key for each account however its name is spelt (E04). Names that belong to no account are counted just the same
 (E03). What cannot be written down is refused: the store's UnavailableError passes through (R12).

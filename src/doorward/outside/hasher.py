@@ -1,8 +1,8 @@
 """Password hashes: bcrypt or argon2id, off the event loop, in a bounded pool.
 
 Stored forms: `bcrypt$2b$12$…`, `bcrypt-sha384$2b$12$…` where the password was reduced first (over 72 bytes, or with a
-NUL, which bcrypt cannot take whole: never cut, decision 8), `argon2id$v=19$…`. The mark is part of the comparison, so
-a password and its reduction are two different passwords.
+NUL, which bcrypt cannot take whole: never cut, docs/adr 0008), `argon2id$v=19$…`. The mark is part of the comparison,
+so a password and its reduction are two different passwords.
 """
 
 import asyncio

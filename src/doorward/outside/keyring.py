@@ -1,4 +1,4 @@
-"""The master keys, from the environment or a file, and what is sealed or derived under them (requirements 2.9).
+"""The master keys, from the environment or a file, and what is sealed or derived under them.
 
 Resolution (B-01): the value of ENCRYPTION_KEY, else the file ENCRYPTION_KEY_FILE names, else `encryption_key` in the
 data folder, made at first start. A key is 32 random bytes, written as 64 hex digits or base64. A key file holds one

@@ -1,4 +1,4 @@
-"""The audit record and its chain (architecture decision 10; requirements 2.15).
+"""The audit record and its chain (docs/adr 0010).
 
 Each record's hash covers the canonical JSON of its content and the hash of the record before it, so that an edit,
 deletion, insertion or reordering shows. Personal data stands in `private`, which the chain covers only through a

@@ -1,4 +1,4 @@
-"""Reading the Cookie header strictly (architecture section 7; attacks J06-J10).
+"""Reading the Cookie header strictly (attacks J06-J10).
 
 The parsers of the standard library and of web frameworks lose, merge or rename cookies; this one knows only what it
 needs: find one name exactly, and take names out. Anything it does not understand is somebody else's cookie.

@@ -1,4 +1,4 @@
-"""The device marker: a signed cookie that says "this account signed in from here before" (requirements 2.6).
+"""The device marker: a signed cookie that says "this account signed in from here before".
 
 It opens nothing. It only keeps strangers' failures from slowing down, or locking out, a browser its owner has used.
 `expires.mac`: seconds since the epoch, and HMAC-SHA-256 over account, generation and expiry. Raising the account's

@@ -1,8 +1,8 @@
-"""Sealing: AES-256-GCM under a key derived per purpose, bound to the place the value stands in (requirements 2.9).
+"""Sealing: AES-256-GCM under a key derived per purpose, bound to the place the value stands in.
 
 A sealed value is `gcm1:<key id>:<base64url(nonce + ciphertext + tag)>`. The associated data names table, column, row
 and key id, so a value moved to another place does not open. What does not open raises TamperError; it is never
-read as absent (traps T-04, T-16).
+read as absent (T-04, T-16).
 """
 
 import base64

@@ -14,7 +14,7 @@ class User:
 
     `name` is the canonical ASCII user name (`rules.names.parse_user_name`), `email` lower case and "" when there is
     none, `display_name` any text without control characters. `generation` is the session generation: a session made
-    under an older one is dead (architecture decision 7).
+    under an older one is dead (docs/adr 0007).
     """
 
     id: UserId

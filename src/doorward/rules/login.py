@@ -48,7 +48,7 @@ TABLE: Final = (
 
 
 def next_step(proven: frozenset[Method], demand: Demand) -> Step:
-    """Say what must be proven next (architecture section 8)."""
+    """Say what must be proven next (docs/security-flow.md)."""
     return next(row.step for row in TABLE if row.demand is demand and row.proven <= proven)
 
 

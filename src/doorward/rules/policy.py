@@ -1,4 +1,4 @@
-"""Rules as values, and the policy they compile to (architecture section 6).
+"""Rules as values, and the policy they compile to (docs/policy.md).
 
 An algebra without order: one matching *allow* is needed, one matching *deny* refuses, every matching *require* must
 hold. Nothing matched is a deny. The policy is an index by host, so that rules for other hosts cost nothing.

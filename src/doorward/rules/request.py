@@ -1,4 +1,4 @@
-r"""The request a proxy asks about, in one canonical form, or refused (attacks B, field 6 item 2).
+r"""The request a proxy asks about, in one canonical form, or refused (attacks B).
 
 What is refused outright (InputError): control bytes, spaces, raw non-ASCII, `#`, `\`, broken percent-escapes,
 escapes of control bytes or of bytes that are not UTF-8, hosts that are no host names, methods that are not `[A-Z]+`.
@@ -85,7 +85,7 @@ def parse_port(text: str) -> str:
 
 
 def parse_method(text: str) -> str:
-    """An HTTP method: capital letters only (proxies.md 1.4). InputError otherwise."""
+    """An HTTP method: capital letters only. InputError otherwise."""
     if not _METHOD.fullmatch(text):
         raise InputError("the method is malformed")
     return text

@@ -1,4 +1,4 @@
-"""What a session is, and whether it still counts (requirements 2.1)."""
+"""What a session is, and whether it still counts."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

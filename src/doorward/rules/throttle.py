@@ -1,4 +1,4 @@
-"""How often something may be tried (requirements 2.6): windows, locks, and the key a try is counted under."""
+"""How often something may be tried: windows, locks, and the key a try is counted under."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The session token and its cookie value `token.mac` (architecture decision 6; A-06, B-14).
+"""The session token and its cookie value `token.mac` (docs/adr 0006; A-06, B-14).
 
 A forged cookie dies here without a look-up, and rotating the signing key ends every session at once. Both parts are
 unpadded base64url: 43 characters of token (32 bytes), a dot, 43 characters of HMAC-SHA-256.

@@ -1,6 +1,6 @@
 """Whose request it is: the one function that computes the client address, and which peers may speak for others.
 
-Used alike by the gate, the limiter, the audit and the Secure decision (requirements 2.5, B-07, trap T-07).
+Used alike by the gate, the limiter, the audit and the Secure decision (B-07, T-07).
 """
 
 from dataclasses import dataclass, field

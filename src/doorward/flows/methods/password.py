@@ -1,4 +1,4 @@
-"""Proving a password, and storing one: hashed slowly, then sealed for its row (architecture decisions 8 and 9)."""
+"""Proving a password, and storing one: hashed slowly, then sealed for its row (docs/adr 0008, 0009)."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""Ends of sessions that a store outside this database has to be told of (architecture decision 14)."""
+"""Ends of sessions that a store outside this database has to be told of (docs/adr 0014)."""
 
 from dataclasses import dataclass
 

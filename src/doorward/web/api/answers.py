@@ -25,7 +25,7 @@ class Owner(Answer):
 
 
 class SessionSummary(Answer):
-    """One session. It is listed under its handle, which opens nothing (C-36, trap T-10)."""
+    """One session. It is listed under its handle, which opens nothing (C-36, T-10)."""
 
     user_info: Owner
     current: bool
@@ -60,7 +60,7 @@ class Registration(Answer):
 
 
 class ClientIp(Answer):
-    """What we make of the addresses on the way here (requirements 2.5)."""
+    """What we make of the addresses on the way here."""
 
     client: str | None
     peer: str

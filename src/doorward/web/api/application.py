@@ -1,4 +1,4 @@
-"""The JSON API as one FastAPI application. Its URLs are the ancestor's where it had them (requirements 7)."""
+"""The JSON API as one FastAPI application. Its URLs are the ancestor's where it had them."""
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError

@@ -1,4 +1,4 @@
-"""What a proxy dialect is: how one proxy asks, and how it wants to be answered (proxies.md is its field guide).
+"""What a proxy dialect is: how one proxy asks, and how it wants to be answered (docs/guides).
 
 A dialect reads its own header family and no other's (A17), and says which statuses its proxy can carry. Everything else
 about a check is the same for all of them and lives in `endpoint`.
@@ -110,3 +110,35 @@ def read_forwarded(fields: Fields) -> Question:
     except KeyError as error:
         raise InputError(f"the proxy did not send {error.args[0].decode('ascii')}") from None
     return question
+
+
+class Forwarding:
+    """A proxy that asks at one address with `X-Forwarded-*`, and passes whatever we answer on to the visitor."""
+
+    prefix = False
+    asks_by = FORWARDED
+
+    def __init__(self, name: str, *, keeps_what_is_absent: bool) -> None:
+        """`keeps_what_is_absent`: the proxy leaves a visitor's header in place where our answer lacks it."""
+        self.name = name
+        self._keeps_what_is_absent = keeps_what_is_absent
+
+    def read(self, fields: Fields, method: bytes, target: bytes) -> Question:  # noqa: ARG002 -- the dialect's shape
+        """Read `X-Forwarded-*`; the check's own method, path and query say nothing here."""
+        return read_forwarded(fields)
+
+    def identify(self, identity: Identity) -> Headers:
+        """Every header, empty ones included."""
+        return identity.headers
+
+    def strip(self, cookie: bytes) -> Headers:
+        """The Cookie that is left; where an absent one would not remove the visitor's, even an empty one."""
+        return ((b"cookie", cookie),) if cookie or self._keeps_what_is_absent else ()
+
+    def status(self, status: int) -> int:
+        """Carry any status."""
+        return status
+
+    def redirects(self) -> bool:
+        """Pass 3xx on with all headers."""
+        return True

@@ -13,7 +13,7 @@ from doorward.rules.policy import Policy
 from doorward.rules.session import Fingerprint, Session, Subject
 
 TOUCH_EVERY = timedelta(seconds=60)
-"""A session's last use is written at most this often (requirements 2.1)."""
+"""A session's last use is written at most this often."""
 
 MAX_ENTRIES = 100_000
 MAX_HELD = 32 * 1024 * 1024

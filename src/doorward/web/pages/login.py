@@ -1,4 +1,4 @@
-"""Signing in, and confirming that it is still you (architecture section 8)."""
+"""Signing in, and confirming that it is still you (docs/security-flow.md)."""
 
 from collections.abc import Callable
 from datetime import timedelta

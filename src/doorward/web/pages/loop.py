@@ -1,4 +1,4 @@
-"""A browser that goes round in circles is shown the cause (architecture section 5).
+"""A browser that goes round in circles is shown the cause (docs/architecture.md).
 
 Two circles exist. Somebody is signed in here, and the app keeps sending them back: the gate does not see the cookie.
 Or somebody signs in, and at the next request the browser has no cookie at all. A short-lived cookie of our host, the

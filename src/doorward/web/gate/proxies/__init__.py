@@ -4,10 +4,10 @@ A new proxy is one file here, its name in `DIALECTS`, captured headers in tests/
 """
 
 from doorward.web.gate.dialect import Dialect
-from doorward.web.gate.proxies.caddy import Caddy
+from doorward.web.gate.proxies.caddy import CADDY
 from doorward.web.gate.proxies.envoy import Envoy
-from doorward.web.gate.proxies.haproxy import Haproxy
+from doorward.web.gate.proxies.haproxy import HAPROXY
 from doorward.web.gate.proxies.nginx import Nginx
-from doorward.web.gate.proxies.traefik import Traefik
+from doorward.web.gate.proxies.traefik import TRAEFIK
 
-DIALECTS: tuple[Dialect, ...] = (Traefik(), Caddy(), Nginx(), Haproxy(), Envoy())
+DIALECTS: tuple[Dialect, ...] = (TRAEFIK, CADDY, Nginx(), HAPROXY, Envoy())
