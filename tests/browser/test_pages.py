@@ -156,6 +156,7 @@ async def test_no_page_is_wider_than_a_phone_or_blocks_itself(chromium: Browser,
     if shot.user:
         await sign_in(page, shot.user)
     await shot.go(door, page)
+    await page.wait_for_load_state("load")  # a form's answer is seen before its style sheets are
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     assert complaints == []
     small = await page.evaluate(

@@ -160,12 +160,14 @@ def login_at(url: str) -> str:
 
 async def is_narrow(page: Page, width: int) -> bool:
     """Whether nobody has to scroll sideways."""
+    await page.wait_for_load_state("load")  # a form's answer is seen before its style sheets are
     found: int = await page.evaluate("document.documentElement.scrollWidth")
     return found <= width
 
 
 async def check_theme(page: Page, theme: str) -> None:
     """A light leaf or a dark one, and a heading that stands out from it."""
+    await page.wait_for_load_state("load")
     colours = await page.evaluate(
         """() => [getComputedStyle(document.querySelector(".leaf")).backgroundColor,
                   getComputedStyle(document.querySelector("h1")).color].map(c => c.match(/[\\d.]+/g).map(Number))"""
