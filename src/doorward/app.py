@@ -365,22 +365,15 @@ def _site_of(config: Config) -> "Site":
 
 
 def _gate_settings_of(config: Config, headers: "HeaderPolicy", cookies: "Cookies") -> "GateSettings":
-    from doorward.web.gate.identity import IdentityHeaders
+    from doorward.web.gate.identity import name_headers
     from doorward.web.gate.settings import GateSettings
 
-    prefixes = {"x-forwarded-user-": config.headers.forwarded_user, "remote-": config.headers.remote_user}
-    ways = [prefix for prefix, wanted in prefixes.items() if wanted]
     return GateSettings(
         public_url=config.server.public_url,
         cookie_name=cookies.session.encode("ascii"),
         cookie_domain=cookies.domain,
         cookie_secure=cookies.secure,
-        identity=IdentityHeaders(
-            email=tuple(f"{way}email".encode() for way in ways),
-            name=tuple(f"{way}name".encode() for way in ways),
-            groups=tuple(f"{way}groups".encode() for way in ways),
-            user=(b"remote-user",) if config.headers.remote_user else (),
-        ),
+        identity=name_headers(forwarded=config.headers.forwarded_user, remote=config.headers.remote_user),
         secrets={name: shown.reveal().encode() for name, shown in config.proxy.secrets if isinstance(shown, Secret)},
         private_cookies=frozenset(
             name.encode("ascii") for name in (cookies.browser, cookies.device, cookies.csrf, cookies.trail)
@@ -519,7 +512,7 @@ def _upkeep_of(house: House, doors: Doors) -> Upkeep:
 async def _announce(house: House, addresses: Mapping[str, str]) -> None:
     token = await house.flows.setup.issue(now=house.clock.now())
     if token is not None:
-        # Past the log on purpose: the link is a secret, and logs are shipped elsewhere (architecture 8, R01).
+        # Past the log on purpose: the link is a secret, and logs are shipped elsewhere (docs/security-flow.md, R01).
         sys.stderr.write(SETUP_NOTICE.format(link=setup_link(house.config, token)))
         sys.stderr.flush()
     house.log.info("started", version=__version__, public_url=house.config.server.public_url, **addresses)

@@ -13,11 +13,12 @@ from doorward.rules.policy import App, Audience, Effect, HostPattern, PathKind, 
 from doorward.web.client import Trust
 from doorward.web.gate.answer import Answer, header_block, split_block
 from doorward.web.gate.asgi_lane import read_target
-from doorward.web.gate.endpoint import find_dialect, is_check_path
-from doorward.web.gate.identity import FORWARDED_AND_REMOTE, encode
+from doorward.web.gate.endpoint import find_dialect
+from doorward.web.gate.identity import encode, name_headers
 from doorward.web.gate.proxies import DIALECTS
 from doorward.web.gate.refusal_log import RefusalLog
 from doorward.web.gate.table import SessionTable
+from doorward.web.server import is_check
 from tests.fakes.gate import PROXY, STRANGER, FakeLog, World, ask, make_user
 
 TRAEFIK, CADDY, NGINX, HAPROXY, ENVOY = DIALECTS
@@ -75,7 +76,7 @@ def test_a_session_and_a_matching_rule_give_200_with_every_identity_header(world
 
 def test_remote_headers_are_sent_when_asked_for(world: World) -> None:
     """C-10: header names are configurable."""
-    world.settings = replace(world.settings, identity=FORWARDED_AND_REMOTE)
+    world.settings = replace(world.settings, identity=name_headers(forwarded=True, remote=True))
     fields = fields_of(check(world, "app.example.test", cookie=world.sign_in(make_user("alice", "family"))))
     assert {name: fields[name] for name in fields if name.startswith("remote-")} == {
         "remote-user": "alice",
@@ -374,7 +375,7 @@ def test_an_endpoint_is_one_exact_path(target: bytes, name: str) -> None:
 def test_what_is_no_endpoint_still_belongs_to_the_gate(target: bytes) -> None:
     """C12: nothing under the check's prefixes can be answered by anything else."""
     assert find_dialect(target) is None
-    assert is_check_path(target)
+    assert is_check({"path": target.decode(), "raw_path": target})
 
 
 @pytest.mark.parametrize(

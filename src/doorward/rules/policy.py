@@ -48,16 +48,6 @@ class PathKind(Enum):
     REGEX = "regex"
 
 
-class Facet(Enum):
-    """What a verdict for one host and one user may still depend on."""
-
-    PATH = "path"
-    METHOD = "method"
-    NETWORK = "network"
-    TIME = "time"
-    FRESHNESS = "freshness"
-
-
 @dataclass(frozen=True, slots=True)
 class HostPattern:
     """`name` exactly; with `below`, every name below it; with `apex`, the name itself too. Canonical spelling.
@@ -246,12 +236,11 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class HostRules:
-    """The rules that speak of one host, and what a verdict under them can depend on besides the user."""
+    """The rules that speak of one host, and the app it is."""
 
     allows: tuple[Rule, ...]
     denies: tuple[Rule, ...]
     requires: tuple[Rule, ...]
-    facets: frozenset[Facet]
     app: App | None
     is_known: bool
 
@@ -321,7 +310,6 @@ class Policy:
             allows=tuple(rule for rule in unique if rule.effect is Effect.ALLOW),
             denies=tuple(rule for rule in unique if rule.effect is Effect.DENY),
             requires=tuple(rule for rule in unique if rule.effect is Effect.REQUIRE),
-            facets=frozenset(facet for rule in unique for facet in _facets(rule)),
             app=app,
             is_known=bool(unique) or app is not None,
         )
@@ -401,21 +389,6 @@ def _without_extensions(given: Sequence[str]) -> tuple[list[str], ...]:
     """As they are, the last without its extension, and all without theirs."""
     bare = [part.partition(".")[0] for part in given]
     return list(given), [*given[:-1], *bare[-1:]], bare
-
-
-def _facets(rule: Rule) -> frozenset[Facet]:
-    found: set[Facet] = set()
-    if rule.paths:
-        found.add(Facet.PATH)
-    if rule.methods:
-        found.add(Facet.METHOD)
-    if rule.networks or (rule.requirement is not None and rule.requirement.networks):
-        found.add(Facet.NETWORK)
-    if rule.times:
-        found.add(Facet.TIME)
-    if rule.requirement is not None:
-        found.add(Facet.FRESHNESS)
-    return frozenset(found)
 
 
 def parse_host_pattern(text: str) -> HostPattern | None:

@@ -12,7 +12,6 @@ import re
 from doorward.rules.session import Fingerprint
 
 TOKEN_SIZE = 32
-COOKIE_LENGTH = 87
 _SHAPE = re.compile(rb"([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})")
 
 

@@ -285,11 +285,6 @@ def find_dialect(target: bytes) -> tuple[Dialect, bytes] | None:
     return None
 
 
-def is_check_path(target: bytes) -> bool:
-    """Whether the raw target lies under the gate's own prefixes, however it is spelt after them."""
-    return target.startswith(CHECK_PREFIXES)
-
-
 def _is_clear(target: bytes, guards: tuple[bytes, ...]) -> bool:
     # The marks of an ambiguous path (rules/request.py) that plain targets can have; in the query they do no harm here.
     if b"//" in target or b";" in target or b"/." in target:

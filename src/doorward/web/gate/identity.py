@@ -37,12 +37,17 @@ class IdentityHeaders:
 
 
 FORWARDED = IdentityHeaders()
-FORWARDED_AND_REMOTE = IdentityHeaders(
-    email=(b"x-forwarded-user-email", b"remote-email"),
-    name=(b"x-forwarded-user-name", b"remote-name"),
-    groups=(b"x-forwarded-user-groups", b"remote-groups"),
-    user=(b"remote-user",),
-)
+
+
+def name_headers(*, forwarded: bool, remote: bool) -> IdentityHeaders:
+    """`X-Forwarded-User-*` and `Remote-*`, as the configuration asks for them. `Remote-User` is the user name."""
+    ways = [prefix for prefix, wanted in ((b"x-forwarded-user-", forwarded), (b"remote-", remote)) if wanted]
+    return IdentityHeaders(
+        email=tuple(way + b"email" for way in ways),
+        name=tuple(way + b"name" for way in ways),
+        groups=tuple(way + b"groups" for way in ways),
+        user=(b"remote-user",) if remote else (),
+    )
 
 
 def encode(text: str) -> bytes:
