@@ -1,8 +1,9 @@
-"""An event loop in a thread of its own, for the servers that tests look into while they talk to proxies."""
+"""Threads of their own: an event loop, and servers, that tests look into while they talk to proxies."""
 
 import asyncio
 import threading
 from collections.abc import Coroutine
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
@@ -37,3 +38,26 @@ class Background:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class Neighbour(ThreadingHTTPServer):
+    """A server on a free port of 127.0.0.1. Answers that go on for ever end when `ending` is set."""
+
+    daemon_threads = True
+
+    def __init__(self, answer: type[BaseHTTPRequestHandler]) -> None:
+        super().__init__(("127.0.0.1", 0), answer)
+        self.ending = threading.Event()
+        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.ending.set()
+        self.shutdown()
+        self._thread.join()
+        self.server_close()

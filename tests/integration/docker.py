@@ -2,36 +2,20 @@
 
 import json
 import re
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from tests.integration.background import Neighbour
 
 API = "1.44"
 
 
-class Daemon(ThreadingHTTPServer):
+class Daemon(Neighbour):
     """Tells of containers at 127.0.0.1. `labels`: by container name."""
 
-    daemon_threads = True
-
     def __init__(self, labels: dict[str, dict[str, str]]) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
+        super().__init__(_Answer)
         self.containers = {name: describe(name, label) for name, label in labels.items()}
-        self.ending = threading.Event()
-        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.ending.set()
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
 
     @property
     def endpoint(self) -> str:

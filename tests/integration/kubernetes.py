@@ -3,17 +3,16 @@
 import base64
 import json
 import re
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import yaml
 
+from tests.integration.background import Neighbour
 from tests.integration.tls import Certificates
 
 Thing = dict[str, Any]
@@ -34,31 +33,15 @@ _PATH = re.compile(
 )
 
 
-class Cluster(ThreadingHTTPServer):
+class Cluster(Neighbour):
     """Serves these things to whoever asks."""
 
-    daemon_threads = True
-
     def __init__(self, things: list[Thing]) -> None:
-        super().__init__(("127.0.0.1", 0), _Answer)
+        super().__init__(_Answer)
         for number, thing in enumerate(things):
             thing["metadata"].update(resourceVersion="1", uid=str(number), generation=1)
             thing["metadata"].setdefault("creationTimestamp", "2026-01-01T00:00:00Z")
         self.things = things
-        self.ending = threading.Event()
-        self._thread = threading.Thread(target=self.serve_forever, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.ending.set()
-        self.shutdown()
-        self._thread.join()
-        self.server_close()
 
     @property
     def endpoint(self) -> str:
