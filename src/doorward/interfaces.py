@@ -5,7 +5,7 @@ you saw, `end_all_of` is complete when it returns. Durable (`Records`) and peris
 `Counters`) are different promises. Anything here may raise UnavailableError; the caller then refuses, never allows.
 """
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -14,9 +14,12 @@ from typing import NamedTuple, Protocol
 from doorward.rules.audit import AuditEvent, AuditRecord
 from doorward.rules.envelope import Place
 from doorward.rules.identity import User, UserId
+from doorward.rules.oidc import Arrival, Authenticated, Departure, Finding, LogoutToken
+from doorward.rules.provider import Provider, ProviderId
 from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
 from doorward.rules.throttle import Spent, Window
 from doorward.rules.ticket import Purpose, Ticket, TicketId
+from doorward.rules.upstream import Identity, IdentityId, StoredProvider, UpstreamSession
 
 
 class Clock(Protocol):
@@ -55,7 +58,97 @@ class StoredPassword:
     changed_at: datetime
 
 
-class Transaction(Protocol):
+class UpstreamRecords(Protocol):
+    """The part of a transaction that is about upstream providers."""
+
+    async def find_identity(self, issuer: str, subject: str) -> Identity | None:
+        """The identity with exactly this key, byte for byte."""
+        ...
+
+    async def list_identities(self, user_id: UserId | None = None) -> list[Identity]:
+        """An account's identities, or everybody's, the oldest link first."""
+        ...
+
+    async def add_identity(self, identity: Identity) -> None:
+        """Link an identity. ConflictError when its key is linked already, to whomever."""
+        ...
+
+    async def advance_identity(self, old: Identity, new: Identity) -> None:
+        """Change an identity, only if it still is exactly `old`; ConflictError otherwise. Id, key, owner never change.
+
+        What it grants counts for the account's sessions with the next check.
+        """
+        ...
+
+    async def remove_identity(self, identity_id: IdentityId) -> bool:
+        """Unlink; what it granted is gone. Its upstream sessions go too (end the sessions first). Whether there was."""
+        ...
+
+    async def put_upstream_session(self, session: UpstreamSession) -> None:
+        """Note the provider's side of a session of ours that is about to be stored."""
+        ...
+
+    async def find_upstream_session(self, handle: SessionHandle) -> UpstreamSession | None:
+        """The provider's side of a session; None where it has none, or the session was ended by a transaction."""
+        ...
+
+    async def list_upstream_sessions(
+        self,
+        *,
+        provider: ProviderId | None = None,
+        identity: IdentityId | None = None,
+        subject: str | None = None,
+        sid: str | None = None,
+    ) -> list[UpstreamSession]:
+        """Those that fit everything that is given."""
+        ...
+
+    async def list_due_upstream_sessions(self, now: datetime, *, limit: int) -> list[UpstreamSession]:
+        """Those whose tie is to be tried by `now`, the most overdue first."""
+        ...
+
+    async def advance_upstream_session(self, old: UpstreamSession, new: UpstreamSession) -> bool:
+        """Replace `old` by `new` (same handle), only if it still is exactly `old`."""
+        ...
+
+    async def purge_upstream(self, now: datetime) -> int:
+        """Drop upstream sessions and marks that nothing needs any more; how many."""
+        ...
+
+    async def put_mark(self, name: str, at: datetime, *, keep_until: datetime) -> bool:
+        """Note that `name` happened at `at`. True the first time; later only `at` and `keep_until` move forward.
+
+        For what must be known to have happened though no row stands for it: a logout token's `jti`, the end of a
+        session at a provider. `name` may be as long as it likes.
+        """
+        ...
+
+    async def find_mark(self, name: str) -> datetime | None:
+        """When it happened last, None where it did not or is forgotten."""
+        ...
+
+    async def list_providers(self) -> list[StoredProvider]:
+        """The providers added in the console, by id."""
+        ...
+
+    async def put_provider(self, provider: StoredProvider) -> None:
+        """Add or replace one."""
+        ...
+
+    async def remove_provider(self, provider_id: ProviderId) -> bool:
+        """Remove one; whether there was one. Identities stay."""
+        ...
+
+    async def find_setting(self, name: str) -> str | None:
+        """A setting that is made in the console or on the command line."""
+        ...
+
+    async def put_setting(self, name: str, value: str | None) -> None:
+        """Make it, or with None take it back."""
+        ...
+
+
+class Transaction(UpstreamRecords, Protocol):
     """One durable transaction: all of it is committed when the `async with` block ends, or none of it."""
 
     async def find_user(self, user_id: UserId) -> User | None:
@@ -264,6 +357,79 @@ class Verified:
 
     right: bool
     needs_rehash: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """An answer of a server elsewhere. Names of `headers` are lower case; where one came twice, the first."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Fetch(Protocol):
+    """The only way out. Guarded: what may be asked for, where it leads, how long it takes, how much comes back."""
+
+    async def __call__(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        limit: int = 256 * 1024,
+    ) -> Fetched:
+        """Ask. No redirect is followed, no cookie kept, no proxy or netrc of the environment heeded.
+
+        PeerError, with a sentence for the operator, where the address is not allowed, cannot be reached or is not who
+        it should be, the answer is malformed or larger than `limit` bytes, or takes too long.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Renewed:
+    """What came of a refresh. `authenticated` where the provider said who it is; `refresh_token` "" if unchanged."""
+
+    refresh_token: str
+    authenticated: Authenticated | None
+
+
+class Upstream(Protocol):
+    """The providers, spoken to in their protocol. Every method may raise `rules.oidc.UpstreamError`.
+
+    What is found out about a provider (discovery, keys) is kept for a while, also that it failed; nothing of one
+    sign-in is ever kept here (H05).
+    """
+
+    async def depart(self, provider: Provider, departure: Departure) -> str:
+        """The URL to send the browser to."""
+        ...
+
+    async def arrive(self, provider: Provider, arrival: Arrival, *, now: datetime) -> Authenticated:
+        """Exchange the code and verify everything that came."""
+        ...
+
+    async def renew(self, provider: Provider, refresh_token: str, *, subject: str, now: datetime) -> Renewed:
+        """Use a refresh token. UpstreamError CODE_REFUSED where the provider does not take it (any more)."""
+        ...
+
+    async def read_logout_token(self, provider: Provider, token: str, *, now: datetime) -> LogoutToken:
+        """Verify a back-channel logout token. The caller sees to it that a `jti` counts once."""
+        ...
+
+    async def find_logout_url(self, provider: Provider, *, id_token: str, return_url: str) -> str | None:
+        """Where the browser signs out at the provider and is sent back to `return_url`; None where there is none."""
+        ...
+
+    async def examine(self, provider: Provider, *, public_url: str, now: datetime) -> list[Finding]:
+        """Try whatever can be tried without a person, and say in plain words how it went. Never raises."""
+        ...
+
+    def find_trouble(self, provider: Provider) -> str | None:
+        """Why the provider cannot be used just now as far as is known, without asking it; None when nothing is."""
+        ...
 
 
 class PasswordHasher(Protocol):

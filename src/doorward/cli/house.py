@@ -76,7 +76,8 @@ def describe_user(user: User) -> dict[str, object]:
         "display_name": user.display_name,
         "email": user.email,
         "groups": sorted(user.groups),
-        "admin": user.is_admin,
+        "granted_groups": sorted(user.granted_groups),
+        "admin": user.administers,
         "enabled": user.enabled,
         "created_at": spell_instant(user.created_at),
     }

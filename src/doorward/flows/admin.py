@@ -214,7 +214,7 @@ class Administration:
 
 def actor_of(subject: Subject, visitor: Visitor) -> Actor:
     """The actor behind a signed-in administrator; ForbiddenError when it is none."""
-    if not subject.user.is_admin:
+    if not subject.user.administers:
         raise ForbiddenError("this is for administrators")
     return Actor(subject.user.id, subject.user.id, visitor.private())
 
@@ -223,7 +223,7 @@ async def _check_actor(transaction: Transaction, actor: Actor) -> None:
     if actor.user_id is None:
         return
     user = await transaction.find_user(actor.user_id)
-    if user is None or not user.enabled or not user.is_admin:
+    if user is None or not user.enabled or not user.administers:
         raise ForbiddenError("this is for administrators")
 
 
@@ -246,9 +246,9 @@ async def _take_rights(transaction: Transaction, old: User, new: User) -> User:
 
 
 async def _check_admin_remains(transaction: Transaction, leaving: User) -> None:
-    if not (leaving.is_admin and leaving.enabled):
+    if not (leaving.administers and leaving.enabled):
         return
-    others = [user for user in await transaction.list_users() if user.is_admin and user.enabled]
+    others = [user for user in await transaction.list_users() if user.administers and user.enabled]
     if len(others) <= 1:
         raise ConflictError("this is the last enabled administrator")
 

@@ -53,9 +53,19 @@ class Opening:
         self.device_key = device_key
 
     def prepare(
-        self, user: User, visitor: Visitor, *, methods: frozenset[Method], remember: bool, now: datetime
+        self,
+        user: User,
+        visitor: Visitor,
+        *,
+        methods: frozenset[Method],
+        remember: bool,
+        now: datetime,
+        authenticated_at: datetime | None = None,
     ) -> Opened:
-        """Make a session for `user` as it is now; always with a new id, never one the browser brought (J01)."""
+        """Make a session for `user` as it is now; always with a new id, never one the browser brought (J01).
+
+        `authenticated_at` is the last proof of identity where that is not now: a provider may have asked long ago.
+        """
         terms = self._terms
         lifetime, idle = terms.lifetime, terms.idle_timeout
         remembered = remember and terms.remember_lifetime is not None
@@ -68,7 +78,7 @@ class Opening:
             user_id=user.id,
             generation=user.generation,
             created_at=now,
-            authenticated_at=now,
+            authenticated_at=now if authenticated_at is None else min(authenticated_at, now),
             expires_at=now + lifetime,
             idle_timeout=idle,
             last_seen_at=now,

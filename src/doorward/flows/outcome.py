@@ -4,8 +4,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from doorward.rules.identity import User
+from doorward.rules import oidc
 from doorward.rules.login import Failure, Step
+from doorward.rules.provider import Provider
 from doorward.rules.session import Session
+from doorward.rules.upstream import Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,48 @@ class Refused:
 
     failure: Failure
     retry_after: timedelta = timedelta(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """The browser is to go to the provider, at `url`."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The account at the provider is connected to the one signed in."""
+
+    provider: Provider
+    identity: Identity
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamRefused:
+    """The round trip came to nothing. `provider` is None where nobody can tell which it was.
+
+    `return_url` (vetted, "" for none) is where trying again leads; `linking` and `confirming` say what it was for.
+    """
+
+    failure: oidc.Failure
+    provider: Provider | None = None
+    return_url: str = ""
+    retry_after: timedelta = timedelta(0)
+    linking: bool = False
+    confirming: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenWays:
+    """The ways of signing in that are open, to everybody or to one account. Never none of them.
+
+    `straight` is the provider to go to without asking first, None where the visitor chooses.
+    """
+
+    password: bool
+    providers: tuple[Provider, ...]
+    straight: Provider | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,14 @@ class Act(Enum):
     USER_DELETED = "admin.user_delete"
     USER_GROUPS = "admin.user_groups"
     PASSWORD_SET = "admin.password_set"  # noqa: S105 -- an act's name
+    LOGOUT_UPSTREAM = "user.logout_upstream"
+    IDENTITY_LINKED = "user.identity_link"
+    IDENTITY_UNLINKED = "user.identity_unlink"
+    IDENTITY_GRANTS = "user.identity_grants"
+    PROVIDER_ADDED = "admin.provider_add"
+    PROVIDER_CHANGED = "admin.provider_change"
+    PROVIDER_REMOVED = "admin.provider_remove"
+    WAYS_CHANGED = "admin.sign_in_change"
     CONFIG_RELOADED = "system.config_reload"
     STARTED = "system.start"
     TAMPERED = "system.tamper"
@@ -45,7 +53,7 @@ class Act(Enum):
 
 _MEANINGS = {
     Act.LOGIN: "Somebody signed in.",
-    Act.LOGIN_FAILED: "A sign-in failed: wrong password, unknown or disabled account.",
+    Act.LOGIN_FAILED: "A sign-in failed: wrong password, unknown or disabled account, or a provider's answer that did not hold.",
     Act.LOGIN_LOCKED: "A sign-in was refused because of earlier failures.",
     Act.REAUTHENTICATED: "Somebody signed in proved again who they are.",
     Act.LOGOUT: "Somebody signed out.",
@@ -58,6 +66,14 @@ _MEANINGS = {
     Act.USER_DELETED: "An account was deleted; its sessions ended.",
     Act.USER_GROUPS: "An account's groups were changed.",
     Act.PASSWORD_SET: "A password was set or changed; other sessions of the account ended.",
+    Act.LOGOUT_UPSTREAM: "A provider ended a sign-in: by a logout notice, or by refusing to renew it.",
+    Act.IDENTITY_LINKED: "An account at a provider was connected to an account here.",
+    Act.IDENTITY_UNLINKED: "The connection of an account to a provider was taken away.",
+    Act.IDENTITY_GRANTS: "What a provider grants to an account was changed: groups or administration.",
+    Act.PROVIDER_ADDED: "A provider was added in the console.",
+    Act.PROVIDER_CHANGED: "A provider was changed, enabled or disabled in the console.",
+    Act.PROVIDER_REMOVED: "A provider was removed; what it granted is gone.",
+    Act.WAYS_CHANGED: "Signing in with local passwords was switched on or off.",
     Act.CONFIG_RELOADED: "The policy was reloaded, or the reload was refused and the old one kept.",
     Act.STARTED: "The gateway started.",
     Act.TAMPERED: "Stored data was found changed and was refused.",

@@ -14,7 +14,9 @@ class User:
 
     `name` is the canonical ASCII user name (`rules.names.parse_user_name`), `email` lower case and "" when there is
     none, `display_name` any text without control characters. `generation` is the session generation: a session made
-    under an older one is dead (docs/adr 0007).
+    under an older one is dead (docs/adr 0007). `groups` and `is_admin` are the account's own; what providers grant
+    stands beside them, for it comes and goes with their word (docs/adr 0019). Decisions go by both together:
+    `every_group` and `administers`.
     """
 
     id: UserId
@@ -26,3 +28,15 @@ class User:
     enabled: bool
     generation: int
     created_at: datetime
+    granted_groups: frozenset[str] = frozenset()
+    granted_admin: bool = False
+
+    @property
+    def every_group(self) -> frozenset[str]:
+        """The account's own groups and those granted by providers."""
+        return self.groups | self.granted_groups if self.granted_groups else self.groups
+
+    @property
+    def administers(self) -> bool:
+        """Whether the account is an administrator, by itself or by a provider's word."""
+        return self.is_admin or self.granted_admin

@@ -290,7 +290,7 @@ class Policy:
 
     def groups_of(self, user: User) -> frozenset[str]:
         """The groups an account is in: its own and those the configuration puts it in, by name or e-mail address."""
-        own = user.groups | self.groups.get(user.name, frozenset())
+        own = user.every_group | self.groups.get(user.name, frozenset())
         return own | self.groups.get(user.email, frozenset()) if user.email else own
 
     def app_of(self, host: str) -> App | None:

@@ -196,7 +196,7 @@ def _escape(case: _Case, deny: Rule) -> Iterator[_Case]:
     if case.subject is not None:
         user = case.subject.user
         for group in sorted(deny.groups & case.policy.groups_of(user)):
-            left = replace(user, groups=user.groups - {group})
+            left = replace(user, groups=user.groups - {group}, granted_groups=user.granted_groups - {group})
             groups = {name: members - {group} for name, members in case.policy.groups.items()}
             policy = Policy(case.policy.rules, apps=case.policy.apps, groups=groups)
             step = f"take {user.name} out of the group {group}"

@@ -1,9 +1,9 @@
 """What a session is, and whether it still counts."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import Enum
-from typing import NamedTuple, NewType
+from typing import Final, NamedTuple, NewType
 
 from doorward.rules.identity import User, UserId
 from doorward.rules.reason import Reason
@@ -26,6 +26,12 @@ class Method(Enum):
     PASSKEY = "hwk"
     RECOVERY_CODE = "recovery"
     UPSTREAM = "fed"
+    UPSTREAM_MFA = "mfa"
+    """The provider says that there was a second factor, and its word on that counts (`mfa.trust_idp`)."""
+
+
+NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
+"""`authenticated_at` where nobody says when: too long ago for any `require: fresh`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +77,12 @@ def find_end(session: Session, user: User, now: datetime) -> Reason | None:
     if session.idle_timeout is not None and now >= session.last_seen_at + session.idle_timeout:
         return Reason.SESSION_IDLE
     return None
+
+
+def is_recent(session: Session, now: datetime, within: timedelta) -> bool:
+    """Whether the sign-in, or its last confirmation, is young enough for what concerns the account itself.
+
+    Every confirmation makes a new session. Weaker than `require: fresh` on purpose: providers that cannot be made to
+    ask again would leave their people without a way to change anything.
+    """
+    return now - session.created_at < within

@@ -19,6 +19,7 @@ class Purpose(Enum):
 
     LOGIN = "login"
     SETUP = "setup"
+    UPSTREAM = "upstream"
 
 
 @dataclass(frozen=True, slots=True)

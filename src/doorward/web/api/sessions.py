@@ -50,7 +50,7 @@ def session_routes(parts: ApiParts) -> APIRouter:
             ended = await parts.flows.sign_out.sign_out(subject.session.fingerprint, visit.visitor, now=visit.now)
             for name, value in parts.cookies.end_session():
                 response.raw_headers.append((name, value))
-        elif subject.user.is_admin:
+        elif subject.user.administers:
             actor = actor_of(subject, visit.visitor)
             ended = await parts.flows.administration.end_session(actor, named, now=visit.now)
         else:

@@ -128,7 +128,7 @@ class Desk:
                 "home": "/",
                 "sections": _sections(user, here),
                 "user_name": user.display_name if user else "",
-                "is_admin": user is not None and user.is_admin,
+                "is_admin": user is not None and user.administers,
                 **context,
             },
         )
@@ -238,6 +238,6 @@ def _sections(user: User | None, here: str) -> list[_Section]:
     if user is None:
         return []
     sections = [("Apps", "/", "apps"), ("Sessions", "/sessions", "sessions")]
-    if user.is_admin:
+    if user.administers:
         sections.append(("Everybody", "/admin/sessions", "everybody"))
     return [_Section(title, href, key == here) for title, href, key in sections]
