@@ -6,7 +6,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from doorward.errors import ConflictError, UnavailableError
@@ -16,31 +15,9 @@ from doorward.rules.identity import User, UserId
 from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
 from doorward.rules.throttle import Spent, Window, spend
 from doorward.rules.ticket import Purpose, Ticket, TicketId
+from tests.fakes.state import State, end, end_all, end_one, is_over, own, touch
 from tests.fakes.system import FakeRandom
-
-
-@dataclass
-class State:
-    users: dict[UserId, User] = field(default_factory=dict)
-    passwords: dict[UserId, StoredPassword] = field(default_factory=dict)
-    audit: list[AuditRecord] = field(default_factory=list)
-    first_admin: UserId | None = None
-    sessions: dict[Fingerprint, Session] = field(default_factory=dict)
-    tickets: dict[TicketId, Ticket] = field(default_factory=dict)
-    counters: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
-    revision: int = 0
-    changes: int = 0
-
-    def copy(self) -> "State":
-        return replace(
-            self,
-            users=dict(self.users),
-            passwords=dict(self.passwords),
-            audit=list(self.audit),
-            sessions=dict(self.sessions),
-            tickets=dict(self.tickets),
-            counters={key: list(noted) for key, noted in self.counters.items()},
-        )
+from tests.fakes.upstream_records import FakeUpstreamRecords
 
 
 class FakeStore:
@@ -95,46 +72,47 @@ class FakeRecords:
             yield FakeTransaction(self._store, state)
 
 
-class FakeTransaction:
+class FakeTransaction(FakeUpstreamRecords):
     """`interfaces.Transaction`."""
 
     def __init__(self, store: FakeStore, state: State) -> None:
+        super().__init__(state, store.check)
         self._store = store
-        self._state = state
 
     async def find_user(self, user_id: UserId) -> User | None:
         self._store.check()
-        return self._state.users.get(user_id)
+        return self._state.find_user(user_id)
 
     async def find_user_by_login(self, login: str) -> User | None:
-        self._store.check()
-        found = [user for user in self._state.users.values() if login and login in {user.name, user.email}]
+        found = [user for user in await self.list_users() if login and login in {user.name, user.email}]
         return found[0] if found else None
 
     async def list_users(self) -> list[User]:
         self._store.check()
-        return sorted(self._state.users.values(), key=lambda user: user.name)
+        return [self._state.granted(user) for user in sorted(self._state.users.values(), key=lambda user: user.name)]
 
     async def add_user(self, user: User) -> None:
         self._store.check()
         if user.id in self._state.users:
             raise ConflictError("that id is taken")
         self._check_names(user)
-        self._state.users[user.id] = user
+        self._state.users[user.id] = own(user)
 
     async def advance_user(self, old: User, new: User) -> None:
         self._store.check()
         if new.id != old.id:
             raise ValueError("an account's id never changes")
-        if self._state.users.get(old.id) != old:
+        if self._state.find_user(old.id) != old:
             raise ConflictError("the account was changed by somebody else")
         self._check_names(new)
-        self._state.users[new.id] = new
+        self._state.users[new.id] = own(new)
         self._state.revision += 1
 
     async def remove_user(self, user_id: UserId) -> bool:
         await self.end_sessions_of(user_id)
         self._state.passwords.pop(user_id, None)
+        for identity in await self.list_identities(user_id):
+            self._state.drop_identity(identity.id)
         return self._state.users.pop(user_id, None) is not None
 
     async def find_password(self, user_id: UserId) -> StoredPassword | None:
@@ -180,14 +158,11 @@ class FakeTransaction:
 
     async def end_session(self, handle: SessionHandle) -> bool:
         self._store.check()
-        return end(self._state, [each for each in self._state.sessions.values() if each.handle == handle]) > 0
+        return end_one(self._state, handle)
 
     async def end_sessions_of(self, user_id: UserId, *, keep: SessionHandle | None = None) -> None:
         self._store.check()
-        end(
-            self._state,
-            [each for each in self._state.sessions.values() if each.user_id == user_id and each.handle != keep],
-        )
+        end_all(self._state, user_id, keep)
         self._state.revision += 1
 
     def _check_names(self, user: User) -> None:
@@ -229,13 +204,11 @@ class FakeSessions:
 
     async def end(self, handle: SessionHandle) -> bool:
         async with self._store.write() as state:
-            return end(state, [each for each in state.sessions.values() if each.handle == handle]) > 0
+            return end_one(state, handle)
 
     async def end_all_of(self, user_id: UserId, *, keep: SessionHandle | None = None) -> int:
         async with self._store.write() as state:
-            return end(
-                state, [each for each in state.sessions.values() if each.user_id == user_id and each.handle != keep]
-            )
+            return end_all(state, user_id, keep)
 
     async def list_of(self, user_id: UserId) -> list[Session]:
         return [each for each in await self.list_all(limit=1_000_000) if each.user_id == user_id]
@@ -251,11 +224,7 @@ class FakeSessions:
 
     async def purge(self, now: datetime) -> int:
         async with self._store.write() as state:
-            over = [each.fingerprint for each in state.sessions.values() if _is_over(each, now)]
-            for fingerprint in over:
-                del state.sessions[fingerprint]
-            state.revision += 1 if over else 0
-            return len(over)
+            return end(state, [each for each in state.sessions.values() if is_over(each, now)])
 
 
 class FakeTickets:
@@ -353,31 +322,8 @@ class FakeLiveView:
     def find_subject(self, fingerprint: Fingerprint) -> Subject | None:
         self._store.check()
         session = self._store.state.sessions.get(fingerprint)
-        user = None if session is None else self._store.state.users.get(session.user_id)
+        user = None if session is None else self._store.state.find_user(session.user_id)
         return None if session is None or user is None else Subject(user, session)
-
-
-def touch(state: State, use: Use) -> bool:
-    session = state.sessions.get(use.fingerprint)
-    if session is None or _is_over(session, use.seen_at):
-        return False
-    if session.last_seen_at < use.seen_at:
-        state.sessions[use.fingerprint] = replace(
-            session, last_seen_at=use.seen_at, user_agent=use.user_agent, address=use.address
-        )
-    return True
-
-
-def end(state: State, ended: Sequence[Session]) -> int:
-    for session in ended:
-        del state.sessions[session.fingerprint]
-    state.revision += 1 if ended else 0
-    return len(ended)
-
-
-def _is_over(session: Session, now: datetime) -> bool:
-    idle_end = None if session.idle_timeout is None else session.last_seen_at + session.idle_timeout
-    return session.expires_at <= now or (idle_end is not None and idle_end <= now)
 
 
 def _valid(ticket: Ticket | None, purpose: Purpose, now: datetime) -> Ticket | None:

@@ -1,0 +1,109 @@
+"""What the fake store holds, as plain values, and the acts that more than one of its parts needs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+
+from doorward.interfaces import StoredPassword, Use
+from doorward.rules.audit import AuditRecord
+from doorward.rules.identity import User, UserId
+from doorward.rules.provider import ProviderId
+from doorward.rules.session import Fingerprint, Session, SessionHandle
+from doorward.rules.ticket import Ticket, TicketId
+from doorward.rules.upstream import Identity, IdentityId, StoredProvider, UpstreamSession
+
+
+@dataclass
+class State:
+    """`users` hold what is their own; what identities grant is added when they are asked for."""
+
+    users: dict[UserId, User] = field(default_factory=dict)
+    passwords: dict[UserId, StoredPassword] = field(default_factory=dict)
+    audit: list[AuditRecord] = field(default_factory=list)
+    first_admin: UserId | None = None
+    sessions: dict[Fingerprint, Session] = field(default_factory=dict)
+    tickets: dict[TicketId, Ticket] = field(default_factory=dict)
+    counters: dict[str, list[tuple[datetime, datetime]]] = field(default_factory=dict)
+    identities: dict[IdentityId, Identity] = field(default_factory=dict)
+    upstream_sessions: dict[SessionHandle, UpstreamSession] = field(default_factory=dict)
+    marks: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
+    providers: dict[ProviderId, StoredProvider] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
+    revision: int = 0
+    changes: int = 0
+
+    def copy(self) -> "State":
+        return replace(
+            self,
+            users=dict(self.users),
+            passwords=dict(self.passwords),
+            audit=list(self.audit),
+            sessions=dict(self.sessions),
+            tickets=dict(self.tickets),
+            counters={key: list(noted) for key, noted in self.counters.items()},
+            identities=dict(self.identities),
+            upstream_sessions=dict(self.upstream_sessions),
+            marks=dict(self.marks),
+            providers=dict(self.providers),
+            settings=dict(self.settings),
+        )
+
+    def find_user(self, user_id: UserId) -> User | None:
+        user = self.users.get(user_id)
+        return None if user is None else self.granted(user)
+
+    def granted(self, user: User) -> User:
+        """The account with what its identities grant now."""
+        own_identities = [each for each in self.identities.values() if each.user_id == user.id]
+        return replace(
+            user,
+            granted_groups=frozenset[str]().union(*(each.groups for each in own_identities)),
+            granted_admin=any(each.is_admin for each in own_identities),
+        )
+
+    def drop_identity(self, identity_id: IdentityId) -> bool:
+        for session in [each for each in self.upstream_sessions.values() if each.identity == identity_id]:
+            del self.upstream_sessions[session.handle]
+        return self.identities.pop(identity_id, None) is not None
+
+
+def own(user: User) -> User:
+    """The account without what is granted to it."""
+    return replace(user, granted_groups=frozenset(), granted_admin=False)
+
+
+def touch(state: State, use: Use) -> bool:
+    session = state.sessions.get(use.fingerprint)
+    if session is None or is_over(session, use.seen_at):
+        return False
+    if session.last_seen_at < use.seen_at:
+        state.sessions[use.fingerprint] = replace(
+            session, last_seen_at=use.seen_at, user_agent=use.user_agent, address=use.address
+        )
+    return True
+
+
+def end_one(state: State, handle: SessionHandle) -> bool:
+    state.upstream_sessions.pop(handle, None)
+    return end(state, [each for each in state.sessions.values() if each.handle == handle]) > 0
+
+
+def end_all(state: State, user_id: UserId, keep: SessionHandle | None) -> int:
+    # Those too whose session is only about to be stored.
+    for upstream in list(state.upstream_sessions.values()):
+        if upstream.handle != keep and state.identities[upstream.identity].user_id == user_id:
+            del state.upstream_sessions[upstream.handle]
+    return end(state, [each for each in state.sessions.values() if each.user_id == user_id and each.handle != keep])
+
+
+def end(state: State, ended: Sequence[Session]) -> int:
+    for session in ended:
+        del state.sessions[session.fingerprint]
+        state.upstream_sessions.pop(session.handle, None)
+    state.revision += 1 if ended else 0
+    return len(ended)
+
+
+def is_over(session: Session, now: datetime) -> bool:
+    idle_end = None if session.idle_timeout is None else session.last_seen_at + session.idle_timeout
+    return session.expires_at <= now or (idle_end is not None and idle_end <= now)
