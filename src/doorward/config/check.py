@@ -9,8 +9,9 @@ from urllib.parse import urlsplit
 
 from doorward.config.access import Rule
 from doorward.config.finding import Finding
-from doorward.config.schema import Config, Provider
+from doorward.config.schema import Config
 from doorward.config.suffixes import is_shared_suffix
+from doorward.config.upstream import Provider
 from doorward.config.values import Secret, format_duration
 from doorward.errors import ConfigError
 from doorward.rules.policy import HostPattern, Network

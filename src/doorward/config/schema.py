@@ -21,6 +21,7 @@ from doorward.config.section import (
     parse_secure,
     parse_web_path,
 )
+from doorward.config.upstream import Mfa, Outbound, Provider, ProviderEntry
 from doorward.config.values import (
     UNIX,
     Duration,
@@ -37,6 +38,7 @@ from doorward.config.values import (
     Text,
     Whole,
 )
+from doorward.config.words import Straight
 from doorward.rules.policy import Network
 from doorward.rules.throttle import Window
 
@@ -197,45 +199,33 @@ class Storage(Section):
     redis: Redis = Field(default=Redis(), description="Used by `type: redis` only.")
 
 
-class Oidc(Section):
-    """An OpenID Connect client."""
-
-    client_id: Text = Field(default="", description="Client id at the provider.")
-    client_secret: SecretValue | None = Field(default=None, description="Client secret at the provider.")
-    issuer_url: Text = Field(default="", description="The provider's issuer. Needed by `type: oidc` only.")
-    scopes: Many[Text] = Field(default=("openid", "email", "profile"), description="Scopes to ask for.")
-
-
-class GitHub(Section):
-    """A GitHub OAuth client."""
-
-    client_id: Text = Field(default="", description="Client id at GitHub.")
-    client_secret: SecretValue | None = Field(default=None, description="Client secret at GitHub.")
-    scopes: Many[Text] = Field(default=("user:email", "read:user"), description="Scopes to ask for.")
-
-
-class Provider(Section):
-    """An upstream identity provider. Kept and checked for later; sign-in is local for now, and every start says so."""
-
-    type: Literal["oidc", "google", "github"] = Field(default="oidc", description="The kind of provider.")
-    redirect_url: Text = Field(
-        default="", description="Where the provider sends the browser back to, on our public address."
-    )
-    oidc: Oidc = Field(default=Oidc(), description="For `oidc` and `google`.")
-    github: GitHub = Field(default=GitHub(), description="For `github`.")
-
-
 class Authn(Section):
     """Signing in."""
 
     state_ttl: Duration = Field(
-        default=timedelta(minutes=10), description="How long a sign-in may take from first page to last."
+        default=timedelta(minutes=10),
+        description="How long a sign-in may take from first page to last, the way to a provider and back included.",
     )
     select_account: Flag = Field(
-        default=False, description="Always ask the provider which account. Kept for later, like `provider`."
+        default=False, description="Have every provider set in this file ask which account, at every sign-in."
+    )
+    password: Flag = Field(
+        default=True,
+        description="Whether one may sign in with a password of ours. `false` takes effect when an administrator has "
+        "signed in with a provider, and only as long as there is such a way; "
+        "`doorward sign-in passwords on` brings passwords back whatever stands here.",
+    )
+    straight: Straight = Field(
+        default="only",
+        description="When to go to a provider without showing the sign-in page first. `only`: when there is one "
+        "provider and no password; `last`: to the one last used in this browser; a provider's id: always to that "
+        "one; `off`: never. After signing out, the page is shown once in any case.",
     )
     provider: Provider | None = Field(
-        default=None, description="The upstream provider. Kept and checked; not used yet."
+        default=None, description="One provider that people may sign in with, in forward-auth's form."
+    )
+    providers: tuple[ProviderEntry, ...] = Field(
+        default=(), description="Any number of providers, besides that one and those added in the console."
     )
 
 
@@ -259,6 +249,12 @@ class Limits(Section):
         default=(Window(5, timedelta(minutes=1)), Window(10, timedelta(minutes=15))),
         min_length=1,
         description="Sign-in attempts per address; all of these windows must have room.",
+    )
+    oidc: Many[WindowValue] = Field(
+        default=(Window(10, timedelta(minutes=1)), Window(20, timedelta(minutes=15))),
+        min_length=1,
+        description="The same for the ways to a provider and back, counted apart, and for logout tokens that are not "
+        "genuine.",
     )
     login_failures: LoginFailures = Field(default=LoginFailures(), description="The lock after failures.")
     body_size: Size = Field(
@@ -320,10 +316,12 @@ class Config(Section):
     session: SessionSection = SessionSection()
     storage: Storage = Storage()
     authn: Authn = Authn()
+    mfa: Mfa = Mfa()
     authz: Authz = Authz()
     apps: tuple[App, ...] = Field(default=(), description="The apps behind the gateway, for pages and log lines.")
     limits: Limits = Limits()
     password: Password = Password()
+    outbound: Outbound = Outbound()
     headers: Headers = Headers()
 
     @property
