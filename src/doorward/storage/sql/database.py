@@ -68,23 +68,33 @@ class Database:
                 yield connection
 
     async def purge(
-        self, key: Column[Any], over: ColumnElement[bool], *, total: str | None = None, is_told: bool = False
+        self,
+        key: Column[Any],
+        over: ColumnElement[bool],
+        *,
+        along: Column[Any] | None = None,
+        total: str | None = None,
+        is_told: bool = False,
     ) -> int:
         """Remove the rows of `key`'s table that are `over`, a few at a time: nobody waits long for the writer.
 
-        `is_told`: every gate is told, as if they had been taken away.
+        `along`: a column of another table; rows that have the same key there go in the same transaction. `is_told`:
+        every gate is told, as if they had been taken away.
         """
         removed = 0
         while True:
             async with self.write() as connection:
-                few = select(key).where(over).limit(_PURGE_STEP).scalar_subquery()
-                count = (await connection.execute(delete(key.table).where(key.in_(few)))).rowcount
-                if total is not None:
-                    await change_total(connection, total, -count)
-                if is_told and count:
-                    await raise_revision(connection)
-            removed += count
-            if count < _PURGE_STEP:
+                few = (await connection.scalars(select(key).where(over).limit(_PURGE_STEP))).all()
+                if few:
+                    await connection.execute(delete(key.table).where(key.in_(few)))
+                    if along is not None:
+                        await connection.execute(delete(along.table).where(along.in_(few)))
+                    if total is not None:
+                        await change_total(connection, total, -len(few))
+                    if is_told:
+                        await raise_revision(connection)
+            removed += len(few)
+            if len(few) < _PURGE_STEP:
                 return removed
 
     async def close(self) -> None:

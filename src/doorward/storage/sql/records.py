@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, insert, literal, select, update
+from sqlalchemy import ColumnElement, RowMapping, delete, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doorward.errors import ConflictError
@@ -16,6 +16,7 @@ from doorward.rules.session import SessionHandle
 from doorward.storage.sql.database import Database, change_total, map_faults, raise_revision
 from doorward.storage.sql.rows import decode_audit, decode_user, encode_audit, encode_user
 from doorward.storage.sql.tables import audit, installation, memberships, passwords, pending_ends, sessions, users
+from doorward.storage.sql.upstream import Grants, SqlUpstream, forget_upstream, forget_upstream_of, read_grants
 
 _SALT_SIZE = 16
 
@@ -38,11 +39,11 @@ class SqlRecords:
             yield SqlTransaction(connection, self._random, sessions_apart=self._sessions_apart)
 
 
-class SqlTransaction:
+class SqlTransaction(SqlUpstream):
     """`interfaces.Transaction` on one connection."""
 
     def __init__(self, connection: AsyncConnection, random: Random, *, sessions_apart: bool) -> None:
-        self._connection = connection
+        super().__init__(connection)
         self._random = random
         self._sessions_apart = sessions_apart
 
@@ -63,7 +64,8 @@ class SqlTransaction:
         groups: defaultdict[str, set[str]] = defaultdict(set)
         for user_id, group in await self._connection.execute(select(memberships)):
             groups[user_id].add(group)
-        return [decode_user(row, frozenset(groups[row["id"]])) for row in rows]
+        granted = await read_grants(self._connection)
+        return [_decode(row, frozenset(groups[row["id"]]), granted[row["id"]]) for row in rows]
 
     async def add_user(self, user: User) -> None:
         """Add an account."""
@@ -72,7 +74,7 @@ class SqlTransaction:
         await self._join(user.id, user.groups)
 
     async def advance_user(self, old: User, new: User) -> None:
-        """Change an account, only if it still is exactly `old`."""
+        """Change an account, only if it still is exactly `old`; what is granted to it is not ours to change."""
         if new.id != old.id:
             raise ValueError("an account's id never changes")
         if await self._find(users.c.id == old.id, lock=True) != old:
@@ -88,7 +90,7 @@ class SqlTransaction:
         await raise_revision(self._connection)
 
     async def remove_user(self, user_id: UserId) -> bool:
-        """Remove an account; its password and memberships go with it, by foreign key."""
+        """Remove an account; what belongs to it goes with it, by foreign key."""
         await self.end_sessions_of(user_id)
         removed = await self._connection.execute(delete(users).where(users.c.id == user_id))
         return removed.rowcount > 0
@@ -185,7 +187,8 @@ class SqlTransaction:
         groups = await self._connection.scalars(
             select(memberships.c.group_name).where(memberships.c.user_id == row["id"])
         )
-        return decode_user(row, frozenset(groups))
+        granted = await read_grants(self._connection, row["id"])
+        return _decode(row, frozenset(groups), granted[row["id"]])
 
     async def _join(self, user_id: UserId, groups: frozenset[str]) -> None:
         if groups:
@@ -202,15 +205,21 @@ def _taken() -> Generator[None, None, None]:
         raise ConflictError("that user name or e-mail address is taken") from error
 
 
+def _decode(row: RowMapping, groups: frozenset[str], granted: Grants) -> User:
+    return decode_user(row, groups, granted_groups=granted.groups, granted_admin=granted.is_admin)
+
+
 async def end_one(connection: AsyncConnection, handle: SessionHandle) -> bool:
-    """Remove one session; whether there was one. The caller raises the revision."""
+    """Remove one session with its provider's side; whether there was one. The caller raises the revision."""
+    await forget_upstream(connection, handle)
     ended = (await connection.execute(delete(sessions).where(sessions.c.handle == handle))).rowcount
     await change_total(connection, "sessions", -ended)
     return ended > 0
 
 
 async def end_sessions(connection: AsyncConnection, user_id: UserId, *, keep: SessionHandle | None) -> int:
-    """Remove an account's sessions except `keep`; how many. The caller raises the revision."""
+    """Remove an account's sessions except `keep`, as `end_one` does; how many. The caller raises the revision."""
+    await forget_upstream_of(connection, user_id, keep=keep)
     query = delete(sessions).where(sessions.c.user_id == user_id)
     if keep is not None:
         query = query.where(sessions.c.handle != keep)

@@ -11,8 +11,10 @@ from sqlalchemy import RowMapping
 from doorward.errors import TamperError
 from doorward.rules.audit import Act, AuditEvent, AuditRecord
 from doorward.rules.identity import User, UserId
+from doorward.rules.provider import ProviderId
 from doorward.rules.session import Fingerprint, Method, Session, SessionHandle
 from doorward.rules.ticket import Purpose, Ticket, TicketId
+from doorward.rules.upstream import Identity, IdentityId, StoredProvider, UpstreamSession
 
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -48,7 +50,7 @@ def decode_methods(text: str) -> frozenset[Method]:
 
 
 def encode_user(user: User) -> dict[str, Any]:
-    """The columns of `users`; the groups stand in their own table."""
+    """The columns of `users`: the account's own. Its groups stand in their own table, what is granted elsewhere."""
     return {
         "id": user.id,
         "name": user.name,
@@ -61,7 +63,9 @@ def encode_user(user: User) -> dict[str, Any]:
     }
 
 
-def decode_user(row: RowMapping, groups: frozenset[str]) -> User:
+def decode_user(
+    row: RowMapping, groups: frozenset[str], *, granted_groups: frozenset[str], granted_admin: bool
+) -> User:
     """The account of a row of `users`."""
     return User(
         id=UserId(row["id"]),
@@ -73,6 +77,8 @@ def decode_user(row: RowMapping, groups: frozenset[str]) -> User:
         enabled=row["enabled"],
         generation=row["generation"],
         created_at=row["created_at"],
+        granted_groups=granted_groups,
+        granted_admin=granted_admin,
     )
 
 
@@ -141,6 +147,97 @@ def decode_ticket(row: RowMapping) -> Ticket:
         state=decode_state(row["state"]),
         created_at=row["created_at"],
         expires_at=row["expires_at"],
+    )
+
+
+def encode_identity(identity: Identity) -> dict[str, Any]:
+    """The columns of `identities`; the groups stand in their own table."""
+    return {
+        "id": identity.id,
+        "user_id": identity.user_id,
+        "issuer": identity.issuer,
+        "subject": identity.subject,
+        "provider": identity.provider,
+        "email": identity.email,
+        "name": identity.name,
+        "owns_profile": identity.owns_profile,
+        "is_admin": identity.is_admin,
+        "linked_at": identity.linked_at,
+        "used_at": identity.used_at,
+    }
+
+
+def decode_identity(row: RowMapping, groups: frozenset[str]) -> Identity:
+    """The identity of a row of `identities`."""
+    return Identity(
+        id=IdentityId(row["id"]),
+        user_id=UserId(row["user_id"]),
+        issuer=row["issuer"],
+        subject=row["subject"],
+        provider=ProviderId(row["provider"]),
+        email=row["email"],
+        name=row["name"],
+        owns_profile=row["owns_profile"],
+        groups=groups,
+        is_admin=row["is_admin"],
+        linked_at=row["linked_at"],
+        used_at=row["used_at"],
+    )
+
+
+def encode_upstream_session(session: UpstreamSession) -> dict[str, Any]:
+    """The columns of `upstream_sessions`."""
+    return {
+        "handle": session.handle,
+        "identity_id": session.identity,
+        "provider": session.provider,
+        "issuer": session.issuer,
+        "subject": session.subject,
+        "sid": session.sid,
+        "id_token": session.id_token,
+        "refresh_token": session.refresh_token,
+        "check_at": session.check_at,
+        "expires_at": session.expires_at,
+    }
+
+
+def decode_upstream_session(row: RowMapping) -> UpstreamSession:
+    """The upstream session of a row of `upstream_sessions`."""
+    return UpstreamSession(
+        handle=SessionHandle(row["handle"]),
+        identity=IdentityId(row["identity_id"]),
+        provider=ProviderId(row["provider"]),
+        issuer=row["issuer"],
+        subject=row["subject"],
+        sid=row["sid"],
+        id_token=row["id_token"],
+        refresh_token=row["refresh_token"],
+        check_at=row["check_at"],
+        expires_at=row["expires_at"],
+    )
+
+
+def encode_provider(provider: StoredProvider) -> dict[str, Any]:
+    """The columns of `providers`."""
+    return {
+        "id": provider.id,
+        "settings": provider.settings,
+        "client_secret": provider.client_secret,
+        "private_key": provider.private_key,
+        "enabled": provider.enabled,
+        "changed_at": provider.changed_at,
+    }
+
+
+def decode_provider(row: RowMapping) -> StoredProvider:
+    """The provider of a row of `providers`; its settings are read by whoever wrote them."""
+    return StoredProvider(
+        id=ProviderId(row["id"]),
+        settings=row["settings"],
+        client_secret=row["client_secret"],
+        private_key=row["private_key"],
+        enabled=row["enabled"],
+        changed_at=row["changed_at"],
     )
 
 

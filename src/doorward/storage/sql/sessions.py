@@ -12,7 +12,7 @@ from doorward.rules.session import Fingerprint, Session, SessionHandle
 from doorward.storage.sql.database import Database, change_total, raise_revision, read_total
 from doorward.storage.sql.records import end_one, end_sessions
 from doorward.storage.sql.rows import decode_session, encode_session
-from doorward.storage.sql.tables import sessions, to_micros
+from doorward.storage.sql.tables import sessions, to_micros, upstream_sessions
 
 _NAME = "sessions"
 
@@ -122,13 +122,15 @@ class SqlSessions:
             return await read_total(connection, _NAME)
 
     async def purge(self, now: datetime) -> int:
-        """Remove sessions that ended by lifetime or idleness.
+        """Remove sessions that ended by lifetime or idleness, with the provider's side of each.
 
         SECURITY: with a revision. What is not stored can be ended by nobody, so no gate may remember it, whatever it
         knows of a later use; tests/contract/test_sessions.py fails otherwise.
         """
         over = sessions.c.ends_at <= now
-        return await self._database.purge(sessions.c.fingerprint, over, total=_NAME, is_told=True)
+        return await self._database.purge(
+            sessions.c.handle, over, along=upstream_sessions.c.handle, total=_NAME, is_told=True
+        )
 
     async def _find(self, condition: ColumnElement[bool]) -> Session | None:
         async with self._database.read() as connection:

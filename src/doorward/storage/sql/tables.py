@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    UniqueConstraint,
 )
 from typing_extensions import override
 
@@ -159,6 +160,83 @@ revision = Table(
     Column("id", SmallInteger, primary_key=True, autoincrement=False),
     CheckConstraint("id = 1", name="single"),
     Column("value", BigInteger, nullable=False),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    # Compared byte for byte, as both databases do with text unless told otherwise: the provider's words are no names of
+    # ours, and two that differ in letter case are two people.
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("provider", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("owns_profile", Boolean, nullable=False),
+    Column("is_admin", Boolean, nullable=False),
+    Column("linked_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    UniqueConstraint("issuer", "subject"),
+    # With what a check asks for, so that it reads this and not the table.
+    Index("ix_identities_user_id_is_admin", "user_id", "is_admin"),
+    sqlite_with_rowid=False,
+)
+
+identity_groups = Table(
+    "identity_groups",
+    metadata,
+    Column("identity_id", Text, ForeignKey("identities.id", ondelete="CASCADE"), primary_key=True),
+    Column("group_name", Text, primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+upstream_sessions = Table(
+    "upstream_sessions",
+    metadata,
+    # No foreign key: the row is there before its session is stored, and sessions may live elsewhere.
+    Column("handle", Text, primary_key=True),
+    Column("identity_id", Text, ForeignKey("identities.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("provider", Text, nullable=False),
+    Column("issuer", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("sid", Text, nullable=False),
+    Column("id_token", Text, nullable=False),
+    Column("refresh_token", Text, nullable=False),
+    Column("check_at", Instant, index=True),
+    Column("expires_at", Instant, nullable=False, index=True),
+    Index("ix_upstream_sessions_provider_sid", "provider", "sid"),
+    Index("ix_upstream_sessions_provider_subject", "provider", "subject"),
+)
+
+marks = Table(
+    "marks",
+    metadata,
+    # SHA-256 of the name: names hold what providers say, at any length.
+    Column("name", LargeBinary, primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
+providers = Table(
+    "providers",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("settings", Text, nullable=False),
+    Column("client_secret", Text, nullable=False),
+    Column("private_key", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+)
+
+settings = Table(
+    "settings",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 installation = Table(
