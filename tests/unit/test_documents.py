@@ -1,17 +1,23 @@
 """The documents tell the truth: their examples load, and what is generated in them is not stale."""
 
 import re
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from textwrap import dedent
 
 import pytest
 import typer.main
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from doorward.cli import COMMANDS, GROUPS, build
 from doorward.config.load import parse_config
 from doorward.config.policy import build_policy
+from doorward.config.providers import build_providers
 from doorward.rules.access import Allow, Challenge, Deny, Verdict, decide
 from doorward.rules.identity import User, UserId
+from doorward.rules.provider import Provider, check_provider, check_together
 from doorward.rules.request import AccessRequest, parse_target
 from doorward.rules.session import Fingerprint, Method, Session, SessionHandle, Subject
 
@@ -21,15 +27,88 @@ NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
 def examples(document: str) -> list[str]:
-    return re.findall(r"^```yaml\n(.*?)^```", (ROOT / document).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    shown = re.findall(r"^( *)```yaml\n(.*?)^\1```", (ROOT / document).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    return [dedent(text) for _, text in shown]
 
 
-@pytest.mark.parametrize("document", ["docs/policy.md", "docs/operations.md"])
-def test_every_configuration_shown_in_the_documents_loads(document: str) -> None:
+@pytest.mark.parametrize("document", ["README.md", "docs/policy.md", "docs/operations.md"])
+def test_every_configuration_shown_in_the_documents_loads(document: str, secrets: Path) -> None:
     shown = examples(document)
     assert shown
     for example in shown:
-        build_policy(parse_config(example.encode(), environ={}, overrides=HOME).config)
+        build_policy(parse_config(settle(example, secrets), environ={}, overrides=HOME).config)
+
+
+GUIDES = sorted((ROOT / "docs" / "guides" / "providers").glob("*.md"))
+SHOWN = [guide for guide in GUIDES if guide.name != "troubleshooting.md"]
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    """The folder that stands for /etc/doorward, with every file that an example names."""
+    tmp_path.chmod(0o700)
+    for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for name in re.findall(r"/etc/doorward/([\w-]+\.secret)\b", document.read_text("utf-8")):
+            write(tmp_path / name, b"a secret that is long enough\n")
+    key = ec.generate_private_key(ec.SECP256R1())
+    write(
+        tmp_path / "work.key",
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()),
+    )
+    return tmp_path
+
+
+def write(path: Path, content: bytes) -> None:
+    path.touch(mode=0o600)
+    path.write_bytes(content)
+
+
+def settle(example: str, secrets: Path) -> bytes:
+    return example.replace("/etc/doorward/", f"{secrets}/").encode()
+
+
+def configured(guide: Path, secrets: Path) -> Iterator[tuple[Provider, ...]]:
+    for example in examples(str(guide.relative_to(ROOT))):
+        loaded = parse_config(settle(example, secrets), environ={}, overrides=HOME)
+        assert [str(notice) for notice in loaded.notices if "there are no rules" not in str(notice)] == []
+        build_policy(loaded.config)
+        yield build_providers(loaded.config)
+
+
+@pytest.mark.parametrize("guide", SHOWN, ids=lambda guide: guide.stem)
+def test_every_provider_shown_in_the_guides_can_be_used_as_it_stands_there(guide: Path, secrets: Path) -> None:
+    shown = [provider for providers in configured(guide, secrets) for provider in providers]
+    assert shown
+    assert {provider.id: problems for provider in shown if (problems := check_provider(provider))} == {}
+    assert [check_together(providers) for providers in configured(guide, secrets) if check_together(providers)] == []
+
+
+@pytest.mark.parametrize("guide", SHOWN, ids=lambda guide: guide.stem)
+def test_every_guide_names_the_redirect_uri_of_the_provider_that_it_configures(guide: Path, secrets: Path) -> None:
+    text = guide.read_text("utf-8")
+    for provider in [provider for providers in configured(guide, secrets) for provider in providers]:
+        if provider.redirect_path:
+            assert f"redirect_url: {HOME['server.public_url']}{provider.callback}" in text
+        else:
+            assert f"`{HOME['server.public_url']}/login/callback/{provider.id}`" in text
+            assert f"`doorward provider test {provider.id}`" in text
+
+
+@pytest.mark.parametrize("guide", GUIDES, ids=lambda guide: guide.stem)
+def test_addresses_to_register_in_the_guides_are_addresses_that_answer(guide: Path) -> None:
+    """What is typed at a provider by hand is never tried by a test of ours; a slip in it would be found by a visitor."""
+    ours = re.compile(
+        r"https://auth\.example\.com(/login/callback/[a-z-]+|/logout/(?:back|front)channel/(?:[a-z-]+|ID)|/signed-out"
+        r"|/api/auth/login|/api/auth/oidc/callback|/login\?choose=1|/)?"
+    )
+    named = re.findall(r"https://auth\.example\.com[^`\s]*", guide.read_text("utf-8"))
+    assert [address for address in named if not ours.fullmatch(address)] == []
+
+
+def test_the_list_of_guides_names_every_provider_page() -> None:
+    text = (ROOT / "docs" / "guides" / "providers" / "README.md").read_text("utf-8")
+    linked = set(re.findall(r"\]\(([\w-]+\.md)\)", text))
+    assert linked == {guide.name for guide in GUIDES} - {"README.md"}
 
 
 def commands_shown() -> list[tuple[str, str]]:
