@@ -104,7 +104,11 @@ class UpstreamRecords(Protocol):
         ...
 
     async def list_due_upstream_sessions(self, now: datetime, *, limit: int) -> list[UpstreamSession]:
-        """Those whose tie is to be tried by `now`, the most overdue first."""
+        """Those whose tie is to be tried by `now` and that are not over, the most overdue first.
+
+        What ends a session takes its row along, except where sessions live apart and end by idleness or with the
+        process: whoever tries a tie looks first whether the session is there, and ends it if not.
+        """
         ...
 
     async def advance_upstream_session(self, old: UpstreamSession, new: UpstreamSession) -> bool:
@@ -112,7 +116,7 @@ class UpstreamRecords(Protocol):
         ...
 
     async def purge_upstream(self, now: datetime) -> int:
-        """Drop upstream sessions and marks that nothing needs any more; how many."""
+        """Drop upstream sessions and marks whose time is over; how many. Very many go over several calls."""
         ...
 
     async def put_mark(self, name: str, at: datetime, *, keep_until: datetime) -> bool:
