@@ -5,8 +5,10 @@ from itertools import count
 
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.identity import User, UserId
+from doorward.rules.provider import ProviderId
 from doorward.rules.session import Fingerprint, Method, Session, SessionHandle
 from doorward.rules.ticket import Purpose, Ticket, TicketId
+from doorward.rules.upstream import Identity, IdentityId, StoredProvider, UpstreamSession
 from tests.fakes.system import START
 
 _numbers = count(1)
@@ -71,6 +73,59 @@ def an_event(**changes):
         "private": {"address": "2001:db8::1", "user_agent": "Ü"},
     }
     return AuditEvent(**{**values, **changes})
+
+
+def an_identity(user, **changes):
+    number = next(_numbers)
+    values = {
+        "id": IdentityId(f"{number:022d}"),
+        "user_id": user.id,
+        "issuer": "https://id.example.test/",
+        "subject": f"subject-{number}",
+        "provider": ProviderId("main"),
+        "email": "Somebody@Example.test",
+        "name": "Älice “A” 😀",
+        "owns_profile": False,
+        "groups": frozenset(),
+        "is_admin": False,
+        "linked_at": START + timedelta(microseconds=number),
+        "used_at": None,
+    }
+    return Identity(**{**values, **changes})
+
+
+def an_upstream_session(identity, **changes):
+    values = {
+        "handle": SessionHandle(f"{next(_numbers):022d}"),
+        "identity": identity.id,
+        "provider": identity.provider,
+        "issuer": identity.issuer,
+        "subject": identity.subject,
+        "sid": "",
+        "id_token": "gcm1:id",
+        "refresh_token": "gcm1:refresh",
+        "check_at": START + timedelta(minutes=5, microseconds=1),
+        "expires_at": START + timedelta(hours=24),
+    }
+    return UpstreamSession(**{**values, **changes})
+
+
+def a_provider(name="main", **changes):
+    values = {
+        "id": ProviderId(name),
+        "settings": '{"name":"Ä"}',
+        "client_secret": "gcm1:secret",
+        "private_key": "gcm1:key",
+        "enabled": True,
+        "changed_at": START + timedelta(microseconds=9),
+    }
+    return StoredProvider(**{**values, **changes})
+
+
+async def link(records, *identities):
+    async with records.transaction() as transaction:
+        for identity in identities:
+            await transaction.add_identity(identity)
 
 
 async def add(records, *users):
