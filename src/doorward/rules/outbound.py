@@ -124,7 +124,7 @@ _MAPPED: Final = IPv6Network("::ffff:0:0/96")
 
 def parse_allowance(text: str) -> Allowance:
     """Read an entry. InputError, saying what is wrong with it, otherwise."""
-    if not _PLAIN.fullmatch(text):
+    if not _PLAIN.fullmatch(text) or "%" in text:  # a zone (`fe80::1%eth0`) is no part of where something leads
         raise InputError(f"is neither a host nor a network; write {_EXAMPLES}")
     if "://" in text:
         raise InputError("is a URL; name its host alone, with the port where it is not 443")
@@ -263,7 +263,7 @@ def _find_address(host: str) -> Address | None:
 
 def _parse_network(text: str) -> Network:
     try:
-        network = ip_network(text.replace("%", " "), strict=False)  # a zone says nothing about where something leads
+        network = ip_network(text, strict=False)
         is_exact = ip_network(text.partition("/")[0]).network_address == network.network_address
     except ValueError:
         raise InputError(f"is neither a host nor a network; write {_EXAMPLES}") from None
