@@ -33,6 +33,9 @@ class Method(Enum):
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """`authenticated_at` where nobody says when: too long ago for any `require: fresh`."""
 
+RECENT: Final = timedelta(minutes=15)
+"""How long a sign-in, or its confirmation, allows changes to the account itself and to the ways of signing in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Session:
