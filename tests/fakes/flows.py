@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 from doorward.errors import UnavailableError
 from doorward.flows.accepting import PasswordRules
@@ -15,10 +16,13 @@ from doorward.flows.bundle import Flows
 from doorward.flows.login import SignIn
 from doorward.flows.logout import SignOut
 from doorward.flows.methods.password import PasswordMethod
+from doorward.flows.methods.upstream import UpstreamMethod
 from doorward.flows.opening import Opening, SessionTerms
-from doorward.flows.outcome import SignedIn, Started
+from doorward.flows.outcome import Departed, SignedIn, Started
+from doorward.flows.settling import Settling
 from doorward.flows.setup import Setup
 from doorward.flows.throttle import LoginLimits, Throttle
+from doorward.flows.upstream import Callback, UpstreamSignIn
 from doorward.flows.visitor import Visitor, hash_browser
 from doorward.interfaces import Verified
 from doorward.rules import envelope
@@ -26,8 +30,10 @@ from doorward.rules.password import PasswordPolicy
 from doorward.rules.redirect import parse_return_url
 from doorward.rules.session import Fingerprint
 from doorward.rules.token import read_cookie
+from doorward.rules.upstream import MfaTrust
 from tests.fakes.records import FakeStore
 from tests.fakes.system import FakeClock, FakeRandom
+from tests.fakes.upstream import FakeUpstream, a_provider, somebody
 
 SIGNING_KEY = b"s" * 32
 DEVICE_KEY = b"d" * 32
@@ -144,7 +150,13 @@ class Town:
         self.keyring = FakeKeyring()
         self.pause = FakePause(self.clock)
         self.tally = FakeTally()
+        self.log = FakeLog()
         self.hosts = set(HOSTS)
+        self.upstream = FakeUpstream()
+        self.providers = {"idp": a_provider()}
+        self.passwords_open = True
+        self.spoken_of = set()
+        self.trust = MfaTrust()
         records, sessions = self.store.records, self.store.sessions
         self.password = PasswordMethod(records=records, hasher=self.hasher, keyring=self.keyring)
         rules = PasswordRules(PasswordPolicy(), lambda text: text == "password")
@@ -158,13 +170,32 @@ class Town:
             throttle=throttle,
             opening=opening,
             password=self.password,
-            parse_return=lambda text: parse_return_url(
-                text, public_url=self.public_url, is_known_host=self.hosts.__contains__
-            ),
+            parse_return=self._parse_return,
             clock=self.clock,
             pause=self.pause,
             random=self.random,
             tally=self.tally,
+            is_password_open=self._is_password_open,
+        )
+        self.upstream_sign_in = UpstreamSignIn(
+            records=records,
+            tickets=self.store.tickets,
+            throttle=throttle,
+            opening=opening,
+            method=UpstreamMethod(upstream=self.upstream, keyring=self.keyring, public_url=self.public_url),
+            settling=Settling(
+                records=records,
+                opening=opening,
+                keyring=self.keyring,
+                random=self.random,
+                trust=lambda: self.trust,
+                is_spoken_of=lambda name: name in self.spoken_of,
+            ),
+            find_provider=self._find_provider,
+            parse_return=self._parse_return,
+            random=self.random,
+            tally=self.tally,
+            log=self.log,
         )
         self.sign_out = SignOut(records=records, sessions=sessions)
         self.setup = Setup(
@@ -180,6 +211,16 @@ class Town:
             records=records, sessions=sessions, password=self.password, rules=rules, random=self.random
         )
         self.flows = Flows(self.sign_in, self.sign_out, self.setup, self.account, self.administration)
+
+    def _parse_return(self, text):
+        return parse_return_url(text, public_url=self.public_url, is_known_host=self.hosts.__contains__)
+
+    async def _is_password_open(self):
+        return self.passwords_open
+
+    async def _find_provider(self, provider_id):
+        provider = self.providers.get(provider_id)
+        return provider if provider is not None and provider.enabled else None
 
     @property
     def now(self):
@@ -214,6 +255,40 @@ class Town:
     async def enter(self, login="alice", password=GOOD, visitor=None, **more):
         """Sign in; must work."""
         outcome = await self.try_login(login, password, visitor or a_visitor(), **more)
+        assert isinstance(outcome, SignedIn), outcome
+        return outcome
+
+    async def depart(self, visitor, provider="idp", *, remember=False, return_to=None, subject=None, confirm=False):
+        """Open the page and press a provider's button."""
+        started = await self.sign_in.begin(visitor, return_to=return_to, now=self.now, subject=subject, confirm=confirm)
+        return await self.upstream_sign_in.depart(
+            started.token, visitor, provider=provider, remember=remember, now=self.now
+        )
+
+    async def leave(self, visitor, provider="idp", **more):
+        """`depart`, which must work: the address at the provider."""
+        departed = await self.depart(visitor, provider, **more)
+        assert isinstance(departed, Departed), departed
+        return departed.url
+
+    async def leave_to_link(self, subject, visitor, provider="idp"):
+        """Ask to connect an account at a provider; the address there."""
+        departed = await self.upstream_sign_in.depart_to_link(subject, visitor, provider=provider, now=self.now)
+        assert isinstance(departed, Departed), departed
+        return departed.url
+
+    async def come_back(self, visitor, url, answer=None, *, subject=None, previous=None, **changes):
+        """Sign in at the provider as `answer` says, and follow the way back."""
+        state, code = self.upstream.grant(url, somebody() if answer is None else answer)
+        path = urlsplit(self.upstream.departures[state].redirect_uri).path
+        callback = Callback(**{"path": path, "state": state, "code": code, **changes})
+        return await self.upstream_sign_in.arrive(callback, visitor, subject=subject, previous=previous, now=self.now)
+
+    async def enter_upstream(self, answer=None, provider="idp", visitor=None, *, previous=None, **more):
+        """Sign in with a provider; must work."""
+        visitor = visitor or a_visitor()
+        url = await self.leave(visitor, provider, **more)
+        outcome = await self.come_back(visitor, url, answer, previous=previous)
         assert isinstance(outcome, SignedIn), outcome
         return outcome
 

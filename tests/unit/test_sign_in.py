@@ -117,7 +117,7 @@ async def test_a_refused_way_back_still_signs_in_and_is_audited(town):
 async def test_a_page_can_show_the_step_again(town):
     visitor = a_visitor()
     started = await town.begin(visitor, "/sessions")
-    assert started.step is Step.PASSWORD
+    assert started.step is Step.FIRST_PROOF
     assert await town.sign_in.find(started.token, visitor, now=town.now) == started
 
 

@@ -4,10 +4,7 @@ The order is the point. Counted before it is tried; refused alike whether or not
 once; one transaction that looks at the account again and writes the evidence; only then the session.
 """
 
-import hashlib
-import hmac
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -16,6 +13,7 @@ from doorward.flows.method import Proof, SecretMethod
 from doorward.flows.opening import Opened, Opening, encode
 from doorward.flows.outcome import Refused, SignedIn, Started
 from doorward.flows.throttle import Target, Throttle
+from doorward.flows.tickets import TICKET_SIZE, ParseReturn, find_bound, ticket_id, vet
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Clock, Pause, Random, Records, Tally, Tickets, Transaction
 from doorward.rules.audit import Act, AuditEvent
@@ -24,16 +22,15 @@ from doorward.rules.login import Demand, Failure, next_step
 from doorward.rules.names import parse_login
 from doorward.rules.password import parse_password
 from doorward.rules.session import Fingerprint, Session, Subject
-from doorward.rules.ticket import Purpose, Ticket, TicketId
+from doorward.rules.ticket import Purpose, Ticket
 
-TICKET_SIZE: Final = 32
 MAX_LOGIN: Final = 1024
 """Characters of the login field; more was not typed (E13)."""
 MIN_FAILURE_TIME: Final = timedelta(milliseconds=350)
 """No refusal that depends on an account comes back sooner (E01)."""
 
-ParseReturn = Callable[[str], str]
-"""`rules.redirect.parse_return_url` with our address and the present policy: raw to absolute URL, or InputError."""
+IsOpen = Callable[[], Awaitable[bool]]
+"""Whether local passwords are taken at this moment (docs/adr 0022)."""
 
 
 class SignIn:
@@ -52,6 +49,7 @@ class SignIn:
         pause: Pause,
         random: Random,
         tally: Tally,
+        is_password_open: IsOpen,
         ticket_lifetime: timedelta = timedelta(minutes=10),
     ) -> None:
         self._records = records
@@ -64,24 +62,34 @@ class SignIn:
         self._pause = pause
         self._random = random
         self._tally = tally
+        self._is_password_open = is_password_open
         self._ticket_lifetime = ticket_lifetime
 
     async def begin(
-        self, visitor: Visitor, *, return_to: str | None, now: datetime, subject: Subject | None = None
+        self,
+        visitor: Visitor,
+        *,
+        return_to: str | None,
+        now: datetime,
+        subject: Subject | None = None,
+        confirm: bool = False,
     ) -> Started | Refused:
         """Make a ticket. `return_to` is the raw `rd` parameter, None when absent.
 
-        With `subject` (somebody is signed in already) this is a step-up: only the same account may answer.
+        With `subject` (somebody is signed in already) this is a step-up: only the same account may answer. With
+        `confirm`, too, any way that this account has will do; otherwise only one that is certain to ask anew.
         Refused (THROTTLED) when one address begins without end.
         """
         spent = await self._throttle.spend_begin(visitor, now=now)
         if not spent.allowed:
             self._tally.count_limited("begin")
             return Refused(Failure.THROTTLED, spent.retry_after)
-        demand = Demand.STEP_UP if subject is not None else Demand.SIGN_IN
-        return_url, refused = self._vet(return_to)
+        demand = Demand.SIGN_IN
+        if subject is not None:
+            demand = Demand.CONFIRM if confirm else Demand.STEP_UP
+        return_url, refused = vet(self._parse_return, return_to)
         token = encode(self._random.token(TICKET_SIZE))
-        state = {"return": return_url}
+        state = {"demand": demand.value, "return": return_url}
         if refused:
             state["return_refused"] = "yes"
         if subject is not None:
@@ -90,20 +98,21 @@ class SignIn:
         await self._tickets.put(
             Ticket(ticket_id(token), Purpose.LOGIN, visitor.browser, state, now, now + self._ticket_lifetime)
         )
-        return Started(token, next_step(frozenset(), demand), return_url, refused, subject.user if subject else None)
+        account = subject.user if subject else None
+        return Started(token, next_step(frozenset(), demand), return_url, refused, account, demand)
 
     async def find(self, token: str, visitor: Visitor, *, now: datetime) -> Started | None:
         """What a page needs to show the step again; None when the ticket is gone or another browser's."""
-        ticket = await self._find_ticket(token, visitor, now)
+        ticket = await find_bound(self._tickets, token, Purpose.LOGIN, visitor, now=now)
         if ticket is None:
             return None
         account = await self._find_account(ticket)
         if account is None and "account" in ticket.state:
             return None
-        return_url, _ = self._vet(ticket.state["return"] or None)
-        demand = Demand.STEP_UP if account is not None else Demand.SIGN_IN
+        return_url, _ = vet(self._parse_return, ticket.state["return"])
+        demand = Demand(ticket.state["demand"])
         step = next_step(frozenset(), demand)
-        return Started(token, step, return_url, "return_refused" in ticket.state, account)
+        return Started(token, step, return_url, "return_refused" in ticket.state, account, demand)
 
     async def submit_password(
         self,
@@ -125,13 +134,17 @@ class SignIn:
         if len(login) > MAX_LOGIN:
             raise InputError("the user name is too long")
         secret = parse_password(password)
-        ticket = await self._find_ticket(token, visitor, now)
+        ticket = await find_bound(self._tickets, token, Purpose.LOGIN, visitor, now=now)
         if ticket is None:
             return self._refuse(Failure.TICKET_GONE)
         spent = await self._throttle.spend_login(visitor, now=now)
         if not spent.allowed:
             self._tally.count_limited("login")
             return self._refuse(Failure.THROTTLED, spent.retry_after)
+        # SECURITY: asked when the form arrives, not when the page was shown, and before anything is known of the
+        # account: the refusal is the same for everybody (docs/adr 0022).
+        if not await self._is_password_open():
+            return self._refuse(Failure.PASSWORDS_CLOSED)
         if "account" in ticket.state:
             name, user = None, await self._find_account(ticket)
             remember = ticket.state["remember"] == "yes"
@@ -206,7 +219,8 @@ class SignIn:
             return await self._fail(visitor, target, user, now)
         await self._opening.store(opened)
         self._tally.count_login("success")
-        return SignedIn(present, opened.session, opened.cookie, opened.device, self._vet(ticket.state["return"])[0])
+        return_url, _ = vet(self._parse_return, ticket.state["return"])
+        return SignedIn(present, opened.session, opened.cookie, opened.device, return_url)
 
     async def _fail(self, visitor: Visitor, target: Target, user: User | None, now: datetime) -> Refused:
         locked = await self._throttle.record_failure(target, now=now)
@@ -244,20 +258,6 @@ class SignIn:
         if left > 0:
             await self._pause(left)
 
-    def _vet(self, return_to: str | None) -> tuple[str, bool]:
-        """Absolute URL and whether one was given and refused. Asked again at use, so a new policy counts (D15)."""
-        if not return_to:
-            return "", False
-        with suppress(InputError):
-            return self._parse_return(return_to), False
-        return "", True
-
-    async def _find_ticket(self, token: str, visitor: Visitor, now: datetime) -> Ticket | None:
-        ticket = await self._tickets.find(ticket_id(token), Purpose.LOGIN, now)
-        if ticket is None or not visitor.browser or not hmac.compare_digest(ticket.browser, visitor.browser):
-            return None
-        return ticket
-
     async def _find_account(self, ticket: Ticket) -> User | None:
         account = ticket.state.get("account")
         if account is None:
@@ -269,11 +269,6 @@ class SignIn:
         async with self._records.transaction() as transaction:
             # Looked up even where it can be nobody, so that the two take the same steps.
             return await transaction.find_user_by_login(login or "")
-
-
-def ticket_id(token: str) -> TicketId:
-    """What a ticket is stored under."""
-    return TicketId(hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest())
 
 
 def _signed_in(

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import timedelta
 
-from doorward.rules.identity import User
 from doorward.rules import oidc
-from doorward.rules.login import Failure, Step
+from doorward.rules.identity import User
+from doorward.rules.login import Demand, Failure, Step
 from doorward.rules.provider import Provider
 from doorward.rules.session import Session
 from doorward.rules.upstream import Identity
@@ -16,8 +16,9 @@ class Started:
     """A sign-in has begun.
 
     `token` goes into the form (hidden field) and comes back with it. `account` is set for a step-up: the one account
-    that may answer, whose name the page shows fixed. `return_url` is where it will lead (absolute, vetted), empty for
-    the list of apps; `return_refused` says that a return address was given and refused (D18).
+    that may answer, whose name the page shows fixed; `demand` says which of its ways will do. `return_url` is where it
+    will lead (absolute, vetted), empty for the list of apps; `return_refused` says that a return address was given and
+    refused (D18).
     """
 
     token: str
@@ -25,6 +26,7 @@ class Started:
     return_url: str
     return_refused: bool
     account: User | None
+    demand: Demand = Demand.SIGN_IN
 
 
 @dataclass(frozen=True, slots=True)

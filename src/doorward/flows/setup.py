@@ -9,10 +9,10 @@ from typing import Final
 
 from doorward.errors import ConflictError
 from doorward.flows.accepting import PasswordRules, accept_account
-from doorward.flows.login import TICKET_SIZE, ticket_id
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.opening import HANDLE_SIZE, Opening, encode
 from doorward.flows.outcome import Refused, SignedIn, Unacceptable
+from doorward.flows.tickets import TICKET_SIZE, ticket_id
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Random, Records, Tickets
 from doorward.rules.audit import Act, AuditEvent

@@ -13,6 +13,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import Enum
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -27,9 +28,18 @@ _KEEP_LOCKS: Final = 6
 enough for the doubling to reach it, short enough for an innocent typist to be forgiven."""
 
 
+class Leg(Enum):
+    """A part of a round trip to a provider. Each is counted by itself, so that a whole trip costs one of each."""
+
+    DEPARTURE = "departure"
+    CALLBACK = "callback"
+
+
 @dataclass(frozen=True, slots=True)
 class LoginLimits:
     """`login` counts every attempt of an address; `begin` opened sign-in pages; `lock` failures.
+
+    `oidc` counts round trips to providers, departures and callbacks apart.
 
     `account` counts attempts on one account from unfamiliar devices, wherever they come from. Above it each further one
     waits `slow_by`. It never refuses, so that nobody can be locked out by strangers; the price is that attackers with
@@ -40,6 +50,7 @@ class LoginLimits:
     begin: tuple[Window, ...] = (Window(120, timedelta(minutes=1)),)
     account: tuple[Window, ...] = (Window(10, timedelta(minutes=15)),)
     slow_by: timedelta = timedelta(seconds=3)
+    oidc: tuple[Window, ...] = (Window(10, timedelta(minutes=1)), Window(20, timedelta(minutes=15)))
     lock: LockPolicy = field(default_factory=LockPolicy)
 
 
@@ -75,6 +86,10 @@ class Throttle:
     async def spend_login(self, visitor: Visitor, *, now: datetime) -> Spent:
         """Count an attempt of this address, right or wrong. Nothing clears it but time (E10)."""
         return await self._counters.spend(f"login:{address_key(visitor.address)}", self._limits.login, now)
+
+    async def spend_oidc(self, leg: Leg, visitor: Visitor, *, now: datetime) -> Spent:
+        """Count a departure to a provider, or a callback, of this address. Before anything is looked up or asked."""
+        return await self._counters.spend(f"oidc_{leg.value}:{address_key(visitor.address)}", self._limits.oidc, now)
 
     def aim(self, user: User | None, login: str | None, visitor: Visitor, *, now: datetime) -> Target:
         """Find the counters of an attempt. `login` is canonical, None where it can be no account's name."""

@@ -1,0 +1,127 @@
+"""What a provider grants: written in one place, so that what is lost is lost for every session (docs/adr 0007, 0019).
+
+For wherever a provider's word comes in anew: at sign-in, at renewal, and where an identity or its provider goes away.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final
+
+from doorward.errors import ConflictError
+from doorward.interfaces import Transaction
+from doorward.rules.audit import Act, AuditEvent
+from doorward.rules.identity import User
+from doorward.rules.names import clean_text
+from doorward.rules.oidc import Authenticated
+from doorward.rules.provider import Provider
+from doorward.rules.upstream import Identity, display_name_of, groups_of, is_admin, verified_email
+
+_MAX_SHOWN: Final = 254
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """Who acts, when, and what the audit record may have to forget again."""
+
+    actor: str
+    now: datetime
+    private: Mapping[str, str]
+
+
+async def refresh(
+    transaction: Transaction,
+    provider: Provider,
+    identity: Identity,
+    authenticated: Authenticated,
+    witness: Witness,
+    *,
+    used_at: datetime | None,
+) -> User:
+    """Take a provider's word for what the identity grants and, where it made the account, for name and address.
+
+    The account as it is then. `used_at` as it is to stand on the identity. Otherwise like `regrant`.
+    """
+    fresh = replace(
+        identity,
+        provider=provider.id,
+        email=shown(authenticated.email),
+        name=shown(authenticated.name),
+        groups=groups_of(provider, authenticated),
+        is_admin=is_admin(provider, authenticated),
+        used_at=used_at,
+    )
+    if not identity.owns_profile:
+        return await regrant(transaction, identity, fresh, witness)
+    email = verified_email(provider, authenticated)
+    other = await transaction.find_user_by_login(email) if email else None
+    if other is not None and other.id != identity.user_id:
+        email = ""
+    return await regrant(transaction, identity, fresh, witness, profile=(display_name_of(authenticated), email))
+
+
+async def regrant(
+    transaction: Transaction,
+    identity: Identity,
+    fresh: Identity | None,
+    witness: Witness,
+    *,
+    profile: tuple[str, str] | None = None,
+) -> User:
+    """Replace an identity, or with None remove it, and settle what that changes for the account.
+
+    Where the account loses something its generation is raised, and all its sessions end. `profile`: name ("" to keep
+    the one there is) and address. ConflictError where the identity or the account was changed first.
+    """
+    before = await _get_owner(transaction, identity)
+    if fresh is None:
+        await transaction.remove_identity(identity.id)
+    else:
+        await transaction.advance_identity(identity, fresh)
+    present = after = await _get_owner(transaction, identity)
+    if profile is not None:
+        name, email = profile
+        after = replace(after, display_name=name or after.display_name, email=email)
+    if _loses(before, after):
+        after = replace(after, generation=before.generation + 1)
+        await transaction.end_sessions_of(after.id)
+    if after != present:
+        await transaction.advance_user(present, after)
+    await _record(transaction, identity, fresh, witness)
+    return after
+
+
+def shown(text: str) -> str:
+    """A provider's word, fit to store and show."""
+    return clean_text(text, _MAX_SHOWN)
+
+
+def _loses(before: User, after: User) -> bool:
+    # Rules speak of addresses, too.
+    lost_address = before.email not in {"", after.email}
+    return not before.every_group <= after.every_group or (before.administers and not after.administers) or lost_address
+
+
+async def _get_owner(transaction: Transaction, identity: Identity) -> User:
+    user = await transaction.find_user(identity.user_id)
+    if user is None:
+        raise ConflictError("the account was deleted meanwhile")
+    return user
+
+
+async def _record(transaction: Transaction, identity: Identity, fresh: Identity | None, witness: Witness) -> None:
+    groups, admin = (fresh.groups, fresh.is_admin) if fresh is not None else (frozenset[str](), False)
+    if (groups, admin) == (identity.groups, identity.is_admin):
+        return
+    public = {
+        "identity": identity.id,
+        "provider": identity.provider,
+        "issuer": identity.issuer,
+        "groups_before": ",".join(sorted(identity.groups)),
+        "groups_after": ",".join(sorted(groups)),
+        "admin_before": "yes" if identity.is_admin else "no",
+        "admin_after": "yes" if admin else "no",
+    }
+    await transaction.append_audit(
+        AuditEvent(Act.IDENTITY_GRANTS, witness.actor, identity.user_id, witness.now, public, witness.private)
+    )

@@ -1,0 +1,283 @@
+"""Whose account it is that a provider has proven: the one transaction that ends a round trip.
+
+The account and the identity are looked up in it, so that whatever happened meanwhile has happened (E25, H21, R01).
+Identity is (issuer, subject), and nothing but that opens an account that exists (H08, H11).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+
+from doorward.flows.granting import Witness, refresh, shown
+from doorward.flows.opening import HANDLE_SIZE, Opened, Opening, encode
+from doorward.flows.visitor import Visitor
+from doorward.interfaces import Keyring, Random, Records, Transaction
+from doorward.rules.audit import Act, AuditEvent
+from doorward.rules.envelope import Place
+from doorward.rules.identity import User, UserId
+from doorward.rules.oidc import Authenticated, Failure
+from doorward.rules.provider import Provider
+from doorward.rules.session import NEVER, Session, SessionHandle, Subject
+from doorward.rules.upstream import (
+    Identity,
+    IdentityId,
+    MfaTrust,
+    UpstreamSession,
+    display_name_of,
+    methods_of,
+    propose_user_names,
+    verified_email,
+)
+
+_NAME_ENTROPY: Final = 6
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trip:
+    """A round trip that has come back with somebody who may sign in. `account`: the only one that may answer."""
+
+    provider: Provider
+    authenticated: Authenticated
+    visitor: Visitor
+    began_at: datetime
+    now: datetime
+    account: UserId | None = None
+    remember: bool = False
+    return_refused: bool = False
+
+    def private(self) -> dict[str, str]:
+        """What an audit record may have to forget again."""
+        subject, email = shown(self.authenticated.subject), shown(self.authenticated.email)
+        return {**self.visitor.private(), "upstream_subject": subject, "upstream_email": email}
+
+    def deny(self, failure: Failure, subject: str = "unknown") -> "Denied":
+        """It ends here."""
+        return Denied(failure, subject, self.private())
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Nobody gets in. `subject` is the account it is about, "unknown" where there is none."""
+
+    failure: Failure
+    subject: str = "unknown"
+    private: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The account, and the session that is made but not stored yet."""
+
+    user: User
+    opened: Opened
+
+
+class Settling:
+    """Finds, makes and links accounts. `is_spoken_of`: whether a rule of the policy names a user of this name."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        opening: Opening,
+        keyring: Keyring,
+        random: Random,
+        trust: Callable[[], MfaTrust],
+        is_spoken_of: Callable[[str], bool],
+    ) -> None:
+        self._records = records
+        self._opening = opening
+        self._keyring = keyring
+        self._random = random
+        self._trust = trust
+        self._is_spoken_of = is_spoken_of
+
+    async def enter(self, trip: Trip, previous: Session | None) -> Entered | Denied:
+        """Make the session of whoever it is, and write down that they signed in. `previous` ends with it (J01).
+
+        ConflictError where somebody else was first; asking again then gives the answer that holds.
+        """
+        async with self._records.transaction() as transaction:
+            if await _was_ended(transaction, trip):
+                return trip.deny(Failure.SIGNED_OUT)
+            identity = await self._find_or_make(transaction, trip)
+            if isinstance(identity, Denied):
+                return identity
+            user = await transaction.find_user(identity.user_id)
+            if user is None or not user.enabled:
+                return trip.deny(Failure.DISABLED, identity.user_id)
+            witness = Witness(user.id, trip.now, trip.private())
+            user = await refresh(transaction, trip.provider, identity, trip.authenticated, witness, used_at=trip.now)
+            if user.administers and not await transaction.is_set_up():
+                await transaction.claim_first_admin(user.id, trip.now)
+            opened = self._open(trip, user)
+            if previous is not None:
+                await transaction.end_session(previous.handle)
+            await transaction.put_upstream_session(self._note(trip, identity, opened.session))
+            await transaction.append_audit(_signed_in(trip, user, opened.session, previous))
+        return Entered(user, opened)
+
+    async def is_still_on(self, session: Session) -> bool:
+        """Look a second time, after the session was stored: what ended it in between may have found none to end."""
+        async with self._records.transaction() as transaction:
+            if await transaction.find_upstream_session(session.handle) is not None:
+                return True
+            await transaction.end_session(session.handle)
+            return False
+
+    async def link(self, trip: Trip, subject: Subject) -> Identity | Denied:
+        """Connect the identity to the account that is signed in. What it grants comes with the first sign-in by it."""
+        async with self._records.transaction() as transaction:
+            user = await transaction.find_user(subject.user.id)
+            if user is None or not user.enabled or user.generation != subject.session.generation:
+                return trip.deny(Failure.STATE, subject.user.id)
+            known = await transaction.find_identity(trip.authenticated.issuer, trip.authenticated.subject)
+            if known is not None:
+                return known if known.user_id == user.id else trip.deny(Failure.OTHER_ACCOUNT, user.id)
+            return await self._connect(transaction, trip, user, actor=user.id, because="asked")
+
+    async def _find_or_make(self, transaction: Transaction, trip: Trip) -> Identity | Denied:
+        identity = await transaction.find_identity(trip.authenticated.issuer, trip.authenticated.subject)
+        if trip.account is not None and (identity is None or identity.user_id != trip.account):
+            return trip.deny(Failure.OTHER_ACCOUNT, trip.account)
+        if identity is not None:
+            return identity
+        email = verified_email(trip.provider, trip.authenticated)
+        owner = await transaction.find_user_by_login(email) if email else None
+        if owner is not None:
+            return await self._link_owner(transaction, trip, owner)
+        if not trip.provider.auto_provision:
+            return trip.deny(Failure.UNKNOWN)
+        return await self._make(transaction, trip, email)
+
+    async def _link_owner(self, transaction: Transaction, trip: Trip, owner: User) -> Identity | Denied:
+        # SECURITY: only where the operator said so, and only the first identity of an issuer: whoever comes to have the
+        # address there later is somebody else (H08).
+        theirs = await transaction.list_identities(owner.id)
+        if not trip.provider.link_by_email or any(each.issuer == trip.authenticated.issuer for each in theirs):
+            return trip.deny(Failure.ADDRESS_TAKEN, owner.id)
+        if not owner.enabled:
+            return trip.deny(Failure.DISABLED, owner.id)
+        return await self._connect(transaction, trip, owner, actor="system", because="address")
+
+    async def _make(self, transaction: Transaction, trip: Trip, email: str) -> Identity:
+        name = await self._find_free_name(transaction, trip)
+        user = User(
+            id=UserId(encode(self._random.token(HANDLE_SIZE))),
+            name=name,
+            display_name=display_name_of(trip.authenticated) or name,
+            email=email,
+            groups=frozenset(),
+            is_admin=False,
+            enabled=True,
+            generation=1,
+            created_at=trip.now,
+        )
+        await transaction.add_user(user)
+        public = {"provider": trip.provider.id, "issuer": trip.authenticated.issuer}
+        await transaction.append_audit(
+            AuditEvent(Act.USER_CREATED, "system", user.id, trip.now, public, {**trip.private(), "name": name})
+        )
+        return await self._connect(transaction, trip, user, actor="system", because="new", owns_profile=True)
+
+    async def _find_free_name(self, transaction: Transaction, trip: Trip) -> str:
+        *wishes, last = propose_user_names(trip.provider, trip.authenticated, entropy=self._random.token(_NAME_ENTROPY))
+        for name in wishes:
+            # SECURITY: a rule that names somebody who is not here (yet, or any more) is not for whoever calls
+            # themselves so elsewhere.
+            if not self._is_spoken_of(name) and await transaction.find_user_by_login(name) is None:
+                return name
+        return last
+
+    async def _connect(
+        self,
+        transaction: Transaction,
+        trip: Trip,
+        user: User,
+        *,
+        actor: str,
+        because: str,
+        owns_profile: bool = False,
+    ) -> Identity:
+        identity = Identity(
+            id=IdentityId(encode(self._random.token(HANDLE_SIZE))),
+            user_id=user.id,
+            issuer=trip.authenticated.issuer,
+            subject=trip.authenticated.subject,
+            provider=trip.provider.id,
+            email=shown(trip.authenticated.email),
+            name=shown(trip.authenticated.name),
+            owns_profile=owns_profile,
+            linked_at=trip.now,
+        )
+        await transaction.add_identity(identity)
+        public = {
+            "identity": identity.id,
+            "provider": identity.provider,
+            "issuer": identity.issuer,
+            "because": because,
+        }
+        await transaction.append_audit(
+            AuditEvent(Act.IDENTITY_LINKED, actor, user.id, trip.now, public, trip.private())
+        )
+        return identity
+
+    def _open(self, trip: Trip, user: User) -> Opened:
+        return self._opening.prepare(
+            user,
+            trip.visitor,
+            methods=methods_of(trip.provider, trip.authenticated, self._trust()),
+            remember=trip.remember,
+            now=trip.now,
+            authenticated_at=trip.authenticated.auth_time or NEVER,
+        )
+
+    def _note(self, trip: Trip, identity: Identity, session: Session) -> UpstreamSession:
+        provider, proven = trip.provider, trip.authenticated
+        tied = provider.check_every is not None and proven.refresh_token != ""
+        return UpstreamSession(
+            handle=session.handle,
+            identity=identity.id,
+            provider=provider.id,
+            issuer=proven.issuer,
+            subject=proven.subject,
+            sid=proven.sid,
+            id_token=self._seal("id_token", session.handle, proven.id_token if provider.logout else ""),
+            refresh_token=self._seal("refresh_token", session.handle, proven.refresh_token if tied else ""),
+            check_at=trip.now + provider.check_every if tied and provider.check_every is not None else None,
+            expires_at=session.expires_at,
+        )
+
+    def _seal(self, column: str, handle: SessionHandle, token: str) -> str:
+        return self._keyring.seal(Place("upstream_sessions", column, handle), token.encode("utf-8")) if token else ""
+
+
+async def _was_ended(transaction: Transaction, trip: Trip) -> bool:
+    """Whether the provider has ended this very sign-in, or all of this person's, since the browser left."""
+    proven = trip.authenticated
+    names = [f"sub:{proven.issuer}:{proven.subject}"]
+    if proven.sid:
+        names.append(f"sid:{proven.issuer}:{proven.sid}")
+    for name in names:
+        ended_at = await transaction.find_mark(name)
+        # What came back was given out after the browser left, so an earlier end was of something else.
+        if ended_at is not None and ended_at >= trip.began_at:
+            return True
+    return False
+
+
+def _signed_in(trip: Trip, user: User, session: Session, previous: Session | None) -> AuditEvent:
+    public = {
+        "session": session.handle,
+        "methods": ",".join(sorted(method.value for method in session.methods)),
+        "remembered": "yes" if session.remembered else "no",
+        "provider": trip.provider.id,
+        "issuer": trip.authenticated.issuer,
+    }
+    if previous is not None:
+        public["replaced"] = previous.handle
+    if trip.return_refused:
+        public["return_refused"] = "yes"
+    act = Act.LOGIN if trip.account is None else Act.REAUTHENTICATED
+    return AuditEvent(act, user.id, user.id, trip.now, public, trip.private())
