@@ -70,7 +70,8 @@ def settle(example: str, secrets: Path) -> bytes:
 def configured(guide: Path, secrets: Path) -> Iterator[tuple[Provider, ...]]:
     for example in examples(str(guide.relative_to(ROOT))):
         loaded = parse_config(settle(example, secrets), environ={}, overrides=HOME)
-        assert [str(notice) for notice in loaded.notices if "there are no rules" not in str(notice)] == []
+        notices = [str(notice) for notice in loaded.notices]
+        assert [notice for notice in notices if notice.startswith(("authn", "mfa", "outbound"))] == []
         build_policy(loaded.config)
         yield build_providers(loaded.config)
 
@@ -90,7 +91,7 @@ def test_every_guide_names_the_redirect_uri_of_the_provider_that_it_configures(g
         if provider.redirect_path:
             assert f"redirect_url: {HOME['server.public_url']}{provider.callback}" in text
         else:
-            assert f"`{HOME['server.public_url']}/login/callback/{provider.id}`" in text
+            assert re.search(rf"{re.escape(HOME['server.public_url'])}/login/callback/{provider.id}(?![\w/-])", text)
             assert f"`doorward provider test {provider.id}`" in text
 
 
