@@ -60,7 +60,7 @@ class Administration:
     async def list_users(self, actor: Actor) -> list[User]:
         """Every account, by name."""
         async with self._records.transaction() as transaction:
-            await _check_actor(transaction, actor)
+            await check_actor(transaction, actor)
             return await transaction.list_users()
 
     async def list_sessions(
@@ -68,11 +68,11 @@ class Administration:
     ) -> list[tuple[Session, User]]:
         """Live sessions, everybody's or one account's, last seen first. `limit` and `offset` count stored sessions."""
         async with self._records.transaction() as transaction:
-            await _check_actor(transaction, actor)
+            await check_actor(transaction, actor)
             if login is None:
                 users = {user.id: user for user in await transaction.list_users()}
             else:
-                user = await _get_user(transaction, login)
+                user = await get_user(transaction, login)
                 users = {user.id: user}
         if login is None:
             sessions = await self._sessions.list_all(limit=limit, offset=offset)
@@ -85,7 +85,7 @@ class Administration:
         """End anybody's session; whether there was one."""
         session = await self._sessions.find_by_handle(handle)
         async with self._records.transaction() as transaction:
-            await _check_actor(transaction, actor)
+            await check_actor(transaction, actor)
             ended = session is not None and await transaction.end_session(handle)
             if session is not None and ended:
                 await _append(transaction, actor, Act.SESSION_ENDED, session.user_id, now, {"session": handle})
@@ -94,12 +94,12 @@ class Administration:
     async def end_sessions_of(self, actor: Actor, login: str, *, now: datetime) -> int:
         """End all sessions of an account; how many there were."""
         async with self._records.transaction() as transaction:
-            await _check_actor(transaction, actor)
-            user = await _get_user(transaction, login)
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
         count = len(await self._sessions.list_of(user.id))
         async with self._records.transaction() as transaction:
-            await _check_actor(transaction, actor)
-            user = await _get_user(transaction, login)
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
             await _take_rights(transaction, user, user)
             await _append(transaction, actor, Act.SESSION_ENDED, user.id, now, {"session": "all", "count": str(count)})
         return count
@@ -138,7 +138,7 @@ class Administration:
         )
         stored = await self._password.seal(user.id, form.password, now=now)
         async with self._records.transaction() as transaction:
-            await _check_actor(transaction, actor)
+            await check_actor(transaction, actor)
             if is_admin and not await transaction.is_set_up():
                 await transaction.claim_first_admin(user.id, now)
             await transaction.add_user(user)
@@ -150,14 +150,14 @@ class Administration:
     async def set_password(self, actor: Actor, login: str, password: str, *, now: datetime) -> User | Unacceptable:
         """Set an account's password; all its sessions end."""
         async with self._records.transaction() as transaction:
-            await _check_actor(transaction, actor)
-            user = await _get_user(transaction, login)
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
         accepted = accept_password(password, name=user.name, email=user.email, rules=self._rules)
         if isinstance(accepted, Unacceptable):
             return accepted
         stored = await self._password.seal(user.id, accepted, now=now)
         async with self._records.transaction() as transaction:
-            await _check_actor(transaction, actor)
+            await check_actor(transaction, actor)
             present = await transaction.find_user(user.id)
             if present is None:
                 raise NotFoundError("the account was deleted meanwhile")
@@ -174,8 +174,8 @@ class Administration:
         if isinstance(accepted, Unacceptable):
             return accepted
         async with self._records.transaction() as transaction:
-            await _check_actor(transaction, actor)
-            user = await _get_user(transaction, login)
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
             changed = replace(user, groups=accepted)
             if user.groups <= accepted:
                 await transaction.advance_user(user, changed)
@@ -188,8 +188,8 @@ class Administration:
     async def set_enabled(self, actor: Actor, login: str, enabled: bool, *, now: datetime) -> User:
         """Disable (all its sessions end) or enable an account."""
         async with self._records.transaction() as transaction:
-            await _check_actor(transaction, actor)
-            user = await _get_user(transaction, login)
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
             changed = replace(user, enabled=enabled)
             if enabled:
                 await transaction.advance_user(user, changed)
@@ -203,8 +203,8 @@ class Administration:
     async def delete_user(self, actor: Actor, login: str, *, now: datetime) -> User:
         """Delete an account with its sessions; its id is never used again (E30)."""
         async with self._records.transaction() as transaction:
-            await _check_actor(transaction, actor)
-            user = await _get_user(transaction, login)
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
             await _check_admin_remains(transaction, user)
             await transaction.end_sessions_of(user.id)
             await transaction.remove_user(user.id)
@@ -219,7 +219,8 @@ def actor_of(subject: Subject, visitor: Visitor) -> Actor:
     return Actor(subject.user.id, subject.user.id, visitor.private())
 
 
-async def _check_actor(transaction: Transaction, actor: Actor) -> None:
+async def check_actor(transaction: Transaction, actor: Actor) -> None:
+    """ForbiddenError where the actor is no administrator (any more), looked at in the transaction of the act."""
     if actor.user_id is None:
         return
     user = await transaction.find_user(actor.user_id)
@@ -227,7 +228,8 @@ async def _check_actor(transaction: Transaction, actor: Actor) -> None:
         raise ForbiddenError("this is for administrators")
 
 
-async def _get_user(transaction: Transaction, login: str) -> User:
+async def get_user(transaction: Transaction, login: str) -> User:
+    """The account with this user name or e-mail address, as somebody typed it. NotFoundError where there is none."""
     name = parse_login(login)
     if name is None:
         raise InputError("that is neither a user name nor an e-mail address")

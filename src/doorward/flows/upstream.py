@@ -159,6 +159,10 @@ class UpstreamSignIn:
         outcome = await (self._link(trip, ticket, subject) if linking else self._enter(trip, ticket, previous))
         return await self._deny(outcome, ticket, provider, visitor, now) if isinstance(outcome, Denied) else outcome
 
+    def find_trouble(self, provider: Provider) -> str | None:
+        """Why the provider cannot be used just now, as far as is known without asking it."""
+        return self._method.find_trouble(provider)
+
     async def _spend(self, leg: Leg, visitor: Visitor, now: datetime) -> UpstreamRefused | None:
         spent = await self._throttle.spend_oidc(leg, visitor, now=now)
         if spent.allowed:

@@ -66,6 +66,10 @@ class UpstreamMethod:
         )
         return await self._upstream.arrive(provider, arrival, now=now)
 
+    def find_trouble(self, provider: Provider) -> str | None:
+        """Why the provider cannot be used just now, as far as is known without asking it."""
+        return self._upstream.find_trouble(provider)
+
     def _derive(self, purpose: str, state: str) -> str:
         return encode(hmac.digest(self._key, f"{purpose}:{state}".encode(), "sha256"))
 
