@@ -13,7 +13,7 @@ from doorward.rules.session import Subject
 from doorward.rules.throttle import Window
 from doorward.storage.sqlite import FILE_NAME
 from tests.contract.durable import opened, start
-from tests.contract.samples import a_session, a_ticket, a_user, add
+from tests.contract.samples import a_provider, a_session, a_ticket, a_user, add, an_identity, an_upstream_session
 from tests.fakes.system import START
 
 ALICE = a_user()
@@ -110,10 +110,17 @@ async def test_a_restart_forgets_nothing(folder):
     """Sessions, tickets and counters survive it (A-07, 2.6)."""
     window = (Window(1, START - START.replace(year=2029)),)
     session, ticket = a_session(ALICE), a_ticket()
+    identity = an_identity(ALICE, groups=frozenset({"team"}))
+    upstream = an_upstream_session(identity, handle=session.handle)
     async with opened(folder) as storage:
         await add(storage.records, ALICE)
         async with storage.records.transaction() as transaction:
             await transaction.put_password(ALICE.id, StoredPassword("sealed", START))
+            await transaction.add_identity(identity)
+            await transaction.put_upstream_session(upstream)
+            await transaction.put_mark("jti", START, keep_until=START)
+            await transaction.put_provider(a_provider())
+            await transaction.put_setting("name", "value")
         await storage.sessions.put(session)
         await storage.tickets.put(ticket)
         assert (await storage.counters.spend("k", window, START)).allowed
@@ -124,3 +131,8 @@ async def test_a_restart_forgets_nothing(folder):
         assert not (await storage.counters.spend("k", window, START)).allowed
         async with storage.records.transaction() as transaction:
             assert await transaction.find_password(ALICE.id) == StoredPassword("sealed", START)
+            assert await transaction.list_identities() == [identity]
+            assert await transaction.list_upstream_sessions() == [upstream]
+            assert not await transaction.put_mark("jti", START, keep_until=START)
+            assert await transaction.list_providers() == [a_provider()]
+            assert await transaction.find_setting("name") == "value"

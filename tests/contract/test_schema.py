@@ -61,8 +61,9 @@ def test_a_first_start_and_all_migrations_leave_the_same_database(path):
             indexes = {
                 name: sorted(row[1:] for row in connection.execute(f"PRAGMA index_list({name})")) for name in names
             }
+            clustered = connection.execute("SELECT name, sql LIKE '%WITHOUT ROWID%' FROM sqlite_master").fetchall()
             rows = {name: sorted(connection.execute(f"SELECT * FROM {name}").fetchall()) for name in names}
-            left.append((columns, indexes, rows))
+            left.append((columns, indexes, sorted(clustered), rows))
     assert left[0] == left[1]
 
 

@@ -3,6 +3,8 @@
 import os
 import sqlite3
 from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -15,12 +17,24 @@ from doorward.rules.throttle import Window
 from doorward.storage import sqlite as sqlite_module
 from doorward.storage.memory import MemorySessions
 from doorward.storage.sql import database as database_module
+from doorward.storage.sql import upstream as upstream_module
 from doorward.storage.sqlite import FILE_NAME, has_database, open_sqlite
 from tests.contract.durable import opened
-from tests.contract.samples import a_session, a_ticket, a_user, add, an_event
+from tests.contract.samples import (
+    a_provider,
+    a_session,
+    a_ticket,
+    a_user,
+    add,
+    an_event,
+    an_identity,
+    an_upstream_session,
+    link,
+)
 from tests.fakes.system import START, FakeRandom
 
 ALICE = a_user()
+MINUTE = timedelta(minutes=1)
 
 
 async def test_the_signing_key_is_made_once_and_sealed(folder):
@@ -128,10 +142,60 @@ async def test_very_many_expired_rows_are_purged_in_small_steps(storage, monkeyp
     assert await storage.tickets.count() == 0
 
 
+async def test_the_providers_side_of_a_session_that_is_stored_here_goes_with_every_end_of_it(storage):
+    """By idleness too: no refresh token outlives its session, and no tie is tried for nothing."""
+    identity = an_identity(ALICE)
+    await add(storage.records, ALICE)
+    await link(storage.records, identity)
+    one, two, idle, kept = (
+        a_session(ALICE),
+        a_session(ALICE),
+        a_session(ALICE, idle_timeout=MINUTE),
+        a_session(ALICE, idle_timeout=None),
+    )
+    rows = {each.handle: an_upstream_session(identity, handle=each.handle) for each in (one, two, idle, kept)}
+    async with storage.records.transaction() as transaction:
+        for row in rows.values():
+            await transaction.put_upstream_session(row)
+    for session in (one, two, idle, kept):
+        await storage.sessions.put(session)
+
+    async def left():
+        async with storage.records.transaction() as transaction:
+            return await transaction.list_upstream_sessions()
+
+    assert await storage.sessions.end(one.handle)
+    assert await left() == [rows[each.handle] for each in (two, idle, kept)]
+    assert await storage.sessions.purge(START + MINUTE) == 1
+    assert await left() == [rows[each.handle] for each in (two, kept)]
+    assert await storage.sessions.end_all_of(ALICE.id, keep=kept.handle) == 1
+    assert await left() == [rows[kept.handle]]
+
+
+async def test_very_many_marks_are_purged_over_several_calls(storage, monkeypatch):
+    """Nobody waits for the writer until a flood of logout tokens is forgotten."""
+    monkeypatch.setattr(upstream_module, "_PURGE_MOST", 10)
+    identity = an_identity(ALICE)
+    await add(storage.records, ALICE)
+    await link(storage.records, identity)
+    async with storage.records.transaction() as transaction:
+        for number in range(25):
+            await transaction.put_mark(f"jti:{number}", START, keep_until=START)
+        for _ in range(11):
+            await transaction.put_upstream_session(an_upstream_session(identity, expires_at=START))
+    removed = []
+    for _ in range(4):
+        async with storage.records.transaction() as transaction:
+            removed.append(await transaction.purge_upstream(START))
+    assert removed == [20, 11, 5, 0]
+
+
 async def test_what_is_asked_often_is_found_by_an_index(storage):
     """The cost does not grow with what is stored: no statement of a sign-in or a check reads a whole table."""
     await add(storage.records, ALICE)
     session, ticket = a_session(ALICE), a_ticket()
+    identity = an_identity(ALICE, groups=frozenset({"old"}))
+    upstream = an_upstream_session(identity)
     statements = []
     for engine in (storage.database._writer.sync_engine, storage.database._reader.sync_engine):
 
@@ -149,6 +213,27 @@ async def test_what_is_asked_often_is_found_by_an_index(storage):
         await transaction.list_audit()
         await transaction.end_session(session.handle)
         await transaction.end_sessions_of(ALICE.id, keep=session.handle)
+        await transaction.add_identity(identity)
+        await transaction.find_identity(identity.issuer, identity.subject)
+        await transaction.list_identities(ALICE.id)
+        await transaction.advance_identity(identity, replace(identity, groups=frozenset({"new"})))
+        await transaction.put_upstream_session(upstream)
+        await transaction.find_upstream_session(upstream.handle)
+        await transaction.list_upstream_sessions(provider=upstream.provider, sid="sid")
+        await transaction.list_upstream_sessions(provider=upstream.provider, subject=upstream.subject)
+        await transaction.list_upstream_sessions(identity=identity.id)
+        await transaction.list_due_upstream_sessions(START, limit=10)
+        await transaction.advance_upstream_session(upstream, upstream)
+        await transaction.put_mark("jti", START, keep_until=START)
+        await transaction.put_mark("jti", START, keep_until=START)
+        await transaction.find_mark("jti")
+        await transaction.purge_upstream(START)
+        await transaction.put_provider(a_provider())
+        await transaction.remove_provider(upstream.provider)
+        await transaction.put_setting("name", "value")
+        await transaction.find_setting("name")
+        await transaction.put_setting("name", None)
+        await transaction.remove_identity(identity.id)
     await storage.sessions.put(session)
     await storage.sessions.find(session.fingerprint)
     await storage.sessions.find_by_handle(session.handle)
@@ -168,7 +253,7 @@ async def test_what_is_asked_often_is_found_by_an_index(storage):
     await storage.counters.recall("k", since=START)
     await storage.counters.forget("k")
     await storage.counters.purge(START)
-    assert len(statements) > 30
+    assert len(statements) > 70
     # These hold one row, or are read newest first along their key.
     small = (
         "SCAN installation",

@@ -1,0 +1,173 @@
+"""What an older version wrote is brought up to date: all of it kept, or nothing touched."""
+
+import sqlite3
+import subprocess
+from contextlib import closing
+from dataclasses import replace
+from hashlib import sha256
+
+import pytest
+
+from doorward.errors import ConfigError, UnavailableError
+from doorward.interfaces import StoredPassword
+from doorward.outside.keyring import FileKeyring
+from doorward.rules.audit import GENESIS, verify_link
+from doorward.rules.session import Fingerprint, Subject
+from doorward.rules.throttle import Window
+from doorward.rules.ticket import Purpose, TicketId
+from doorward.storage.sql import schema
+from doorward.storage.sqlite import FILE_NAME, open_sqlite
+from tests.contract.durable import ROOT, opened, start
+from tests.contract.samples import a_user, an_identity, link
+from tests.fakes.system import START, FakeRandom
+
+MASTER_KEY = sha256(b"schema 0001").digest()
+ALICE = a_user(is_admin=True)
+BOB = a_user("bob", groups=frozenset({"guests"}), email="", enabled=False, generation=3)
+
+
+@pytest.fixture
+def path(folder):
+    """A database of the first schema, in use before."""
+    folder.mkdir(mode=0o700)
+    path = folder / FILE_NAME
+    path.touch(mode=0o600)
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript((ROOT / "tests/vectors/storage/0001.sql").read_text("utf-8"))
+    return path
+
+
+def read_all(path):
+    """Every table with its columns and rows, and everything else that the schema holds."""
+    with closing(sqlite3.connect(path)) as connection:
+        made = connection.execute("SELECT type, name, tbl_name, sql FROM sqlite_master").fetchall()
+        tables = sorted(name for kind, name, *_ in made if kind == "table")
+        rows = {name: connection.execute(f"SELECT * FROM {name} ORDER BY 1").fetchall() for name in tables}
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    return {entry[1]: entry for entry in made}, rows
+
+
+def test_an_upgrade_keeps_every_row_and_every_table(path):
+    """Q11."""
+    made, rows = read_all(path)
+    assert rows["alembic_version"] == [("0001",)]
+    assert all(rows.values())
+    schema.upgrade(path)
+    made_after, rows_after = read_all(path)
+    assert {name: made_after[name] for name in made} == made
+    assert rows_after.pop("alembic_version") == [(schema.HEAD,)]
+    assert {name: rows_after[name] for name in rows if name != "alembic_version"} == {
+        name: found for name, found in rows.items() if name != "alembic_version"
+    }
+    assert not any(found for name, found in rows_after.items() if name not in rows)
+
+
+def test_an_upgraded_database_is_made_as_a_new_one(path):
+    schema.upgrade(path)
+    new = path.with_name("new.db")
+    schema.upgrade(new)
+
+    def shape(each):
+        with closing(sqlite3.connect(each)) as connection:
+            names = sorted(row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'"))
+            return {
+                name: (
+                    connection.execute(f"PRAGMA table_xinfo({name})").fetchall(),
+                    sorted(row[1:] for row in connection.execute(f"PRAGMA index_list({name})")),
+                    sorted(row[2:] for row in connection.execute(f"PRAGMA foreign_key_list({name})")),
+                )
+                for name in names
+                if name != "sqlite_sequence"
+            }
+
+    assert shape(path) == shape(new)
+
+
+async def test_what_an_older_version_stored_works_on(path):
+    """Accounts, password, sessions, half-finished things, counters, evidence and keys; and the new parts beside them."""
+    fingerprint = Fingerprint((1).to_bytes(32, "big"))
+    async with opened(path.parent) as storage:
+        async with storage.records.transaction() as transaction:
+            assert await transaction.list_users() == [ALICE, BOB]
+            assert await transaction.find_password(ALICE.id) == StoredPassword("gcm1:alice", START)
+            assert await transaction.is_set_up()
+            records = (await transaction.list_audit())[::-1]
+        previous = GENESIS
+        for record in records:
+            assert verify_link(record, previous)
+            previous = record.hash
+        assert len(records) == 2
+        assert await storage.sessions.count() == 2
+        session = await storage.sessions.find(fingerprint)
+        remembered, first = await storage.sessions.list_of(ALICE.id)
+        assert {remembered.parent, first.parent} == {None, session.handle}
+        ticket = TicketId((3).to_bytes(32, "big"))
+        assert await storage.tickets.take(ticket, Purpose.LOGIN, START) is not None
+        window = (Window(1, START - START.replace(year=2029)),)
+        assert not (await storage.counters.spend("login:192.0.2.1", window, START)).allowed
+        keyring = FileKeyring([MASTER_KEY], FakeRandom("keyring"))
+        assert len(await storage.load_signing_key(keyring, FakeRandom("other"), START)) == 32
+        with closing(storage.open_live_view()) as view:
+            assert view.find_subject(fingerprint) == Subject(ALICE, session)
+            assert [each.user_id for each in view.list_pending_ends(0)] == [BOB.id]
+            await link(storage.records, an_identity(ALICE, groups=frozenset({"team"})))
+            granted = replace(ALICE, granted_groups=frozenset({"team"}))
+            assert view.find_subject(fingerprint) == Subject(granted, session)
+            await storage.close()
+
+
+def test_an_interrupted_upgrade_leaves_nothing_behind(path):
+    """Q11: everything is as the older version left it, which can be started again."""
+    with closing(sqlite3.connect(path)) as connection:
+        # In the way of the last table, so that the migration fails near its end.
+        connection.execute("CREATE TABLE settings (x)")
+    before = read_all(path)
+    with pytest.raises(UnavailableError, match="cannot be migrated"):
+        schema.upgrade(path)
+    assert read_all(path) == before
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE settings")
+    schema.upgrade(path)
+    assert read_all(path)[1]["alembic_version"] == [(schema.HEAD,)]
+
+
+def test_an_upgrade_waits_for_whoever_uses_the_database_and_is_refused_if_that_takes_too_long(path, monkeypatch):
+    monkeypatch.setattr(schema, "_BUSY_SECONDS", 0.05)
+    before = read_all(path)
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(UnavailableError, match="locked"):
+            schema.upgrade(path)
+        other.execute("ROLLBACK")
+    assert read_all(path) == before
+    schema.upgrade(path)
+
+
+def test_what_a_newer_version_wrote_is_refused_and_not_touched(path):
+    """Q11: also where the present version would know the tables."""
+    schema.upgrade(path)
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0003'")
+    before = read_all(path)
+    with pytest.raises(ConfigError, match=f"schema 0003; this one knows {schema.HEAD}"):
+        open_sqlite(path.parent, random=FakeRandom())
+    assert read_all(path) == before
+
+
+def test_several_processes_may_upgrade_at_once(path):
+    """One migrates, the others find it done; all use the same signing key."""
+    key = path.with_name("encryption_key")
+    key.touch(mode=0o600)
+    key.write_text(MASTER_KEY.hex())
+    started = [start("first_start.py", path.parent, stdin=subprocess.PIPE) for _ in range(3)]
+    for process in started:
+        process.stdin.close()
+    keys = set()
+    for process in started:
+        with process:
+            keys.add(process.stdout.read())
+        assert process.returncode == 0
+    assert len(keys) == 1
+    assert len(keys.pop().strip()) == 64
+    assert read_all(path)[1]["alembic_version"] == [(schema.HEAD,)]
