@@ -8,9 +8,10 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final, NewType
+from typing import Final, NewType
 
 from doorward.errors import InputError
+from doorward.rules.claims import find_claim
 from doorward.rules.identity import UserId
 from doorward.rules.names import parse_display_name, parse_email, parse_group_name, parse_user_name
 from doorward.rules.oidc import Authenticated, Failure
@@ -151,7 +152,7 @@ def is_admin(provider: Provider, authenticated: Authenticated) -> bool:
     """Whether the provider makes them an administrator: the claim is, or holds, exactly the value."""
     if not provider.admin_claim or not provider.admin_value:
         return False
-    if _find_claim(authenticated.claims, provider.admin_claim) is True:
+    if find_claim(authenticated.claims, provider.admin_claim) is True:
         return provider.admin_value == "true"
     return provider.admin_value in _words(authenticated, provider.admin_claim)
 
@@ -188,27 +189,13 @@ def propose_user_names(provider: Provider, authenticated: Authenticated, *, entr
 
 def _words(authenticated: Authenticated, path: str) -> list[str]:
     """The words a claim holds: one string, the strings of a list, or the names in an object (roles at Zitadel)."""
-    match _find_claim(authenticated.claims, path):
+    match find_claim(authenticated.claims, path):
         case str() as word:
             return [word]
         case list() | Mapping() as words:
             return [word for word in words if isinstance(word, str)]
         case _:
             return []
-
-
-def _find_claim(claims: Mapping[str, Any], path: str) -> Any:
-    """The claim at a dotted path. Names may hold dots (`https://example.com/roles`), so the longest is tried first."""
-    head, rest = path, ""
-    while head:
-        inner = claims.get(head)
-        if inner is not None and not rest:
-            return inner
-        if isinstance(inner, Mapping) and (found := _find_claim(inner, rest)) is not None:
-            return found
-        head, _, tail = head.rpartition(".")
-        rest = f"{tail}.{rest}" if rest else tail
-    return None
 
 
 def _is_google(provider: Provider) -> bool:
