@@ -292,6 +292,12 @@ class Town:
         assert isinstance(outcome, SignedIn), outcome
         return outcome
 
+    def unseal_upstream(self, noted, column):
+        """A token as it was before it was sealed, "" where none is kept."""
+        sealed = getattr(noted, column)
+        place = envelope.Place("upstream_sessions", column, noted.handle)
+        return self.keyring.unseal(place, sealed).decode() if sealed else ""
+
     async def check(self, signed_in):
         """What a check would find: the live subject of a cookie, or None."""
         fingerprint = read_cookie(signed_in.cookie.encode(), SIGNING_KEY)

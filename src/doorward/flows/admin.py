@@ -194,7 +194,7 @@ class Administration:
             if enabled:
                 await transaction.advance_user(user, changed)
             else:
-                await _check_admin_remains(transaction, user)
+                await check_admin_remains(transaction, user)
                 changed = await _take_rights(transaction, user, changed)
             act = Act.USER_ENABLED if enabled else Act.USER_DISABLED
             await _append(transaction, actor, act, user.id, now)
@@ -205,7 +205,7 @@ class Administration:
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             user = await get_user(transaction, login)
-            await _check_admin_remains(transaction, user)
+            await check_admin_remains(transaction, user)
             await transaction.end_sessions_of(user.id)
             await transaction.remove_user(user.id)
             await _append(transaction, actor, Act.USER_DELETED, user.id, now, private={"name": user.name})
@@ -247,7 +247,8 @@ async def _take_rights(transaction: Transaction, old: User, new: User) -> User:
     return changed
 
 
-async def _check_admin_remains(transaction: Transaction, leaving: User) -> None:
+async def check_admin_remains(transaction: Transaction, leaving: User) -> None:
+    """ConflictError where nobody but this account administers the gateway."""
     if not (leaving.administers and leaving.enabled):
         return
     others = [user for user in await transaction.list_users() if user.administers and user.enabled]

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from doorward.errors import ConflictError, NotFoundError
-from doorward.flows.admin import Actor, check_actor, get_user
+from doorward.flows.admin import Actor, check_actor, check_admin_remains, get_user
 from doorward.flows.granting import Witness, regrant
 from doorward.flows.outcome import OpenWays
 from doorward.flows.visitor import Visitor
@@ -46,7 +46,8 @@ class Identities:
         """Let go of one of one's own; the sessions made with it end, except the one this is asked from.
 
         Where it granted something that is lost now, all sessions of the account end, that one too (docs/adr 0007).
-        NotFoundError where one has none such; ConflictError where it is the last way in.
+        NotFoundError where one has none such; ConflictError where it is the last way in, or makes the last
+        administrator.
         """
         ways = await self._find_ways()
         async with self._records.transaction() as transaction:
@@ -82,6 +83,8 @@ async def _unlink(
     has_password = ways.password and await transaction.find_password(user.id) is not None
     if not has_password and not any(provider.issuer in others for provider in ways.providers):
         raise ConflictError("this is the account's last way to sign in")
+    if identity.is_admin and not user.is_admin and not any(each.is_admin for each in identities if each != identity):
+        await check_admin_remains(transaction, user)
     sessions = [each.handle for each in await transaction.list_upstream_sessions(identity=identity.id)]
     ended = [handle for handle in sessions if handle != keep]
     for handle in ended:
