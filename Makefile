@@ -7,6 +7,7 @@ MAKEFLAGS += --no-builtin-rules --no-print-directory
 BIN := .venv/bin
 RUN_STAMP := .venv/.installed-run
 DEV_STAMP := .venv/.installed-dev
+PROVIDER := tests/integration/upstream/node_modules/.package-lock.json
 PYTEST := $(BIN)/python -m pytest
 CODE := src tests bench deploy tools
 ARGS ?=
@@ -34,7 +35,7 @@ doorward.yaml:
 ## Tests
 
 .PHONY: test
-test: system  ## Everything: all checks, all suites, all real proxies; installs what it needs
+test: system provider  ## Everything: all checks, all suites, all real proxies; installs what it needs
 	@$(MAKE) --keep-going test-static test-parts test-whole
 
 .PHONY: test-static test-parts test-whole
@@ -72,8 +73,8 @@ property: $(DEV_STAMP)  ## One suite: what must hold for every input (Hypothesis
 contract: $(DEV_STAMP)  ## One suite: every implementation of an interface keeps its promises
 cli: $(DEV_STAMP)  ## One suite: the command line
 attacks: system  ## One suite: hostile input, as raw bytes
-integration: system  ## One suite: the same scenarios through every real proxy
-browser: system  ## One suite: Chromium through a real Traefik
+integration: system provider  ## One suite: the same scenarios through every real proxy
+browser: system provider  ## One suite: Chromium through a real Traefik
 unit property contract cli attacks integration browser:
 	$(PYTEST) tests/$@ $(ARGS)
 
@@ -84,6 +85,12 @@ fuzz: $(DEV_STAMP)  ## The property suite with 20,000 examples each (slow)
 .PHONY: system
 system: $(DEV_STAMP)
 	@tools/system.sh nginx haproxy chromium
+
+# From npm, by whatever registry the machine's npm is set up for.
+.PHONY: provider
+provider: $(PROVIDER)
+$(PROVIDER): tests/integration/upstream/package-lock.json tests/integration/upstream/node.py | $(DEV_STAMP)
+	@$(BIN)/python -m tests.integration.upstream.node
 
 ## Speed
 
@@ -114,6 +121,7 @@ lock: $(DEV_STAMP)  ## Choose exact versions anew from pyproject.toml
 .PHONY: clean
 clean:  ## Remove everything built here; your doorward.yaml and data/ stay
 	rm -rf .venv .demo .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache .coverage build dist
+	rm -rf tests/integration/upstream/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(RUN_STAMP): requirements-run.lock pyproject.toml tools/venv.sh
