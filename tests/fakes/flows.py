@@ -13,12 +13,13 @@ from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
 from doorward.flows.admin import CLI, Administration
 from doorward.flows.bundle import Flows
+from doorward.flows.identities import Identities
 from doorward.flows.login import SignIn
 from doorward.flows.logout import SignOut
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.methods.upstream import UpstreamMethod
 from doorward.flows.opening import Opening, SessionTerms
-from doorward.flows.outcome import Departed, SignedIn, Started
+from doorward.flows.outcome import Departed, OpenWays, SignedIn, Started
 from doorward.flows.settling import Settling
 from doorward.flows.setup import Setup
 from doorward.flows.throttle import LoginLimits, Throttle
@@ -197,6 +198,7 @@ class Town:
             tally=self.tally,
             log=self.log,
         )
+        self.identities = Identities(records=records, find_ways=self._find_ways)
         self.sign_out = SignOut(records=records, sessions=sessions)
         self.setup = Setup(
             records=records,
@@ -217,6 +219,10 @@ class Town:
 
     async def _is_password_open(self):
         return self.passwords_open
+
+    async def _find_ways(self):
+        enabled = tuple(provider for provider in self.providers.values() if provider.enabled)
+        return OpenWays(password=self.passwords_open, providers=enabled)
 
     async def _find_provider(self, provider_id):
         provider = self.providers.get(provider_id)
