@@ -1,6 +1,7 @@
 """What is remembered of providers: their descriptions, keys and failures. Nothing of any sign-in (H05)."""
 
 import asyncio
+import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Final, Generic, TypeVar
@@ -34,6 +35,7 @@ class _Cell(Generic[T]):
         self._lock = asyncio.Lock()
         self._value: T | None = None
         self._fetched_at = 0.0
+        self._renewed_at = -math.inf
         self._trouble: tuple[Failure, str] | None = None
         self._failures = 0
         self._retry_at = 0.0
@@ -43,26 +45,38 @@ class _Cell(Generic[T]):
         """What went wrong last, while nothing has gone right since and nothing kept does instead."""
         return None if self._trouble is None or self._is_fresh(self._life) else self._trouble[1]
 
-    async def get(self, load: Callable[[], Awaitable[T]], *, newer: float | None = None) -> T:
-        """What is kept, or what `load` brings; with `newer`, only what is kept for less than so many seconds."""
-        life = self._life if newer is None else newer
-        if self._value is not None and self._is_fresh(life):
+    async def get(self, load: Callable[[], Awaitable[T]]) -> T:
+        """What is kept, or what `load` brings."""
+        if self._value is not None and self._is_fresh(self._life):
             return self._value
         async with self._lock:
-            if self._value is not None and self._is_fresh(life):
+            if self._value is not None and self._is_fresh(self._life):
                 return self._value  # somebody else fetched it meanwhile
-            if self._trouble is not None and self._clock.elapsed() < self._retry_at:
-                raise UpstreamError(*self._trouble)
-            try:
-                self._value = await load()
-            except UpstreamError as error:
-                self._trouble = (error.failure, str(error))
-                self._retry_at = self._clock.elapsed() + min(_FIRST_BACKOFF * 2.0**self._failures, _LONGEST_BACKOFF)
-                self._failures = min(self._failures + 1, 10)
-                raise
-            self._fetched_at = self._clock.elapsed()
-            self._trouble, self._failures = None, 0
-            return self._value
+            return await self._fetch(load)
+
+    async def get_other_than(self, value: T, load: Callable[[], Awaitable[T]], *, pause: float) -> T:
+        """What `load` brings, for somebody to whom `value` is not enough; once in so many seconds, else `value`."""
+        async with self._lock:
+            if self._value is not None and self._value is not value:
+                return self._value  # somebody else fetched it meanwhile
+            if self._clock.elapsed() < self._renewed_at + pause:
+                return value
+            self._renewed_at = self._clock.elapsed()
+            return await self._fetch(load)
+
+    async def _fetch(self, load: Callable[[], Awaitable[T]]) -> T:
+        if self._trouble is not None and self._clock.elapsed() < self._retry_at:
+            raise UpstreamError(*self._trouble)
+        try:
+            self._value = await load()
+        except UpstreamError as error:
+            self._trouble = (error.failure, str(error))
+            self._retry_at = self._clock.elapsed() + min(_FIRST_BACKOFF * 2.0**self._failures, _LONGEST_BACKOFF)
+            self._failures = min(self._failures + 1, 10)
+            raise
+        self._fetched_at = self._clock.elapsed()
+        self._trouble, self._failures = None, 0
+        return self._value
 
     def _is_fresh(self, life: float) -> bool:
         return self._value is not None and self._clock.elapsed() < self._fetched_at + life
@@ -103,10 +117,11 @@ class Knowledge:
             return await fetch_keys(self._conversation, metadata)
 
         try:
-            key = find_key(await known.keys.get(load), token)
+            keys = await known.keys.get(load)
+            key = find_key(keys, token)
             if key is None:
                 # The provider may have a new one. Whoever makes up names gets us to ask every few seconds, no more.
-                key = find_key(await known.keys.get(load, newer=REFETCH_PAUSE), token)
+                key = find_key(await known.keys.get_other_than(keys, load, pause=REFETCH_PAUSE), token)
         except InputError as error:
             raise UpstreamError(Failure.TOKEN, f"its token is refused: {error}") from None
         if key is None:
