@@ -14,6 +14,8 @@ from tests.integration.line import Line
 from tests.integration.processes import free_ports
 from tests.integration.recipes import FILES, PROXIES, Ports, Proxy, fill
 from tests.integration.tls import Certificates, make_certificates
+from tests.integration.upstream.provider import RealProvider
+from tests.integration.upstream.registered import OwnKey, all_clients
 from tests.integration.wire import Visitor
 
 OUR_HOSTS = frozenset({"auth.example.com", "app.example.com", "api.example.com"})
@@ -73,6 +75,24 @@ def background() -> Iterator[Background]:
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     """Certificates for *.example.com."""
     return make_certificates(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture(scope="session")
+def own_key() -> OwnKey:
+    """The key by which the gateway proves to the provider who it is, where it does so with a key."""
+    return OwnKey()
+
+
+@pytest.fixture(scope="session")
+def real_provider(
+    tmp_path_factory: pytest.TempPathFactory, certificates: Certificates, own_key: OwnKey
+) -> Iterator[RealProvider]:
+    """The certified provider."""
+    provider = RealProvider(tmp_path_factory.mktemp("provider"), trusting=certificates.authority)
+    provider.register(all_clients(own_key))
+    provider.start()
+    yield provider
+    provider.stop()
 
 
 @pytest.fixture(scope="session")

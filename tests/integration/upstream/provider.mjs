@@ -31,6 +31,7 @@ const faults = new Map();
 // What the provider remembers. One store for all generations of keys.
 
 const stored = new Map();
+const grantable = new Set(['AccessToken', 'AuthorizationCode', 'RefreshToken']);
 
 class Store {
   constructor(kind) {
@@ -67,7 +68,7 @@ class Store {
   }
 
   async revokeByGrantId(grantId) {
-    forget((each) => each.payload.grantId === grantId);
+    forget((each) => grantable.has(each.kind) && each.payload.grantId === grantId);
   }
 }
 
