@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from doorward.errors import ConflictError
 from doorward.flows.admin import CLI
 from doorward.flows.outcome import SignedIn, UpstreamRefused
 from doorward.rules.audit import Act
@@ -401,3 +402,12 @@ async def test_signing_in_replaces_a_session_by_password(town):
     entered = await town.enter_upstream(visitor=visitor, previous=fingerprint_of(by_password))
     assert entered.user.id == by_password.user.id
     assert await town.check(by_password) is None
+
+
+async def test_an_identity_that_has_lost_its_account_opens_nothing(town):
+    """It cannot be: the store removes both together. If it is, it is no new account either."""
+    entered = await town.enter_upstream()
+    del town.store.state.users[entered.user.id]
+    with pytest.raises(ConflictError):
+        await try_upstream(town, somebody())
+    assert town.store.state.users == {}

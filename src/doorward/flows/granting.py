@@ -73,12 +73,12 @@ async def regrant(
     Where the account loses something its generation is raised, and all its sessions end. `profile`: name ("" to keep
     the one there is) and address. ConflictError where the identity or the account was changed first.
     """
-    before = await _get_owner(transaction, identity)
+    before = await get_owner(transaction, identity)
     if fresh is None:
         await transaction.remove_identity(identity.id)
     else:
         await transaction.advance_identity(identity, fresh)
-    present = after = await _get_owner(transaction, identity)
+    present = after = await get_owner(transaction, identity)
     if profile is not None:
         name, email = profile
         after = replace(after, display_name=name or after.display_name, email=email)
@@ -102,7 +102,8 @@ def _loses(before: User, after: User) -> bool:
     return not before.every_group <= after.every_group or (before.administers and not after.administers) or lost_address
 
 
-async def _get_owner(transaction: Transaction, identity: Identity) -> User:
+async def get_owner(transaction: Transaction, identity: Identity) -> User:
+    """The account an identity belongs to; ConflictError where it is gone."""
     user = await transaction.find_user(identity.user_id)
     if user is None:
         raise ConflictError("the account was deleted meanwhile")

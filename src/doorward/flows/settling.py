@@ -5,11 +5,11 @@ Identity is (issuer, subject), and nothing but that opens an account that exists
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
-from doorward.flows.granting import Witness, refresh, shown
+from doorward.flows.granting import Witness, get_owner, refresh, regrant, shown
 from doorward.flows.opening import HANDLE_SIZE, Opened, Opening, encode
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Keyring, Random, Records, Transaction
@@ -104,9 +104,9 @@ class Settling:
             identity = await self._find_or_make(transaction, trip)
             if isinstance(identity, Denied):
                 return identity
-            user = await transaction.find_user(identity.user_id)
-            if user is None or not user.enabled:
-                return trip.deny(Failure.DISABLED, identity.user_id)
+            user = await get_owner(transaction, identity)
+            if not user.enabled:
+                return trip.deny(Failure.DISABLED, user.id)
             witness = Witness(user.id, trip.now, trip.private())
             user = await refresh(transaction, trip.provider, identity, trip.authenticated, witness, used_at=trip.now)
             if user.administers and not await transaction.is_set_up():
@@ -119,12 +119,23 @@ class Settling:
         return Entered(user, opened)
 
     async def is_still_on(self, session: Session) -> bool:
-        """Look a second time, after the session was stored: what ended it in between may have found none to end."""
+        """Whether nothing has ended the session since it was made; where something has, it is ended for good."""
         async with self._records.transaction() as transaction:
             if await transaction.find_upstream_session(session.handle) is not None:
                 return True
             await transaction.end_session(session.handle)
             return False
+
+    async def withdraw(self, trip: Trip, session: Session) -> None:
+        """End the session, and take back what a provider granted that had been closed by then."""
+        key = trip.authenticated.issuer, trip.authenticated.subject
+        async with self._records.transaction() as transaction:
+            await transaction.end_session(session.handle)
+            identity = await transaction.find_identity(*key)
+            if identity is not None:
+                witness = Witness("system", trip.now, trip.private())
+                bare = replace(identity, groups=frozenset[str](), is_admin=False)
+                await regrant(transaction, identity, bare, witness)
 
     async def link(self, trip: Trip, subject: Subject) -> Identity | Denied:
         """Connect the identity to the account that is signed in. What it grants comes with the first sign-in by it."""

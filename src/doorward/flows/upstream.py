@@ -260,6 +260,11 @@ class UpstreamSignIn:
         if isinstance(entered, Denied):
             return entered
         await self._opening.store(entered.opened)
+        # SECURITY: looked at once more, now that the session is there. Whoever closed the provider, or signed this
+        # person out there, since it was looked at first may have found no session yet that they could end (H21).
+        if await self._find_same_provider(ticket) is None:
+            await self._settling.withdraw(trip, entered.opened.session)
+            return trip.deny(Failure.PROVIDER_GONE, entered.user.id)
         if not await self._settling.is_still_on(entered.opened.session):
             return trip.deny(Failure.SIGNED_OUT, entered.user.id)
         self._tally.count_login("success")

@@ -104,7 +104,7 @@ def draw() -> str:
             here = f"{name}_{row.step.value}"
             for method in row.by:
                 after = next_step(row.proven | {method}, demand)
-                lines.append(f"        {here} --> {name}_{after.value}: {method.value} proven")
+                lines.append(f"        {here} --> {name}_{after.value}: {method.name.lower()} proven")
             if row.by:
                 lines.append(f"        {here} --> {here}: refused, counted")
         end = f"{name}_{Step.FINISHED.value}"
