@@ -18,11 +18,15 @@ from doorward.rules.provider import Kind, Provider
 from doorward.rules.strict_json import parse_object
 
 _MOST_WORDS: Final = 300
+_LEAST_SECRET: Final = 8
 _CLIENT_ERRORS = frozenset(
     {"invalid_client", "unauthorized_client", "invalid_redirect_uri", "redirect_uri_mismatch", "application_suspended",
      "incorrect_client_credentials"}
 )  # fmt: skip
 """Errors that say it is us who is not known there: those of RFC 6749, 7591, and GitHub's."""
+_CODE_ERRORS = frozenset({"invalid_grant", "bad_verification_code"})
+_SILENT = frozenset({429, *range(500, 600)})
+"""Statuses of a server that cannot answer just now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,18 +124,25 @@ def clean_words(text: str, secrets: Sequence[str] = ()) -> str:
     """A provider's words for the log and the console: on one line, printable, bounded, without our secrets (H17)."""
     short = text[: 4 * _MOST_WORDS]
     for secret in secrets:
-        if secret:
+        if len(secret) >= _LEAST_SECRET:  # what is shorter stands in words that are none
             short = short.replace(secret, "[secret]")
     return clean_text(" ".join(short.split()), _MOST_WORDS)
 
 
 def judge_refusal(status: int, words: ProviderWords | None) -> Failure:
-    """What a refusing answer of a token, PAR or userinfo endpoint comes down to."""
-    if words is not None:
-        return Failure.CLIENT_REFUSED if words.error in _CLIENT_ERRORS else Failure.CODE_REFUSED
-    if status == 401:  # noqa: PLR2004 -- Unauthorized
+    """What a refusing answer of a token, PAR or userinfo endpoint comes down to.
+
+    CODE_REFUSED only where the provider says exactly that: at a renewal it ends somebody's session.
+    """
+    if words is not None and words.error in _CLIENT_ERRORS:
         return Failure.CLIENT_REFUSED
-    return Failure.UNREACHABLE if status >= 500 else Failure.CODE_REFUSED  # noqa: PLR2004 -- the server's own fault
+    if words is not None and words.error in _CODE_ERRORS:
+        return Failure.CODE_REFUSED
+    if status in _SILENT:
+        return Failure.UNREACHABLE
+    if status == 401 and words is None:  # noqa: PLR2004 -- Unauthorized
+        return Failure.CLIENT_REFUSED
+    return Failure.PROVIDER_ERROR
 
 
 def read_token_answer(answer: Mapping[str, Any]) -> TokenAnswer:

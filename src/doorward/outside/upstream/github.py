@@ -92,13 +92,9 @@ class GitHubSpeaker:
         return await self._identify(provider, tokens)
 
     async def renew(self, provider: Provider, refresh_token: str, *, subject: str, now: datetime) -> Renewed:
-        """Use a refresh token (GitHub Apps have them, OAuth apps do not), and see that it still is the same account."""
-        del now
-        tokens = await self._ask_tokens(provider, {"grant_type": "refresh_token", "refresh_token": refresh_token})
-        authenticated = await self._identify(provider, tokens)
-        if authenticated.subject != subject:
-            raise UpstreamError(Failure.TOKEN, "its answer is about somebody else")
-        return Renewed(refresh_token=tokens.refresh_token, authenticated=authenticated)
+        """There are no refresh tokens to use: those of OAuth apps do not expire, so nothing can be tied to them."""
+        del provider, refresh_token, subject, now
+        raise UpstreamError(Failure.CODE_REFUSED, "GitHub's sign-ins cannot be renewed")
 
     async def read_logout_token(self, provider: Provider, token: str, *, now: datetime) -> LogoutToken:
         """There are none."""
@@ -160,7 +156,6 @@ class GitHubSpeaker:
             name=clean_text(" ".join(name.split()), _MOST_NAME) if isinstance(name, str) else "",
             user_name=clean_text(login, _MOST_NAME),
             claims=claims,
-            refresh_token=tokens.refresh_token,
         )
 
     async def _find_address(self, provider: Provider, headers: Mapping[str, str]) -> str:

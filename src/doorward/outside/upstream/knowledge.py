@@ -43,14 +43,14 @@ class _Cell(Generic[T]):
     @property
     def trouble(self) -> str | None:
         """What went wrong last, while nothing has gone right since and nothing kept does instead."""
-        return None if self._trouble is None or self._is_fresh(self._life) else self._trouble[1]
+        return None if self._trouble is None or self._is_fresh() else self._trouble[1]
 
     async def get(self, load: Callable[[], Awaitable[T]]) -> T:
         """What is kept, or what `load` brings."""
-        if self._value is not None and self._is_fresh(self._life):
+        if self._value is not None and self._is_fresh():
             return self._value
         async with self._lock:
-            if self._value is not None and self._is_fresh(self._life):
+            if self._value is not None and self._is_fresh():
                 return self._value  # somebody else fetched it meanwhile
             return await self._fetch(load)
 
@@ -78,8 +78,8 @@ class _Cell(Generic[T]):
         self._trouble, self._failures = None, 0
         return self._value
 
-    def _is_fresh(self, life: float) -> bool:
-        return self._value is not None and self._clock.elapsed() < self._fetched_at + life
+    def _is_fresh(self) -> bool:
+        return self._value is not None and self._clock.elapsed() < self._fetched_at + self._life
 
 
 class _Known:
@@ -107,8 +107,13 @@ class Knowledge:
 
         return await self._of(provider).metadata.get(load)
 
-    async def get_key(self, provider: Provider, metadata: Metadata, token: SignedToken) -> PublicKey:
-        """The key `token` names. UpstreamError where there is none, or more than one."""
+    async def get_key(
+        self, provider: Provider, metadata: Metadata, token: SignedToken, *, other_than: PublicKey | None = None
+    ) -> PublicKey:
+        """The key `token` names. UpstreamError where there is none, or more than one.
+
+        `other_than`: the one that did not make the signature; not every provider gives a new key a new name, or any.
+        """
         known = self._of(provider)
         if known.keys_from != metadata.jwks_uri:
             known.keys, known.keys_from = _Cell(self._clock, KEYS_LIFE), metadata.jwks_uri
@@ -119,8 +124,8 @@ class Knowledge:
         try:
             keys = await known.keys.get(load)
             key = find_key(keys, token)
-            if key is None:
-                # The provider may have a new one. Whoever makes up names gets us to ask every few seconds, no more.
+            if key is None or key == other_than:
+                # The provider may have a new one. Whoever makes up tokens gets us to ask every few seconds, no more.
                 key = find_key(await known.keys.get_other_than(keys, load, pause=REFETCH_PAUSE), token)
         except InputError as error:
             raise UpstreamError(Failure.TOKEN, f"its token is refused: {error}") from None

@@ -120,5 +120,7 @@ class OpenIdSpeaker:
             raise UpstreamError(Failure.TOKEN, f"its {kind.value} is refused: {error}") from None
         key = await self._knowledge.get_key(provider, metadata, signed)
         if not is_genuine(signed, key):
-            raise UpstreamError(Failure.TOKEN, f"its {kind.value} is refused: the signature is wrong")
+            newer = await self._knowledge.get_key(provider, metadata, signed, other_than=key)
+            if newer == key or not is_genuine(signed, newer):
+                raise UpstreamError(Failure.TOKEN, f"its {kind.value} is refused: the signature is wrong")
         return signed
