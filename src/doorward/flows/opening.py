@@ -97,6 +97,10 @@ class Opening:
         """Store the session. What it replaces has ended before: a failure here leaves none, not two."""
         await self._sessions.put(opened.session)
 
+    async def close(self, opened: Opened) -> None:
+        """End a session that turned out, just after it was stored, not to be one. Nobody has its cookie yet."""
+        await self._sessions.end(opened.session.handle)
+
 
 def encode(raw: bytes) -> str:
     """Unpadded base64url."""

@@ -118,16 +118,13 @@ class Settling:
             await transaction.append_audit(_signed_in(trip, user, opened.session, previous))
         return Entered(user, opened)
 
-    async def is_still_on(self, session: Session) -> bool:
-        """Whether nothing has ended the session since it was made; where something has, it is ended for good."""
+    async def is_noted(self, session: Session) -> bool:
+        """Whether nothing has ended the session since it was made: its note goes with whatever does."""
         async with self._records.transaction() as transaction:
-            if await transaction.find_upstream_session(session.handle) is not None:
-                return True
-            await transaction.end_session(session.handle)
-            return False
+            return await transaction.find_upstream_session(session.handle) is not None
 
     async def withdraw(self, trip: Trip, session: Session) -> None:
-        """End the session, and take back what a provider granted that had been closed by then."""
+        """Take back what a provider granted that had been closed by then, and the note of the session."""
         key = trip.authenticated.issuer, trip.authenticated.subject
         async with self._records.transaction() as transaction:
             await transaction.end_session(session.handle)

@@ -14,7 +14,7 @@ from doorward.errors import ConflictError, ForbiddenError
 from doorward.flows.methods.upstream import UpstreamMethod, max_age_for
 from doorward.flows.opening import Opening, encode
 from doorward.flows.outcome import Departed, Linked, SignedIn, UpstreamRefused
-from doorward.flows.settling import Denied, Settling, Trip
+from doorward.flows.settling import Denied, Entered, Settling, Trip
 from doorward.flows.throttle import Leg, Throttle
 from doorward.flows.tickets import TICKET_SIZE, ParseReturn, find_bound, ticket_id, vet
 from doorward.flows.visitor import Visitor
@@ -260,17 +260,22 @@ class UpstreamSignIn:
         if isinstance(entered, Denied):
             return entered
         await self._opening.store(entered.opened)
-        # SECURITY: looked at once more, now that the session is there. Whoever closed the provider, or signed this
-        # person out there, since it was looked at first may have found no session yet that they could end (H21).
-        if await self._find_same_provider(ticket) is None:
-            await self._settling.withdraw(trip, entered.opened.session)
-            return trip.deny(Failure.PROVIDER_GONE, entered.user.id)
-        if not await self._settling.is_still_on(entered.opened.session):
-            return trip.deny(Failure.SIGNED_OUT, entered.user.id)
+        failure = await self._look_again(trip, ticket, entered)
+        if failure is not None:
+            await self._opening.close(entered.opened)
+            return trip.deny(failure, entered.user.id)
         self._tally.count_login("success")
         return_url, _ = vet(self._parse_return, ticket.state["return"])
         opened = entered.opened
         return SignedIn(entered.user, opened.session, opened.cookie, opened.device, return_url)
+
+    async def _look_again(self, trip: Trip, ticket: Ticket, entered: Entered) -> Failure | None:
+        # SECURITY: whoever closed the provider, or signed this person out there, since it was looked at first may have
+        # found no session yet that they could end (H21). tests/unit/test_upstream_races.py does both.
+        if await self._find_same_provider(ticket) is None:
+            await self._settling.withdraw(trip, entered.opened.session)
+            return Failure.PROVIDER_GONE
+        return None if await self._settling.is_noted(entered.opened.session) else Failure.SIGNED_OUT
 
     async def _link(self, trip: Trip, ticket: Ticket, subject: Subject | None) -> Linked | Denied:
         # SECURITY: the link is for whoever asked for it, signed in here and now, and not long ago (H26).
