@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
+from doorward.flows.outcome import UpstreamRefused
 from doorward.interfaces import Renewed
 from doorward.rules.oidc import Authenticated, Failure, Finding, Health, UpstreamError
 from doorward.rules.provider import Kind, Provider, ProviderId
@@ -138,3 +139,9 @@ def state_of(url):
     """The state that an authorization request carries."""
     (state,) = parse_qs(urlsplit(url).query)["state"]
     return state
+
+
+def failure_of(outcome):
+    """Why a round trip came to nothing; it must have."""
+    assert isinstance(outcome, UpstreamRefused), outcome
+    return outcome.failure

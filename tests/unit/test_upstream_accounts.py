@@ -7,11 +7,11 @@ import pytest
 
 from doorward.errors import ConflictError
 from doorward.flows.admin import CLI
-from doorward.flows.outcome import SignedIn, UpstreamRefused
+from doorward.flows.outcome import SignedIn
 from doorward.rules.audit import Act
 from doorward.rules.oidc import Failure
 from tests.fakes.flows import Town, a_visitor, fingerprint_of
-from tests.fakes.upstream import ISSUER, a_provider, somebody
+from tests.fakes.upstream import ISSUER, a_provider, failure_of, somebody
 
 OTHER_ISSUER = "https://other.example.test"
 
@@ -32,11 +32,6 @@ def member(*groups, **changes):
 async def try_upstream(town, answer, provider="idp"):
     visitor = a_visitor()
     return await town.come_back(visitor, await town.leave(visitor, provider), answer)
-
-
-def refused(outcome):
-    assert isinstance(outcome, UpstreamRefused), outcome
-    return outcome.failure
 
 
 def identities(town):
@@ -77,7 +72,7 @@ async def test_a_new_account_leaves_evidence_in_order(town):
 
 async def test_where_no_accounts_are_made_somebody_new_stays_out(town):
     town.providers["idp"] = a_provider(auto_provision=False)
-    assert refused(await try_upstream(town, somebody())) is Failure.UNKNOWN
+    assert failure_of(await try_upstream(town, somebody())) is Failure.UNKNOWN
     assert town.store.state.users == {}
     assert identities(town) == []
     assert town.store.state.sessions == {}
@@ -182,7 +177,7 @@ async def test_a_disabled_account_stays_out(town):
     """E25."""
     entered = await town.enter_upstream()
     await town.administration.set_enabled(CLI, "alice", enabled=False, now=town.now)
-    assert refused(await try_upstream(town, somebody())) is Failure.DISABLED
+    assert failure_of(await try_upstream(town, somebody())) is Failure.DISABLED
     assert town.audit[-1].subject == entered.user.id
     assert await town.check(entered) is None
 
@@ -190,7 +185,7 @@ async def test_a_disabled_account_stays_out(town):
 async def test_who_is_taken_off_the_list_stays_out_at_the_next_sign_in(town):
     entered = await town.enter_upstream(member("staff"))
     town.providers["idp"] = replace(town.providers["idp"], allowed_groups=frozenset({"staff"}))
-    assert refused(await try_upstream(town, member("guests"))) is Failure.NOT_ALLOWED
+    assert failure_of(await try_upstream(town, member("guests"))) is Failure.NOT_ALLOWED
     assert (await try_upstream(town, member("staff"))).user.id == entered.user.id
 
 
@@ -312,75 +307,6 @@ async def test_the_providers_words_are_stored_fit_to_show(town, word):
         assert len(shown) <= 254
         assert shown.isprintable()
     assert entered.user.display_name == entered.user.name
-
-
-# Somebody with an address that is here already
-
-
-@pytest.mark.parametrize("auto_provision", [True, False])
-async def test_an_address_links_nobody_by_itself(town, auto_provision):
-    town.providers["idp"] = a_provider(auto_provision=auto_provision)
-    await town.add_user("alice")
-    users = dict(town.store.state.users)
-    assert refused(await try_upstream(town, somebody())) is Failure.ADDRESS_TAKEN
-    assert town.store.state.users == users
-    assert identities(town) == []
-    assert town.store.state.sessions == {}
-
-
-@pytest.mark.parametrize("told", [False, "true", "false", 1, None])
-async def test_an_address_that_nobody_verified_links_nobody_even_where_it_may(town, told):
-    town.providers["idp"] = a_provider(link_by_email=True)
-    alice = await town.add_user("alice")
-    entered = await town.enter_upstream(somebody(email_verified=told))
-    assert entered.user.id != alice.id
-    assert entered.user.email == ""
-
-
-async def test_a_verified_address_links_where_the_operator_says_so(town):
-    town.providers["idp"] = a_provider(link_by_email=True, auto_provision=False)
-    alice = await town.add_user("alice", groups=["family"])
-    entered = await town.enter_upstream(somebody())
-    assert entered.user.id == alice.id
-    assert entered.user.groups == {"family"}
-    linked = next(event for event in town.audit if event.act is Act.IDENTITY_LINKED)
-    assert (linked.actor, linked.subject, linked.public["because"]) == ("system", alice.id, "address")
-    assert not identities(town)[0].owns_profile
-
-
-async def test_an_address_links_the_first_of_an_issuer_and_no_second(town):
-    """Addresses are given away anew: who has it there now is not who had it then."""
-    town.providers["idp"] = a_provider(link_by_email=True)
-    await town.add_user("alice")
-    await town.enter_upstream(somebody("sub-1"))
-    assert refused(await try_upstream(town, somebody("sub-2"))) is Failure.ADDRESS_TAKEN
-    assert [identity.subject for identity in identities(town)] == ["sub-1"]
-
-
-async def test_a_second_provider_with_the_same_address_links_only_if_it_may(town):
-    town.providers["other"] = a_provider("other", issuer=OTHER_ISSUER)
-    first = await town.enter_upstream()
-    assert refused(await try_upstream(town, somebody(), "other")) is Failure.ADDRESS_TAKEN
-    town.providers["other"] = a_provider("other", issuer=OTHER_ISSUER, link_by_email=True)
-    assert (await try_upstream(town, somebody(), "other")).user.id == first.user.id
-    assert len(identities(town)) == 2
-
-
-async def test_an_address_does_not_link_to_a_disabled_account(town):
-    town.providers["idp"] = a_provider(link_by_email=True)
-    alice = await town.add_user("alice")
-    await town.administration.set_enabled(CLI, "alice", enabled=False, now=town.now)
-    assert refused(await try_upstream(town, somebody())) is Failure.DISABLED
-    assert identities(town) == []
-    assert town.audit[-1].subject == alice.id
-
-
-async def test_a_user_name_links_nobody(town):
-    town.providers["idp"] = a_provider(link_by_email=True)
-    alice = await town.add_user("alice", email="")
-    entered = await town.enter_upstream(somebody(user_name="alice", email="alice"))
-    assert entered.user.id != alice.id
-    assert entered.user.name == "alice-2"
 
 
 # Passwords stay what they are

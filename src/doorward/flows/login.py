@@ -142,7 +142,7 @@ class SignIn:
             self._tally.count_limited("login")
             return self._refuse(Failure.THROTTLED, spent.retry_after)
         # SECURITY: asked when the form arrives, not when the page was shown, and before anything is known of the
-        # account: the refusal is the same for everybody (docs/adr 0022).
+        # account: the refusal is the same for everybody (docs/adr 0022). tests/unit/test_closed_passwords.py compares.
         if not await self._is_password_open():
             return self._refuse(Failure.PASSWORDS_CLOSED)
         if "account" in ticket.state:

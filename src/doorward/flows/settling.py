@@ -161,7 +161,7 @@ class Settling:
 
     async def _link_owner(self, transaction: Transaction, trip: Trip, owner: User) -> Identity | Denied:
         # SECURITY: only where the operator said so, and only the first identity of an issuer: whoever comes to have the
-        # address there later is somebody else (H08).
+        # address there later is somebody else (H08). tests/unit/test_upstream_addresses.py gives it away anew.
         theirs = await transaction.list_identities(owner.id)
         if not trip.provider.link_by_email or any(each.issuer == trip.authenticated.issuer for each in theirs):
             return trip.deny(Failure.ADDRESS_TAKEN, owner.id)
@@ -193,7 +193,7 @@ class Settling:
         *wishes, last = propose_user_names(trip.provider, trip.authenticated, entropy=self._random.token(_NAME_ENTROPY))
         for name in wishes:
             # SECURITY: a rule that names somebody who is not here (yet, or any more) is not for whoever calls
-            # themselves so elsewhere.
+            # themselves so elsewhere. tests/unit/test_upstream_accounts.py lets them try.
             if not self._is_spoken_of(name) and await transaction.find_user_by_login(name) is None:
                 return name
         return last

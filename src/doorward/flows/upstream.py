@@ -206,6 +206,7 @@ class UpstreamSignIn:
 
     async def _take(self, state: str, visitor: Visitor, now: datetime) -> Ticket | None:
         # SECURITY: found before it is taken, so that whoever learns a state cannot spoil it from another browser (H01).
+        # tests/unit/test_upstream_callback.py brings one back from there.
         found = await find_bound(self._tickets, state, Purpose.UPSTREAM, visitor, now=now)
         return None if found is None else await self._tickets.take(found.id, Purpose.UPSTREAM, now)
 
@@ -226,6 +227,7 @@ class UpstreamSignIn:
             return Denied(Failure.PROVIDER_GONE)
         if callback.error or not callback.code:
             # SECURITY: an error is believed even where a code came with it; nothing is exchanged then (H17).
+            # tests/unit/test_upstream_callback.py sends both.
             failure = Failure.CANCELLED if callback.error == "access_denied" else Failure.PROVIDER_ERROR
             self._note(failure, provider, f"{callback.error or 'no code'}: {callback.error_description}")
             return Denied(failure)
@@ -271,7 +273,7 @@ class UpstreamSignIn:
 
     async def _look_again(self, trip: Trip, ticket: Ticket, entered: Entered) -> Failure | None:
         # SECURITY: whoever closed the provider, or signed this person out there, since it was looked at first may have
-        # found no session yet that they could end (H21). tests/unit/test_upstream_races.py does both.
+        # found no session yet that they could end (H21). tests/unit/test_upstream_meanwhile.py does both.
         if await self._find_same_provider(ticket) is None:
             await self._settling.withdraw(trip, entered.opened.session)
             return Failure.PROVIDER_GONE
@@ -279,6 +281,7 @@ class UpstreamSignIn:
 
     async def _link(self, trip: Trip, ticket: Ticket, subject: Subject | None) -> Linked | Denied:
         # SECURITY: the link is for whoever asked for it, signed in here and now, and not long ago (H26).
+        # tests/unit/test_identities.py lets everybody else try.
         within = RECENT + self._ticket_lifetime
         if (
             subject is None

@@ -26,7 +26,7 @@ class UpstreamMethod:
     def __init__(self, *, upstream: Upstream, keyring: Keyring, public_url: str) -> None:
         self._upstream = upstream
         self._key = keyring.derive(FLOW_KEY)
-        # SECURITY: never from a request's Host (H20).
+        # SECURITY: never from a request's Host (H20). tests/unit/test_upstream_sign_in.py looks where it leads.
         self._public_url = public_url
 
     @property
