@@ -120,7 +120,7 @@ class Examination:
             error = _find_error(location)
             if error is None or error.error in _SIGNED_OUT:
                 return say_redirect_uri(redirect_uri, asked=True)
-            text = f"The provider knows the address, and answers: {error.text}."
+            text = f"The provider takes {redirect_uri}, and complains of something else: {error.text}."
             return Finding("Redirect URI", Health.UNSURE, text, "Mend what it complains of, then test again.")
         if answer.status in _REFUSED:
             words = find_words(answer.body, list_secrets(parameters))
