@@ -225,6 +225,15 @@ def test_the_most_specific_app_names_a_host() -> None:
     assert policy.app_of("other.test") is None
 
 
+def test_a_policy_knows_the_users_it_names() -> None:
+    policy = Policy(
+        [Rule("one", Effect.ALLOW, (HOST,), users=frozenset({"ann"}))], groups={"bob": frozenset({"staff"})}
+    )
+    assert policy.names_user("ann")
+    assert policy.names_user("bob")
+    assert not policy.names_user("cat")
+
+
 def test_a_mapped_address_is_the_address_it_maps() -> None:
     """A10."""
     assert in_networks(ip_address("::ffff:10.0.0.1"), [ip_network("10.0.0.0/8")])

@@ -293,6 +293,10 @@ class Policy:
         own = user.every_group | self.groups.get(user.name, frozenset())
         return own | self.groups.get(user.email, frozenset()) if user.email else own
 
+    def names_user(self, name: str) -> bool:
+        """Whether a rule, or a group of the configuration, speaks of a user of this name."""
+        return name in self.groups or any(name in rule.users for rule in self.rules)
+
     def app_of(self, host: str) -> App | None:
         """The app registered for a host; the most specific pattern wins."""
         return self.for_host(host).app
