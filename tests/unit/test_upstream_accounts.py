@@ -238,6 +238,14 @@ async def test_who_loses_nothing_stays_signed_in_elsewhere(town, before, after):
     assert await town.check(first) is not None
 
 
+async def test_administration_alone_is_a_right_to_lose(town):
+    town.providers["idp"] = a_provider(admin_claim="role", admin_value="boss")
+    first = await town.enter_upstream(somebody(claims={"role": "boss"}))
+    again = await town.enter_upstream(somebody(claims={"role": "clerk"}), visitor=a_visitor(browser="b2"))
+    assert (again.user.administers, again.user.generation) == (False, 2)
+    assert await town.check(first) is None
+
+
 async def test_a_group_that_is_ones_own_too_is_not_lost(town):
     first = await town.enter_upstream(member("staff"))
     await town.administration.set_groups(CLI, "alice", ["idp:staff"], now=town.now)
