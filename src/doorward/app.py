@@ -20,6 +20,7 @@ from doorward import __version__
 from doorward.config.check import require_startable
 from doorward.config.load import Loaded
 from doorward.config.policy import build_policy
+from doorward.config.providers import build_outbound, build_providers
 from doorward.config.schema import Config
 from doorward.config.values import Secret
 from doorward.errors import ConfigError, DoorwardError
@@ -27,25 +28,34 @@ from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
 from doorward.flows.admin import Administration
 from doorward.flows.bundle import Flows
+from doorward.flows.identities import Identities
 from doorward.flows.login import SignIn
 from doorward.flows.logout import SignOut
 from doorward.flows.methods.password import PasswordMethod
+from doorward.flows.methods.upstream import UpstreamMethod
 from doorward.flows.opening import Opening, SessionTerms
+from doorward.flows.settling import Settling
 from doorward.flows.setup import Setup
 from doorward.flows.throttle import LoginLimits, Throttle
 from doorward.flows.upkeep import Touches, Upkeep
+from doorward.flows.upstream import UpstreamSignIn
+from doorward.flows.ways import Ways
 from doorward.interfaces import Clock, LiveView, Log, Random, Sessions
 from doorward.outside import keyring as keys
 from doorward.outside import log as logs
 from doorward.outside import system
 from doorward.outside.alone import stay_alone
+from doorward.outside.fetch import GuardedFetch
 from doorward.outside.hasher import Algorithm, PooledHasher
+from doorward.outside.upstream.client import UpstreamClient
 from doorward.outside.wordlist import is_common_password
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.password import PasswordPolicy
 from doorward.rules.policy import Policy
+from doorward.rules.provider import Provider
 from doorward.rules.redirect import parse_return_url
 from doorward.rules.throttle import LockPolicy
+from doorward.rules.upstream import MfaTrust
 from doorward.storage.sqlite import SqliteLiveView, SqliteStorage, has_database, open_sqlite
 from doorward.web.metrics import Counts
 
@@ -66,9 +76,10 @@ Load = Callable[[], Loaded]
 
 @dataclass(slots=True)
 class PolicyInForce:
-    """The present policy; replaced as a whole at a reload, so that nobody ever sees half of one."""
+    """The present policy and providers; replaced as a whole at a reload, so that nobody ever sees half of one."""
 
     present: Policy
+    providers: tuple[Provider, ...]
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     """Held while a reload reads the file and puts it in force."""
 
@@ -92,6 +103,7 @@ class House:
     sessions: Sessions
     live: LiveView
     hasher: PooledHasher
+    upstream: UpstreamClient
     signing_key: bytes
     counts: Counts
     touches: Touches
@@ -141,8 +153,9 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
         raise
     sessions, live = _choose_sessions(storage, accounts, apart=apart)
     hasher = PooledHasher(random, algorithm=Algorithm(config.password.algorithm), cost=config.password.bcrypt_cost)
-    policy = PolicyInForce(build_policy(config))
+    policy = PolicyInForce(build_policy(config), build_providers(config))
     counts = Counts()
+    upstream = UpstreamClient(fetch=_open_fetch(config), clock=clock, random=random)
 
     password = PasswordMethod(records=storage.records, hasher=hasher, keyring=keyring)
     rules = PasswordRules(PasswordPolicy(config.password.min_length), is_common_password)
@@ -150,28 +163,62 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
     opening = Opening(
         sessions=sessions, random=random, signing_key=signing_key, device_key=device_key, terms=_terms_of(config)
     )
+    throttle = Throttle(
+        counters=storage.counters,
+        limits=_limits_of(config),
+        name_key=keyring.derive("login-names"),
+        device_key=device_key,
+    )
+    ways = Ways(
+        records=storage.records,
+        keyring=keyring,
+        log=log,
+        file_providers=lambda: policy.providers,
+        password_in_file=lambda: config.authn.password,
+        straight=lambda: config.authn.straight,
+    )
+
+    def parse_return(text: str) -> str:
+        return parse_return_url(text, public_url=config.server.public_url, is_known_host=policy.knows_host)
+
     flows = Flows(
         sign_in=SignIn(
             records=storage.records,
             tickets=storage.tickets,
-            throttle=Throttle(
-                counters=storage.counters,
-                limits=_limits_of(config),
-                name_key=keyring.derive("login-names"),
-                device_key=device_key,
-            ),
+            throttle=throttle,
             opening=opening,
             password=password,
-            parse_return=lambda text: parse_return_url(
-                text, public_url=config.server.public_url, is_known_host=policy.knows_host
-            ),
+            parse_return=parse_return,
             clock=clock,
             pause=asyncio.sleep,
             random=random,
             tally=counts,
-            is_password_open=_is_password_open,
+            is_password_open=ways.is_password_open,
             ticket_lifetime=config.authn.state_ttl,
         ),
+        upstream=UpstreamSignIn(
+            records=storage.records,
+            tickets=storage.tickets,
+            throttle=throttle,
+            opening=opening,
+            method=UpstreamMethod(upstream=upstream, keyring=keyring, public_url=config.server.public_url),
+            settling=Settling(
+                records=storage.records,
+                opening=opening,
+                keyring=keyring,
+                random=random,
+                trust=lambda: _trust_of(config),
+                is_spoken_of=lambda name: policy.present.names_user(name),
+            ),
+            find_provider=ways.find_provider,
+            parse_return=parse_return,
+            random=random,
+            tally=counts,
+            log=log,
+            ticket_lifetime=config.authn.state_ttl,
+        ),
+        ways=ways,
+        identities=Identities(records=storage.records, find_ways=ways.find),
         sign_out=SignOut(records=storage.records, sessions=sessions),
         setup=Setup(
             records=storage.records,
@@ -199,16 +246,12 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
         sessions=sessions,
         live=live,
         hasher=hasher,
+        upstream=upstream,
         signing_key=signing_key,
         counts=counts,
         touches=touches,
         flows=flows,
     )
-
-
-async def _is_password_open() -> bool:
-    # No provider is connected to anything yet, so passwords are the one way there is.
-    return True
 
 
 def _open_log(config: Config, clock: Clock) -> Log:
@@ -240,8 +283,20 @@ def _limits_of(config: Config) -> LoginLimits:
     lock = config.limits.login_failures
     return LoginLimits(
         login=config.limits.login,
+        oidc=config.limits.oidc,
         lock=LockPolicy(threshold=lock.threshold, within=lock.within, first=lock.first, most=lock.most),
     )
+
+
+def _trust_of(config: Config) -> MfaTrust:
+    words = config.mfa.trust_idp
+    return MfaTrust(amr=frozenset(words.amr), acr=frozenset(words.acr))
+
+
+def _open_fetch(config: Config) -> GuardedFetch:
+    outbound = config.outbound
+    ca_file = Path(outbound.ca_file) if outbound.ca_file else None
+    return GuardedFetch(build_outbound(config), ca_file=ca_file, timeout=outbound.timeout)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,9 +4,12 @@ from dataclasses import dataclass
 
 from doorward.flows.account import Account
 from doorward.flows.admin import Administration
+from doorward.flows.identities import Identities
 from doorward.flows.login import SignIn
 from doorward.flows.logout import SignOut
 from doorward.flows.setup import Setup
+from doorward.flows.upstream import UpstreamSignIn
+from doorward.flows.ways import Ways
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +17,9 @@ class Flows:
     """The flows, connected to the world by `app`."""
 
     sign_in: SignIn
+    upstream: UpstreamSignIn
+    ways: Ways
+    identities: Identities
     sign_out: SignOut
     setup: Setup
     account: Account
