@@ -87,6 +87,10 @@ class PolicyInForce:
         """Whether a rule or an app speaks of this canonical host."""
         return self.present.for_host(host).is_known
 
+    def names_user(self, name: str) -> bool:
+        """Whether a rule or a group of the configuration speaks of a user of this name."""
+        return self.present.names_user(name)
+
 
 @dataclass(frozen=True, slots=True)
 class House:
@@ -208,7 +212,7 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
                 keyring=keyring,
                 random=random,
                 trust=lambda: _trust_of(config),
-                is_spoken_of=lambda name: policy.present.names_user(name),
+                is_spoken_of=policy.names_user,
             ),
             find_provider=ways.find_provider,
             parse_return=parse_return,

@@ -136,7 +136,7 @@ class Ways:
                 private_key=self._unseal(stored, PRIVATE_KEY, stored.private_key),
             )
         except TamperError as error:
-            self._log.error("provider_unreadable", provider=stored.id, error=str(error))  # noqa: TRY400 -- our log
+            self._log.error("provider_unreadable", provider=stored.id, error=str(error))
             return None
 
     def _unseal(self, stored: StoredProvider, column: str, sealed: str) -> str:
