@@ -116,15 +116,15 @@ def find_claim(claims: Mapping[str, Any], path: str) -> Any:
 
     Names may hold dots themselves (`https://example.com/groups`), so the longest is tried first.
     """
-    head, rest = path, ""
+    if path and claims.get(path) is not None:
+        return claims[path]
+    head, _, rest = path.rpartition(".")
     while head:
         inner = claims.get(head)
-        if inner is not None and not rest:
-            return inner
         if isinstance(inner, Mapping) and (found := find_claim(inner, rest)) is not None:
             return found
         head, _, tail = head.rpartition(".")
-        rest = f"{tail}.{rest}" if rest else tail
+        rest = f"{tail}.{rest}"
     return None
 
 
