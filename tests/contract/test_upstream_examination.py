@@ -327,6 +327,13 @@ async def test_each_point_is_told_apart(
         assert words in found.text
 
 
+@pytest.mark.parametrize(("scopes", "health"), [((), Health.UNSURE), (("offline_access",), Health.GOOD)])
+async def test_a_tie_needs_a_refresh_token(scopes: tuple[str, ...], health: Health) -> None:
+    async with parley() as meeting:
+        settings = meeting.provider.settings(check_every=timedelta(hours=1), scopes=("openid", *scopes))
+        assert (await examine(meeting, settings))["Renewal"].health is health
+
+
 async def test_a_provider_that_only_tells_browsers_of_a_sign_out_is_given_that_address() -> None:
     async with parley() as meeting:
         meeting.provider.metadata |= {"backchannel_logout_supported": False, "frontchannel_logout_supported": True}

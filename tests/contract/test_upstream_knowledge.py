@@ -46,6 +46,15 @@ async def test_many_who_come_at_once_ask_once() -> None:
         assert (len(meeting.provider.asked(DISCOVERY)), len(meeting.provider.asked("/jwks"))) == (1, 1)
 
 
+async def test_many_who_come_with_a_new_key_ask_once_more() -> None:
+    async with parley() as meeting:
+        await meeting.sign_in()
+        meeting.provider.rotate("ES256")
+        found = await asyncio.gather(*(meeting.sign_in() for _ in range(20)))
+        assert {who.subject for who in found} == {"alice-1"}
+        assert len(meeting.provider.asked("/jwks")) == 2
+
+
 async def test_one_who_goes_away_while_asking_leaves_it_to_the_next() -> None:
     async with parley() as meeting:
         meeting.provider.answers[DISCOVERY] = never

@@ -91,7 +91,6 @@ class FakeProvider:
         self.requests: list[Request] = []
         self.keys = [make_key(key, "key-1")]
         self.metadata: dict[str, Any] = {}
-        self.sessions: dict[str, str] = {}
         self.refresh_tokens: dict[str, Grant] = {}
         self._codes: dict[str, Grant] = {}
         self._access_tokens: dict[str, Grant] = {}
@@ -202,6 +201,8 @@ class FakeProvider:
                 return self._push(request)
             case "GET", "/userinfo":
                 return self._userinfo(request)
+            case "GET", "/end":
+                return Answer(302, headers={"location": request.query["post_logout_redirect_uri"]})
             case _:
                 return self._json({"error": "not_found"}, 404)
 

@@ -69,6 +69,13 @@ def test_a_minute_of_difference_is_forgiven_and_no_second_more(name: str, forgiv
         judge(**{name: SECONDS + refused})
 
 
+@pytest.mark.parametrize("name", ["iss", "aud", "sub", "iat", "exp", "nonce"])
+def test_what_there_must_be_must_be_there(name: str) -> None:
+    claims = {key: value for key, value in CLAIMS.items() if key != name}
+    with pytest.raises(UpstreamError, match=f"refused: {name} "):
+        check_id_token(claims, EXPECTED, algorithm="RS256", access_token="", now=NOW)
+
+
 @pytest.mark.parametrize("subject", ["a", "a" * 255, "Alice Smith", " ", "x|y:z/~", "1"])
 def test_a_subject_is_kept_exactly_as_it_is(subject: str) -> None:
     assert judge(sub=subject).subject == subject

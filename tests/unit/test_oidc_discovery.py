@@ -109,13 +109,13 @@ def test_a_promise_is_made_by_true_alone(value: object) -> None:
 def test_lists_are_read_as_far_as_they_are_lists_of_words() -> None:
     made = describe(
         scopes_supported=["openid", 1, "é", "a\n", None, *["x"] * 500],
-        response_types_supported="code",
+        code_challenge_methods_supported="S256",
         id_token_signing_alg_values_supported=["Ed25519", "HS256"],
     )
     assert made.scopes is not None
     assert made.scopes[:2] == ("openid", "x")
     assert len(made.scopes) < 200
-    assert made.response_types is None
+    assert made.challenge_methods is None
     assert made.algorithms == ("EdDSA", "HS256")
 
 

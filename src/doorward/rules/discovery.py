@@ -41,7 +41,6 @@ class Metadata:
     assertion_algorithms: tuple[str, ...] | None = None
     challenge_methods: tuple[str, ...] | None = None
     scopes: tuple[str, ...] | None = None
-    response_types: tuple[str, ...] | None = None
 
 
 class IssuerMismatchError(UpstreamError):
@@ -93,7 +92,6 @@ def read_metadata(document: Mapping[str, Any], provider: Provider, *, source: st
         assertion_algorithms=_find_algorithms(document, "token_endpoint_auth_signing_alg_values_supported"),
         challenge_methods=_find_words(document, "code_challenge_methods_supported"),
         scopes=_find_words(document, "scopes_supported"),
-        response_types=_find_words(document, "response_types_supported"),
     )
 
 

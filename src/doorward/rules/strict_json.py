@@ -6,7 +6,6 @@ else is ever raised.
 """
 
 import json
-import math
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -16,6 +15,7 @@ from doorward.errors import InputError
 MOST_DEPTH: Final = 32
 MOST_BYTES: Final = 256 * 1024
 _MOST_DIGITS = 20
+_ENDLESS = float("inf")
 # Whole strings, the unfinished last one too, so that brackets inside them do not count; each step moves on.
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 
@@ -54,12 +54,12 @@ def parse_object(raw: bytes, *, limit: int = MOST_BYTES) -> Mapping[str, Any]:
 
 def _check_depth(text: str) -> None:
     depth = 0
-    for token in _STRING_OR_BRACKET.findall(text):
-        if token in {"[", "{"}:
+    for token in _STRING_OR_BRACKET.finditer(text):
+        if token[0] in {"[", "{"}:
             depth += 1
             if depth > MOST_DEPTH:
                 raise InputError("the JSON is nested too deeply")
-        elif token in {"]", "}"}:
+        elif token[0] in {"]", "}"}:
             depth -= 1
 
 
@@ -78,7 +78,7 @@ def _parse_int(text: str) -> int:
 
 def _parse_float(text: str) -> float:
     number = float(text)
-    if not math.isfinite(number):
+    if abs(number) == _ENDLESS:
         raise InputError("the JSON has a number without end")
     return number
 

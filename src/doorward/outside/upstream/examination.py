@@ -68,6 +68,8 @@ class Examination:
         findings.append(_judge_signatures(provider, metadata))
         findings.append(_judge_scopes(provider, metadata))
         findings.append(_judge_pkce(metadata))
+        if provider.check_every is not None:
+            findings.append(_judge_renewal(provider))
         findings.append(_judge_logout(provider, metadata, public_url.rstrip("/")))
         return findings
 
@@ -240,6 +242,14 @@ def _judge_pkce(metadata: Metadata) -> Finding:
         "The provider does not announce PKCE with S256. It is sent all the same; whether it is checked, nobody knows."
     )
     return Finding("PKCE", Health.UNSURE, text, "Demand PKCE for this client, if the provider can.")
+
+
+def _judge_renewal(provider: Provider) -> Finding:
+    if "offline_access" in provider.scopes:
+        return Finding("Renewal", Health.GOOD, "A refresh token is asked for, so that sessions can be tied to it.")
+    text = "The scope offline_access is not asked for. Some providers give a refresh token all the same."
+    advice = "Where sessions turn out not to be tied to the provider, add offline_access to the scopes."
+    return Finding("Renewal", Health.UNSURE, text, advice)
 
 
 def _judge_logout(provider: Provider, metadata: Metadata, public_url: str) -> Finding:
