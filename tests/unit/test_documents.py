@@ -20,6 +20,7 @@ from doorward.rules.identity import User, UserId
 from doorward.rules.provider import Provider, check_provider, check_together
 from doorward.rules.request import AccessRequest, parse_target
 from doorward.rules.session import Fingerprint, Method, Session, SessionHandle, Subject
+from doorward.web.pages.provider_icons import NAMES as PROVIDER_ICONS
 
 ROOT = Path(__file__).parents[2]
 HOME = {"server.public_url": "https://auth.example.com", "cookie.domain": "example.com"}
@@ -81,6 +82,7 @@ def test_every_provider_shown_in_the_guides_can_be_used_as_it_stands_there(guide
     shown = [provider for providers in configured(guide, secrets) for provider in providers]
     assert shown
     assert {provider.id: problems for provider in shown if (problems := check_provider(provider))} == {}
+    assert {provider.icon for provider in shown} - {""} <= set(PROVIDER_ICONS)
     assert [check_together(providers) for providers in configured(guide, secrets) if check_together(providers)] == []
 
 
