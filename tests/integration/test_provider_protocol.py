@@ -98,7 +98,7 @@ async def table(real_provider: RealProvider, own_key: OwnKey) -> Table:
     client = UpstreamClient(fetch=fetch, clock=clock, random=SystemRandom())
     visitor = Visitor(real_provider.port, real_provider.authority)
     real_provider.order("journal")
-    return Table(real_provider, client, own_key, clock, Walker(lambda _host: visitor))
+    return Table(real_provider, client, own_key, clock, Walker(lambda _host, _port: visitor))
 
 
 async def refusal(awaitable: Any) -> Failure:

@@ -42,9 +42,9 @@ class RealProvider:
         self.authority = folder / "ca.pem"
         self._folder = folder
         self._process: Process | None = None
-        authority = authority or Authority("Authority of the test provider")
-        certificate, key = authority.issue("127.0.0.1")
-        self.authority.write_bytes(authority.pem)
+        self.signer = authority or Authority("Authority of the test provider")
+        certificate, key = self.signer.issue("127.0.0.1")
+        self.authority.write_bytes(self.signer.pem)
         (folder / "cert.pem").write_bytes(certificate)
         (folder / "key.pem").write_bytes(key)
         self._settings: dict[str, Any] = {

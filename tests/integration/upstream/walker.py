@@ -51,9 +51,9 @@ class Page:
 
 @dataclass(slots=True)
 class Walker:
-    """One browser. `way` says through whom a host is reached."""
+    """One browser. `way` says through whom a host and a port (None: the usual one) are reached."""
 
-    way: Callable[[str], Visitor]
+    way: Callable[[str, int | None], Visitor]
     cookies: dict[tuple[str, str, str], Cookie] = field(default_factory=dict)
     steps: list[str] = field(default_factory=list)
     """Every address that was opened, in order."""
@@ -103,7 +103,9 @@ class Walker:
         path = parts.path or "/"
         target = f"{path}?{parts.query}" if parts.query else path
         cookie = "; ".join(f"{each.name}={each.value}" for each in self.cookies.values() if each.goes_to(host, path))
-        reply = self.way(host).send(method, target, headers, host=parts.netloc, name=host, body=body, cookie=cookie)
+        reply = self.way(host, parts.port).send(
+            method, target, headers, host=parts.netloc, name=host, body=body, cookie=cookie
+        )
         for line in reply.all("Set-Cookie"):
             self._keep(host, path, line)
         return Page(url, reply)
