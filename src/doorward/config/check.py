@@ -5,13 +5,12 @@ from collections.abc import Hashable, Iterable, Iterator
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import Final
-from urllib.parse import urlsplit
 
 from doorward.config.access import Rule
 from doorward.config.finding import Finding
+from doorward.config.provider_check import check_providers, note_providers
 from doorward.config.schema import Config
 from doorward.config.suffixes import is_shared_suffix
-from doorward.config.upstream import Provider
 from doorward.config.values import Secret, format_duration
 from doorward.errors import ConfigError
 from doorward.rules.policy import HostPattern, Network
@@ -21,7 +20,6 @@ _SHORTEST_TTL: Final = timedelta(minutes=5)
 _LONGEST_STATE: Final = timedelta(hours=1)
 _LEAST_SECRET: Final = 16
 _WEAK = re.compile(r"(?i)change.?me|secret|password|example|^<.*>$|^(.)\1*$|^0?1234|placeholder|your[-_ ]")
-_SAMPLE = re.compile(r"^<.*>$|^redis-(username|password)$|^$")
 _GLOBAL_IPV6 = IPv6Network("2000::/3")
 _OUR_COOKIES: Final = frozenset({f"doorward-{use}" for use in ("browser", "csrf", "device", "trail")})
 _PREFIXES: Final = ("__Host-", "__Secure-")
@@ -37,10 +35,16 @@ def check_config(config: Config) -> tuple[list[Finding], list[Finding]]:
         *_check_times(config),
         *_check_secrets(config),
         *_check_listeners(config),
-        *_check_provider(config),
+        *check_providers(config),
         *_check_names(config),
     ]
-    notices = [*_note_proxy(config), *_note_transport(config), *_note_local(config), *_note_rules(config)]
+    notices = [
+        *_note_proxy(config),
+        *_note_transport(config),
+        *note_providers(config),
+        *_note_storage(config),
+        *_note_rules(config),
+    ]
     return problems, notices
 
 
@@ -245,38 +249,6 @@ def _check_listeners(config: Config) -> Iterator[Finding]:
         yield Finding("prometheus.addr", f"{metrics} is taken by server.addr", "choose another port", ("server.addr",))
 
 
-def _check_provider(config: Config) -> Iterator[Finding]:
-    provider = config.authn.provider
-    if provider is None:
-        return
-    parts = urlsplit(provider.redirect_url)
-    if not provider.redirect_url:
-        yield Finding("authn.provider.redirect_url", "this must be given", "https://auth.example.com/api/auth/login")
-    elif parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-        yield Finding(
-            "authn.provider.redirect_url",
-            "this is not an http address without query",
-            "https://auth.example.com/api/auth/login",
-        )
-    elif parts.hostname != config.server.public_host:
-        yield Finding(
-            "authn.provider.redirect_url",
-            f"{parts.hostname} is not the host of server.public_url, {config.server.public_host}",
-            "browsers must come back to this gateway",
-            ("server.public_url",),
-        )
-    where, client = ("github", provider.github) if provider.type == "github" else ("oidc", provider.oidc)
-    if not client.client_id:
-        yield Finding(f"authn.provider.{where}.client_id", "this must be given")
-    if client.client_secret is None:
-        yield Finding(f"authn.provider.{where}.client_secret", "this must be given")
-    issuer = provider.oidc.issuer_url
-    if (provider.type == "oidc" or issuer) and not re.fullmatch(r"https://[^\s?#@]+", issuer):
-        yield Finding(
-            "authn.provider.oidc.issuer_url", "the issuer must be an https address", "as the provider spells it"
-        )
-
-
 def _check_names(config: Config) -> Iterator[Finding]:
     seen: dict[str, int] = {}
     for position, rule in enumerate(config.authz.rules):
@@ -334,28 +306,12 @@ def _note_transport(config: Config) -> Iterator[Finding]:
         )
 
 
-def _note_local(config: Config) -> Iterator[Finding]:
-    provider, storage = config.authn.provider, config.storage
-    if provider is not None:
-        yield Finding(
-            "authn.provider",
-            f"kept and checked, but sign-in is local for now: {provider.type} is not asked",
-            "add accounts with `doorward user add`; the rules' e-mail addresses keep their meaning",
-        )
-        if _has_samples(provider):
-            yield Finding("authn.provider", "the client id or secret is still the sample from the documentation")
-    if config.authn.select_account:
-        yield Finding("authn.select_account", "kept for upstream providers; local sign-in has no use for it")
+def _note_storage(config: Config) -> Iterator[Finding]:
+    storage = config.storage
     if storage.type == "redis":
         yield from check_startable(config)
     if storage.type == "local":
         yield Finding("storage.type", "sessions are in memory: a restart signs everybody out")
-
-
-def _has_samples(provider: Provider) -> bool:
-    client = provider.github if provider.type == "github" else provider.oidc
-    secret = client.client_secret.reveal() if client.client_secret else ""
-    return bool(_SAMPLE.search(client.client_id) or _SAMPLE.search(secret))
 
 
 def _note_rules(config: Config) -> Iterator[Finding]:

@@ -3,24 +3,19 @@
 The values are text, so the kind of the setting decides how they are read: a list is `a,b` or YAML's `[a, b]`.
 """
 
-import stat
 import types
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Final, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from doorward.config.finding import Finding
+from doorward.config.finding import Finding, Key
 from doorward.config.schema import Config
 from doorward.config.source import read_value, resolve_scalar
 from doorward.config.values import Secret
 
 PREFIX: Final = "DOORWARD__"
-_MAX_SECRET = 64 * 1024
-_OTHERS_MAY_READ = stat.S_IRWXG | stat.S_IRWXO
-_UNREAD = object()
 
 
 def find_field(path: tuple[str, ...]) -> FieldInfo | None:
@@ -54,10 +49,36 @@ def kinds_of(annotation: Any) -> tuple[Any, ...]:
     return (annotation,)
 
 
+def item_of(field: FieldInfo) -> type[BaseModel] | None:
+    """The model of the items of a list of sections, or None for any other setting."""
+    for part in kinds_of(field.annotation):
+        for kind in get_args(part) if get_origin(part) is tuple else ():
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
+                return kind
+    return None
+
+
+def find_model(key: Key) -> type[BaseModel] | None:
+    """The section at a place, which may be an item of a list; None where there is no section."""
+    model: type[BaseModel] | None = Config
+    for depth, part in enumerate(key):
+        if isinstance(part, int):
+            continue
+        field = model.model_fields.get(part) if model is not None else None
+        in_list = depth + 1 < len(key) and isinstance(key[depth + 1], int)
+        model = None if field is None else item_of(field) if in_list else section_of(field)
+    return model
+
+
 def is_secret(path: tuple[str, ...]) -> bool:
     """Whether the setting at this place is a secret."""
     field = find_field(path)
-    return field is not None and Secret in kinds_of(field.annotation)
+    return field is not None and holds_secret(field)
+
+
+def holds_secret(field: FieldInfo, kind: type[Secret] = Secret) -> bool:
+    """Whether a setting is a secret, of this kind."""
+    return any(isinstance(part, type) and issubclass(part, kind) for part in kinds_of(field.annotation))
 
 
 def walk_settings(
@@ -82,46 +103,11 @@ def read_variable(path: tuple[str, ...], text: str, variable: str) -> tuple[obje
     field = find_field(path)
     kinds = kinds_of(field.annotation) if field else ()
     if any(get_origin(kind) is tuple for kind in kinds):
-        if text.lstrip().startswith("["):
+        if text.lstrip().startswith(("[", "{")):
             return read_value(text, {}, name=variable)
         return tuple(part.lstrip(" ") for part in text.split(",")) if text.strip() else (), []
     value = resolve_scalar(text)
     return (value if type(value) in kinds else text), []
-
-
-def read_secret_file(place: str, name: object) -> tuple[str | None, list[Finding], list[Finding]]:
-    """Read a secret from a file: the secret, problems, notices. One newline at the end is not part of it (Q08)."""
-    if not isinstance(name, str) or not name:
-        return None, [Finding(place, "this must be the path of a file")], []
-    path = Path(name)
-    try:
-        with path.open("rb") as file:
-            mode = stat.S_IMODE(path.stat().st_mode)
-            raw = file.read(_MAX_SECRET + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else "not a path"
-        return None, [Finding(place, f"{name} cannot be read: {reason}")], []
-    notices = []
-    if mode & _OTHERS_MAY_READ:
-        notices.append(Finding(place, f"{name} can be read by others (mode {mode:04o})", f"chmod 600 {name}"))
-    text = raw.removesuffix(b"\n")
-    wrong = ""
-    if len(raw) > _MAX_SECRET:
-        wrong = "is too long for a secret"
-    elif raw.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
-        wrong = "begins with a byte order mark"
-    elif b"\r" in raw:
-        wrong = "has Windows line ends"
-    elif b"\n" in text or b"\0" in text:
-        wrong = "has more than one line"
-    elif not text.strip():
-        wrong = "is empty"
-    if wrong:
-        return None, [Finding(place, f"{name} {wrong}", "it must hold the secret and at most one newline")], notices
-    try:
-        return text.decode(), [], notices
-    except UnicodeDecodeError:
-        return None, [Finding(place, f"{name} is not UTF-8")], notices
 
 
 def put(tree: dict[str, object], path: tuple[str, ...], value: object) -> None:

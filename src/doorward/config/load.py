@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_core import PydanticCustomError
 
 from doorward.config import aliases, check
@@ -18,17 +19,19 @@ from doorward.config.environment import (
     PREFIX,
     find_field,
     get,
+    holds_secret,
     is_secret,
+    item_of,
     put,
-    read_secret_file,
     read_variable,
     section_of,
     walk_settings,
 )
+from doorward.config.files import check_certificates, read_secret_file
 from doorward.config.finding import Finding, Key, format_key
 from doorward.config.schema import Config
 from doorward.config.source import MAX_BYTES, Document, read_document
-from doorward.config.values import Listen, parse_listen, parse_origin
+from doorward.config.values import Listen, PrivateKey, parse_listen, parse_origin
 from doorward.config.wording import explain_error, find_nearest
 from doorward.errors import ConfigError
 
@@ -59,6 +62,9 @@ class _Draft:
     origins: dict[str, str] = field(default_factory=dict)
     problems: list[Finding] = field(default_factory=list)
     notices: list[Finding] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
+    """Secrets whose file could not be read: that they are missing is no news."""
+
     written: dict[str, str] = field(default_factory=dict)
     """Canonical place -> the place as the operator spelled it."""
 
@@ -75,6 +81,11 @@ class _Draft:
                     position += missing <= position
                 parts[size] = position
         return tuple(parts)
+
+    def origin_of(self, key: Key) -> str:
+        """Where this place, or the nearest one around it, came from; "" where nobody said."""
+        origins = (self.origins.get(format_key(key[:end])) for end in range(len(key), 0, -1))
+        return next((known for known in origins if known), "")
 
     def set(self, path: tuple[str, ...], value: object, origin: str) -> None:
         put(self.document.tree, path, value)
@@ -132,6 +143,9 @@ def parse_config(
     config, broken = _validate(draft)
     if config is not None:
         problems, notices = check.check_config(config)
+        if config.outbound.ca_file:
+            problems += check_certificates("outbound.ca_file", config.outbound.ca_file)
+        broken |= draft.unread
         draft.problems.extend(_place(draft, finding) for finding in problems if _stands(draft, finding, broken))
         draft.notices.extend(_place(draft, finding) for finding in notices)
     if draft.problems or config is None:
@@ -212,6 +226,7 @@ def _apply_known_variables(draft: _Draft, environ: Mapping[str, str]) -> None:
             continue
         for path, value in settings.items():
             draft.set(path, value, f"variable {variable}")
+            _forget_other_form(draft, path)
         if settings:
             what = " and ".join(format_key(path) for path in settings)
             draft.notices.append(Finding(variable, f"this variable sets {what}"))
@@ -228,11 +243,10 @@ def _apply_variables(draft: _Draft, environ: Mapping[str, str]) -> None:
             value, findings = read_variable(path, text, variable)
             draft.problems.extend(findings)
             draft.set(path, value, f"variable {variable}")
-            if is_secret(path):
-                _forget_file_key(draft, path)
+            _forget_other_form(draft, path)
         elif path != secret and is_secret(secret):
             draft.set(path, text, f"variable {variable}")
-            _forget_plain_key(draft, secret)
+            _forget_other_form(draft, path)
         else:
             names = {"__".join(path).upper(): path for path in known}
             near = find_nearest(variable[len(PREFIX) :], names)
@@ -240,39 +254,53 @@ def _apply_variables(draft: _Draft, environ: Mapping[str, str]) -> None:
             draft.problems.append(Finding(variable, "no setting has this name", hint))
 
 
-def _forget_file_key(draft: _Draft, secret: tuple[str, ...]) -> None:
-    # A variable is stronger than the file, whichever form each of them uses.
-    path = (*secret[:-1], secret[-1] + _FILE_SUFFIX)
-    if not draft.origins.get(format_key(path), "variable").startswith("variable"):
-        cast("dict[str, object]", get(draft.document.tree, path[:-1])).pop(path[-1], None)
-        draft.origins.pop(format_key(path))
-
-
-def _forget_plain_key(draft: _Draft, secret: tuple[str, ...]) -> None:
-    if not draft.origins.get(format_key(secret), "variable").startswith("variable"):
-        cast("dict[str, object]", get(draft.document.tree, secret[:-1])).pop(secret[-1], None)
-        draft.origins.pop(format_key(secret))
+def _forget_other_form(draft: _Draft, path: tuple[str, ...]) -> None:
+    """A variable is stronger than the file, whichever form of a secret each of them uses."""
+    *section, name = path
+    plain = name.removesuffix(_FILE_SUFFIX)
+    if not is_secret((*section, plain)):
+        return
+    other = (*section, plain if name != plain else name + _FILE_SUFFIX)
+    if not draft.origins.get(format_key(other), "variable").startswith("variable"):
+        cast("dict[str, object]", get(draft.document.tree, tuple(section))).pop(other[-1], None)
+        draft.origins.pop(format_key(other))
 
 
 def _read_secret_keys(draft: _Draft) -> None:
-    for path, _ in walk_settings():
+    for path, setting in walk_settings():
         section = get(draft.document.tree, path[:-1])
-        file_key = path[-1] + _FILE_SUFFIX
-        if not is_secret(path) or not isinstance(section, dict) or file_key not in section:
+        if not isinstance(section, dict):
             continue
-        place = format_key((*path[:-1], file_key))
-        if path[-1] in section:
-            draft.problems.append(Finding(place, f"{format_key(path)} is set too", "keep one of them"))
-            section.pop(file_key)
+        item = item_of(setting)
+        if item is None:
+            _read_secret_key(draft, section, path, setting)
             continue
-        name = section.pop(file_key)
-        origin = draft.origins.pop(place, draft.name)
-        secret, problems, notices = read_secret_file(place, name)
-        draft.problems.extend(problems)
-        draft.notices.extend(notices)
-        if secret is not None:
-            section[path[-1]] = secret
-            draft.origins[format_key(path)] = f"{origin}, from {name}"
+        items = section.get(path[-1])
+        for position, inner in enumerate(items if isinstance(items, tuple) else ()):
+            for name, each in item.model_fields.items() if isinstance(inner, dict) else ():
+                _read_secret_key(draft, inner, (*path, position, name), each)
+
+
+def _read_secret_key(draft: _Draft, section: dict[str, object], path: Key, setting: FieldInfo) -> None:
+    name = str(path[-1])
+    file_key = name + _FILE_SUFFIX
+    if not holds_secret(setting) or file_key not in section:
+        return
+    place = format_key((*path[:-1], file_key))
+    if name in section:
+        draft.problems.append(Finding(place, f"{format_key(path)} is set too", "keep one of them"))
+        section.pop(file_key)
+        return
+    file = section.pop(file_key)
+    origin = draft.origins.pop(place, None) or draft.origin_of(path) or draft.name
+    secret, problems, notices = read_secret_file(place, file, lines=holds_secret(setting, PrivateKey))
+    draft.problems.extend(problems)
+    draft.notices.extend(notices)
+    if secret is None:
+        draft.unread.add(format_key(path))
+        return
+    section[name] = secret
+    draft.origins[format_key(path)] = f"{origin}, from {file}"
 
 
 def _derive_public_url(draft: _Draft) -> None:
@@ -356,8 +384,7 @@ def _place(draft: _Draft, finding: Finding) -> Finding:
     for new, old in draft.written.items():  # a place inside something renamed
         if path.startswith((f"{new}[", f"{new}.")):
             written = old + path[len(new) :]
-    origins = (draft.origins.get(format_key(key[:end])) for end in range(len(key), 0, -1))
-    origin = next((known for known in origins if known), "")
+    origin = draft.origin_of(key)
     line = None if origin.startswith(("variable", "command", "derived")) else draft.document.line_of(key)
     return replace(finding, path=written, line=line)
 

@@ -11,7 +11,10 @@ from doorward.config.values import Listen, Secret
 from doorward.rules.outbound import OutboundPolicy
 from doorward.rules.provider import (
     GITHUB_ISSUER,
+    GITHUB_SCOPES,
     GOOGLE_ISSUER,
+    OIDC_SCOPES,
+    SHARED_CALLBACKS,
     ClientAuth,
     Kind,
     Par,
@@ -19,17 +22,12 @@ from doorward.rules.provider import (
     ProviderId,
 )
 
-SELECT_ACCOUNT: Final = "select_account"
-CALLBACKS: Final = ("/api/auth/login", "/api/auth/oidc/callback")
-"""Paths of other gateways to which a provider may send the browser back, besides `/login/callback/ID`."""
-
+_SELECT_ACCOUNT: Final = "select_account"
 _CLIENT_AUTHS: Final = {each.value: each for each in ClientAuth}
 _ISSUERS: Final = {Kind.GOOGLE: GOOGLE_ISSUER, Kind.GITHUB: GITHUB_ISSUER}
 _NAMES: Final = {Kind.GOOGLE: "Google", Kind.GITHUB: "GitHub"}
 _EVERYWHERE: Final = ("", "0.0.0.0", "::")  # noqa: S104 -- compared, not bound
 _LOOPBACK: Final = ("localhost", "127.0.0.1", "[::1]")
-_SCOPES: Final = {Kind.GITHUB: ("user:email", "read:user")}
-_OIDC_SCOPES: Final = ("openid", "email", "profile")
 
 
 def build_providers(config: Config) -> tuple[Provider, ...]:
@@ -40,7 +38,7 @@ def build_providers(config: Config) -> tuple[Provider, ...]:
 def build_provider(entry: ProviderEntry, config: Config) -> Provider:
     """One provider as a value. What is wrong with it is found by `check_providers`."""
     kind = find_kind(entry.type, entry.issuer_url)
-    issuer = _ISSUERS.get(kind, entry.issuer_url)
+    issuer = entry.issuer_url or _ISSUERS.get(kind, "")
     provision = entry.auto_provision
     return Provider(
         id=ProviderId(entry.id),
@@ -53,11 +51,11 @@ def build_provider(entry: ProviderEntry, config: Config) -> Provider:
         client_secret=_reveal(entry.client_secret),
         private_key=_reveal(entry.private_key),
         client_auth=_CLIENT_AUTHS.get(entry.token_auth_method),
-        scopes=entry.scopes or _SCOPES.get(kind, _OIDC_SCOPES),
+        scopes=entry.scopes or (GITHUB_SCOPES if kind is Kind.GITHUB else OIDC_SCOPES),
         redirect_path=urlsplit(entry.redirect_url).path,
         algorithms=entry.algorithms,
         par=Par(entry.par),
-        prompt=_add_prompt(entry.prompt, SELECT_ACCOUNT) if config.authn.select_account else entry.prompt,
+        prompt=_add_prompt(entry.prompt, _SELECT_ACCOUNT) if config.authn.select_account else entry.prompt,
         max_age=entry.max_age,
         acr_values=entry.acr_values,
         groups_claim=entry.groups_claim,
@@ -99,8 +97,8 @@ def find_kind(word: str, issuer: str) -> Kind:
 
 
 def list_callbacks(provider_id: str, public_url: str) -> tuple[str, ...]:
-    """The addresses to which a provider may send the browser back, the usual one last."""
-    return tuple(public_url + path for path in (*CALLBACKS, f"/login/callback/{provider_id}"))
+    """The addresses to which a provider may send the browser back, the usual one first."""
+    return tuple(public_url + path for path in (f"/login/callback/{provider_id}", *SHARED_CALLBACKS))
 
 
 def list_entries(config: Config) -> Iterator[tuple[str, ProviderEntry]]:

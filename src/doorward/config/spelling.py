@@ -10,6 +10,7 @@ from pydantic.fields import FieldInfo
 from doorward.config import values
 from doorward.config.access import Require, Rule
 from doorward.config.patterns import Hours
+from doorward.config.upstream import ProviderEntry
 from doorward.config.values import (
     Listen,
     Secret,
@@ -19,7 +20,9 @@ from doorward.config.values import (
     parse_optional_listen,
     parse_size,
 )
+from doorward.config.words import Rename
 from doorward.rules.explain import format_path
+from doorward.rules.outbound import Allowance
 from doorward.rules.policy import HostPattern, PathPattern
 from doorward.rules.throttle import Window
 
@@ -49,11 +52,13 @@ def spell(value: object) -> Any:
             return value.text
         case PathPattern():
             return format_path(value)
-        case Listen() | Hours() | IPv4Network() | IPv6Network() | tzinfo():
+        case Allowance():
+            return _spell_allowance(value)
+        case Listen() | Hours() | Rename() | IPv4Network() | IPv6Network() | tzinfo():
             return str(value)
         case tuple():
             return [spell(item) for item in value]
-        case Rule() | Require():
+        case Rule() | Require() | ProviderEntry():
             return {word: spell(inner) for word, inner in _set_fields(value)}
         case BaseModel():
             return {word: spell(inner) for word, inner in value}
@@ -75,6 +80,15 @@ def spell_scalar(value: object) -> str:
     if isinstance(value, int) or (_is_plain(text) and text not in {"true", "false", "null", "~"}):
         return text
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _spell_allowance(allowance: Allowance) -> str:
+    place = allowance.host
+    if allowance.network is not None:
+        network = allowance.network
+        place = str(network.network_address if network.prefixlen == network.max_prefixlen else network)
+        place = f"[{place}]" if ":" in place and allowance.port is not None else place
+    return place if allowance.port is None else f"{place}:{allowance.port}"
 
 
 def _is_plain(text: str) -> bool:

@@ -20,7 +20,7 @@ from doorward.config.values import (
     Text,
 )
 from doorward.config.words import Algorithm, AllowanceValue, Domain, Email, KeyValue, ProviderName, Renames
-from doorward.rules.provider import ALGORITHMS
+from doorward.rules.provider import ALGORITHMS, GITHUB_SCOPES, OIDC_SCOPES
 
 Kind = Literal["oidc", "google", "github"]
 
@@ -129,7 +129,7 @@ class Oidc(Section):
     issuer_url: Text = Field(
         default="", description="The provider's issuer, exactly as it spells it. Needed by `type: oidc` only."
     )
-    scopes: Many[Text] = Field(default=("openid", "email", "profile"), description="Scopes to ask for.")
+    scopes: Many[Text] = Field(default=OIDC_SCOPES, description="Scopes to ask for.")
 
 
 class GitHub(Section):
@@ -137,7 +137,7 @@ class GitHub(Section):
 
     client_id: Text = Field(default="", description="Client id at GitHub.")
     client_secret: SecretValue | None = Field(default=None, description="Client secret at GitHub.")
-    scopes: Many[Text] = Field(default=("user:email", "read:user"), description="Scopes to ask for.")
+    scopes: Many[Text] = Field(default=GITHUB_SCOPES, description="Scopes to ask for.")
 
 
 class Provider(ProviderOptions):

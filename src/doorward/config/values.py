@@ -52,6 +52,12 @@ class Secret:
         return hash((Secret, self._text))
 
 
+class PrivateKey(Secret):
+    """A private key in PEM: a secret of several lines."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Listen:
     """Where to listen: `host` ("" = all interfaces) and `port` (0 = any free one), or a unix socket at `path`."""

@@ -1,15 +1,12 @@
 """A validation error in the operator's words: what is wrong, and what to write instead."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel
-
-from doorward.config.access import App, GroupSection, Require, Rule
-from doorward.config.environment import find_field, section_of, walk_settings
+from doorward.config.aliases import KEYS
+from doorward.config.environment import find_model, walk_settings
 from doorward.config.finding import Finding, Key, format_key
-from doorward.config.schema import Config
 
 
 def explain_error(error: Mapping[str, Any]) -> Finding:
@@ -62,15 +59,8 @@ def _words(expected: str) -> list[str]:
 def _suggest(loc: Key) -> str:
     """The nearest key to an unknown one, among its neighbours and then anywhere."""
     *around, last = loc
-    names: Sequence[str] = ()
-    if any(isinstance(part, int) for part in around):
-        names = _item_names(tuple(around))
-    elif not around:
-        names = tuple(Config.model_fields)
-    else:
-        setting = find_field(tuple(str(part) for part in around))
-        section = section_of(setting) if setting else None
-        names = tuple(section.model_fields) if section else ()
+    section = find_model(tuple(around))
+    names = [*section.model_fields, *_other_names(tuple(around))] if section is not None else []
     near = find_nearest(str(last), names)
     if near:
         return f"did you mean {near}?"
@@ -80,22 +70,10 @@ def _suggest(loc: Key) -> str:
     return f"known here: {', '.join(names)}" if names else ""
 
 
-def _item_names(around: Key) -> Sequence[str]:
-    lists: dict[tuple[str, ...], type[BaseModel]] = {
-        ("authz", "rules"): Rule,
-        ("authz", "groups"): GroupSection,
-        ("apps",): App,
-    }
-    end = next(position for position, part in enumerate(around) if isinstance(part, int))
-    model = lists.get(tuple(str(part) for part in around[:end]))
-    if model is None:
-        return ()
-    names = list(model.model_fields)
-    if model is Rule and around[end + 1 :] == ("require",):
-        return list(Require.model_fields)
-    if model is Rule:
-        names += ["domain", "path", "policy"]
-    return names
+def _other_names(around: Key) -> Iterator[str]:
+    """What forward-auth calls keys of the section at this place."""
+    section = tuple("*" if isinstance(part, int) else part for part in around)
+    yield from (old[-1] for old in KEYS if old[:-1] == section)
 
 
 def find_nearest(word: str, known: Sequence[str] | Mapping[str, object]) -> str | None:

@@ -1,6 +1,5 @@
 """The kinds of value that only providers have: ids, claims' words, private keys, and what may be called out to."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,13 +7,12 @@ from typing import Annotated
 from pydantic import PlainValidator
 from typing_extensions import override
 
-from doorward.config.values import Secret, parse_secret, read_text, refuse
+from doorward.config.values import PrivateKey, parse_secret, read_text, refuse
 from doorward.errors import InputError
 from doorward.rules.names import parse_email, parse_group_name
 from doorward.rules.outbound import Allowance, parse_allowance
-from doorward.rules.provider import ALGORITHMS
+from doorward.rules.provider import ALGORITHMS, PROVIDER_ID
 
-_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 _TAKEN = frozenset({"off", "only", "last"})
 """What `authn.straight` means something else by."""
 
@@ -37,7 +35,7 @@ def parse_provider_id(value: object) -> str:
     """Read what a provider is called in addresses."""
     hint = "write 1 to 32 small letters, digits or dashes, such as work"
     text = read_text(value, hint)
-    if not _ID.fullmatch(text):
+    if not PROVIDER_ID.fullmatch(text):
         raise refuse(f"{text[:_MAX_WORD]!r} cannot stand in an address", hint)
     if text in _TAKEN:
         raise refuse(f"{text!r} means something else in authn.straight", hint)
@@ -56,7 +54,7 @@ def parse_straight(value: object) -> str:
     """Read when to go straight to a provider: a word, or the id of one."""
     hint = "write off, only, last or the id of a provider"
     text = read_text(value, hint)
-    if not _ID.fullmatch(text):
+    if not PROVIDER_ID.fullmatch(text):
         raise refuse(f"{text[:_MAX_WORD]!r} is neither a word known here nor the id of a provider", hint)
     return text
 
@@ -111,9 +109,9 @@ def _split(item: object, hint: str) -> tuple[str, object]:
     return theirs.strip(" "), ours.strip(" ")
 
 
-def parse_private_key(value: object) -> Secret:
-    """Read a private key: its text, several lines of it. What is in it is looked at by `rules.provider`."""
-    return parse_secret(value)
+def parse_private_key(value: object) -> PrivateKey:
+    """Read a private key in PEM. What is in it is looked at by `rules.provider`."""
+    return value if isinstance(value, PrivateKey) else PrivateKey(parse_secret(value).reveal())
 
 
 def parse_outbound(value: object) -> Allowance:
@@ -134,5 +132,5 @@ ProviderName = Annotated[str, PlainValidator(parse_provider_id)]
 Email = Annotated[str, PlainValidator(parse_address)]
 Domain = Annotated[str, PlainValidator(parse_domain)]
 Renames = Annotated[tuple[Rename, ...], PlainValidator(parse_renames)]
-KeyValue = Annotated[Secret, PlainValidator(parse_private_key)]
+KeyValue = Annotated[PrivateKey, PlainValidator(parse_private_key)]
 AllowanceValue = Annotated[Allowance, PlainValidator(parse_outbound)]
