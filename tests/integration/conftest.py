@@ -16,6 +16,7 @@ from tests.integration.recipes import FILES, PROXIES, Ports, Proxy, fill
 from tests.integration.tls import Certificates, make_certificates
 from tests.integration.upstream.provider import RealProvider
 from tests.integration.upstream.registered import OwnKey, all_clients
+from tests.integration.upstream.town import Town, open_town
 from tests.integration.wire import Visitor
 
 OUR_HOSTS = frozenset({"auth.example.com", "app.example.com", "api.example.com"})
@@ -93,6 +94,19 @@ def real_provider(
     provider.start()
     yield provider
     provider.stop()
+
+
+@pytest.fixture(scope="session")
+def town(
+    tmp_path_factory: pytest.TempPathFactory,
+    app: EchoApp,
+    real_provider: RealProvider,
+    own_key: OwnKey,
+    certificates: Certificates,
+) -> Iterator[Town]:
+    """A gateway of its own between that provider and Traefik."""
+    with open_town(tmp_path_factory.mktemp, app, real_provider, own_key, certificates) as town:
+        yield town
 
 
 @pytest.fixture(scope="session")

@@ -232,11 +232,11 @@ async def test_who_signs_out_there_comes_back_and_is_asked_the_next_time(table: 
     """C-14: RP-initiated logout."""
     settings = table.settings()
     who = await table.sign_in(settings)
-    url = await table.client.find_logout_url(settings, id_token=who.id_token, return_url=f"{PUBLIC_URL}/logout/done")
+    url = await table.client.find_logout_url(settings, id_token=who.id_token, return_url=f"{PUBLIC_URL}/signed-out")
     assert url is not None
     page = table.browser.open(url)
     end = table.browser.submit(page, {"logout": "yes"}, following=False)
-    assert find_onward(end) == f"{PUBLIC_URL}/logout/done"
+    assert find_onward(end) == f"{PUBLIC_URL}/signed-out"
     page = table.browser.open(await table.client.depart(settings, table.departure("basic")))
     assert "name" in page.form.fields
 

@@ -24,6 +24,10 @@ PEOPLE: Mapping[str, Mapping[str, Any]] = {
     "cyd": {
         "email": "cyd@example.com", "email_verified": False, "name": "Cyd", "preferred_username": "cyd", "groups": [],
     },
+    "root": {
+        "email": "root@example.com", "email_verified": True, "name": "Root", "preferred_username": "root",
+        "groups": [], "amr": ["pwd"],
+    },
 }  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def all_clients(key: OwnKey) -> list[dict[str, Any]]:
     }
     signing = {"token_endpoint_auth_signing_alg": "ES256", "jwks": {"keys": [key.jwk]}}
     renewing = {"grant_types": ["authorization_code", "refresh_token"]}
-    back = {"post_logout_redirect_uris": [f"{PUBLIC_URL}/", f"{PUBLIC_URL}/logout/done"]}
+    back = {"post_logout_redirect_uris": [f"{PUBLIC_URL}/signed-out"]}
     return [
         client("basic", callback_of("basic"), **told, **back),
         client("post", callback_of("post"), method="client_secret_post", id_token_signed_response_alg="ES256", **back),

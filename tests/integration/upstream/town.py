@@ -13,7 +13,7 @@ from tests.integration.recipes import Ports, traefik
 from tests.integration.tls import Certificates
 from tests.integration.upstream.provider import SECRET, RealProvider
 from tests.integration.upstream.registered import PUBLIC_URL, SCOPES, OwnKey, quote, settings_of
-from tests.integration.upstream.walker import Page, Walker
+from tests.integration.upstream.walker import Page, Walker, find_onward
 from tests.integration.wire import Visitor
 
 APP = "https://app.example.com"
@@ -66,10 +66,30 @@ class Town:
         """From an app to the provider and back; where that ends."""
         return self.prove(walker, self.leave(walker, way, to=to, **fields), person)
 
+    def enter(self, walker: Walker, person: Person) -> Page:
+        """Sign in with a password."""
+        page = walker.open(f"{PUBLIC_URL}/login?choose=1")
+        return walker.submit(page, {"login": person.name, "password": person.password}, action="/login")
+
+    def is_in(self, walker: Walker, url: str = f"{APP}/") -> bool:
+        """Whether the very next check lets this browser through to the app."""
+        page = walker.open(url, following=False)
+        assert page.reply.status == 200 or (find_onward(page) or "").startswith(f"{PUBLIC_URL}/login?"), page.text
+        return page.reply.status == 200
+
+    def sign_out(self, walker: Walker) -> Page:
+        """Press the button, and go wherever that leads."""
+        return walker.submit(walker.open(f"{PUBLIC_URL}/logout"), {})
+
+    def header(self, name: str) -> str:
+        """The value of a header with which the latest request reached the app."""
+        (value,) = self.app.arrivals[-1].all(name)
+        return value
+
     def leave(self, walker: Walker, way: str, *, to: str = f"{APP}/", **fields: str) -> Page:
         """From an app to the provider's page, or to wherever it ends without one."""
         page = walker.open(f"{PUBLIC_URL}/login?choose=1&rd={quote_url(to, safe='')}")
-        assert page.reply.status == 200, page.text  # noqa: PLR2004 -- the status of a page
+        assert page.reply.status == 200, page.text
         return walker.submit(page, {"provider": way, **fields}, action="/login/with")
 
     def prove(self, walker: Walker, page: Page, person: str = "ada") -> Page:

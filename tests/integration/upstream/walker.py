@@ -74,9 +74,11 @@ class Walker:
         assert target is not None, f"{page.url} leads nowhere: {page.reply.status} {page.text[:500]}"
         return self._walk("GET", target, b"", following=False)
 
-    def has_cookie(self, name: str) -> bool:
-        """Whether there is one of this name, for whatever host."""
-        return any(cookie.name == name for cookie in self.cookies.values())
+    def forget(self, domain: str) -> None:
+        """Drop the cookies of a domain and all below it."""
+        self.cookies = {
+            key: cookie for key, cookie in self.cookies.items() if not f".{cookie.host}".endswith(f".{domain}")
+        }
 
     def _walk(self, method: str, url: str, body: bytes, *, following: bool) -> Page:
         page = self._send(method, url, body)
