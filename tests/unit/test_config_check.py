@@ -255,7 +255,6 @@ def test_redis_is_refused_at_start_and_not_before() -> None:
     ("text", "words"),
     [
         ("storage: {type: local}", "a restart signs everybody out"),
-        ("authn: {select_account: true}", "local sign-in has no use for it"),
         ("headers: {forwarded_user: false}", "apps are not told who it is"),
         ("", "there are no rules, so nobody may open anything"),
         ("authz: {rules: [{domain: localhost}]}", "it allows nobody"),
@@ -290,4 +289,3 @@ def test_a_real_client_of_a_provider_is_not_called_a_sample() -> None:
         "github: {client_id: Iv1, client_secret: 9f86d081884c7d65}}}"
     )
     assert not any("sample" in notice for notice in notices_of(text))
-    assert any("github is not asked" in notice for notice in notices_of(text))

@@ -51,10 +51,10 @@ def test_the_public_address_comes_from_the_redirect_url() -> None:
     assert loaded.origins["server.public_url"] == "derived from authn.provider.redirect_url"
 
 
-def test_notices_say_that_sign_in_is_local_and_redis_cannot_be_started() -> None:
-    """C-22, C-28."""
+def test_notices_say_that_the_client_is_a_sample_and_redis_cannot_be_started() -> None:
+    """C-24, C-28."""
     text = "\n".join(str(notice) for notice in load_config(PATH, environ={}).notices)
-    assert "sign-in is local for now" in text
+    assert "authn.provider (line 16): the client id or secret is still the sample from the documentation" in text
     assert "storage.type (line 40): sessions in Redis are not available yet" in text
 
 
@@ -70,7 +70,12 @@ def test_redirect_url_elsewhere_is_a_problem() -> None:
     [
         (b'type: "google"', b"type: okta", "authn.provider.type"),
         (b"https://auth.example.com/api/auth/login", b"auth.example.com/login", "authn.provider.redirect_url"),
-        (b"https://auth.example.com/api/auth/login", b"''", "authn.provider.redirect_url"),
+        (b"https://auth.example.com/api/auth/login", b"https://auth.example.com/oauth", "authn.provider.redirect_url"),
+        (
+            b"https://auth.example.com/api/auth/login",
+            b"https://auth.example.com/api/auth/login/",
+            "authn.provider.redirect_url",
+        ),
         (b"https://accounts.google.com", b"http://accounts.google.com", "authn.provider.oidc.issuer_url"),
         (b'      client_id: "<client-id>"', b"", "authn.provider.oidc.client_id"),
         (b'      client_secret: "<client-secret>"', b"", "authn.provider.oidc.client_secret"),

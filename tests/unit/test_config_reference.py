@@ -60,8 +60,10 @@ def test_the_example_without_its_comment_signs_is_a_configuration(tmp_path: Path
         'client_id: ""', "client_id: x"
     )
     text = text.replace('issuer_url: ""', "issuer_url: https://id.example.com")
+    text = re.sub(r"(?m)^ *private_key_file: .*$", "", text)  # instead of a secret, not beside it
     config = parse_config(text.encode(), environ={}).config
     assert config.proxy.secrets.envoy is not None
+    assert [provider.id for provider in config.authn.providers] == ["work", "github"]
     assert len(config.authz.rules) == 5
     assert config.authn.provider is not None
     assert config.session == Config().session

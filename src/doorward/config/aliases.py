@@ -42,6 +42,19 @@ def _read_text(*path: str) -> Callable[[str], Settings]:
     return lambda text: {path: text}
 
 
+def _read_words(*path: str) -> Callable[[str], Settings]:
+    return lambda text: {path: tuple(text.replace(",", " ").split())}
+
+
+def _read_admin_group(text: str) -> Settings:
+    provider = ("authn", "provider")
+    return {
+        (*provider, "groups_claim"): "groups",
+        (*provider, "admin_claim"): "groups",
+        (*provider, "admin_value"): text,
+    }
+
+
 def _read_minutes(*path: str) -> Callable[[str], Settings]:
     def read(text: str) -> Settings:
         if not re.fullmatch(r"[0-9]{1,6}", text):
@@ -65,6 +78,25 @@ VARIABLES: Final[Mapping[str, tuple[Callable[[str], Settings], str]]] = {
     "COOKIE_SECURE": (_read_flag("cookie", "secure"), "true or false"),
     "HSTS_INCLUDE_SUBDOMAINS": (_read_flag("headers", "hsts", "include_subdomains"), "true or false"),
     "INACTIVITY_TIMEOUT_MINUTES": (_read_minutes("session", "idle_timeout"), "a number of minutes, 0 for none"),
+    "OIDC_ADMIN_GROUP": (_read_admin_group, "the group in the claim `groups` whose members are administrators"),
+    "OIDC_AUTO_PROVISION": (_read_flag("authn", "provider", "auto_provision"), "true or false"),
+    "OIDC_CLIENT_ID": (_read_text("authn", "provider", "oidc", "client_id"), "the client id"),
+    "OIDC_CLIENT_SECRET": (_read_text("authn", "provider", "oidc", "client_secret"), "the client secret"),
+    "OIDC_CLIENT_SECRET_FILE": (
+        _read_text("authn", "provider", "oidc", "client_secret_file"),
+        "the path of a file with it",
+    ),
+    "OIDC_ISSUER_URL": (_read_text("authn", "provider", "oidc", "issuer_url"), "https://id.example.com"),
+    "OIDC_PROVIDER_NAME": (_read_text("authn", "provider", "name"), "what the button says"),
+    "OIDC_REDIRECT_URI": (
+        _read_text("authn", "provider", "redirect_url"),
+        "https://auth.example.com/api/auth/oidc/callback",
+    ),
+    "OIDC_SCOPES": (_read_words("authn", "provider", "oidc", "scopes"), "openid email profile groups"),
+    "OIDC_TOKEN_AUTH_METHOD": (
+        _read_text("authn", "provider", "token_auth_method"),
+        "client_secret_basic or client_secret_post",
+    ),
     "SESSION_DURATION": (_read_text("session", "ttl"), "24h"),
     "SESSION_DURATION_REMEMBER": (_read_text("session", "remember_ttl"), "7d"),
     "TRUST_PROXY": (_read_hops, "the number of proxies before us, 0 for none"),

@@ -117,6 +117,7 @@ def _flatten(nested: Nested) -> ProviderEntry:
         **{name: getattr(nested, name) for name in ProviderOptions.model_fields},
         id=find_kind(nested.type, issuer).value,
         type=nested.type,
+        redirect_url=nested.redirect_url,
         client_id=client.client_id,
         client_secret=client.client_secret,
         issuer_url=issuer,

@@ -10,20 +10,38 @@ from pydantic_core import PydanticUndefined
 
 from doorward.config import aliases, patterns, section, values
 from doorward.config.access import App, GroupSection, Require, Rule
-from doorward.config.environment import is_secret, kinds_of, section_of, variable_of
+from doorward.config.environment import holds_secret, kinds_of, section_of, variable_of
 from doorward.config.schema import Config
 from doorward.config.spelling import spell_scalar, spell_setting
-from doorward.config.values import Secret
+from doorward.config.upstream import ProviderEntry
+from doorward.config.values import PrivateKey, Secret
 from doorward.rules.audit import Act
 from doorward.rules.reason import Reason
 
 _MADE: Final = "Made from the models by `make docs`; edit those instead."
 _LISTS: Final[dict[tuple[str, ...], tuple[str, type[BaseModel]]]] = {
+    ("authn", "providers"): ("A provider", ProviderEntry),
     ("authz", "rules"): ("A rule", Rule),
     ("authz", "groups"): ("A group", GroupSection),
     ("apps",): ("An app", App),
 }
 _EXAMPLES: Final[dict[tuple[str, ...], str]] = {
+    ("authn", "providers"): """\
+providers:
+  - id: work
+    name: Example Inc.
+    issuer_url: https://id.example.com
+    client_id: doorward
+    client_secret_file: /run/secrets/doorward-work
+    allowed_domains: [example.com]
+    groups_claim: groups
+    groups_rename: {their-admins: admins}
+    groups_prefix: work-
+  - id: github
+    type: github
+    client_id: Iv1.0123456789abcdef
+    client_secret_file: /run/secrets/doorward-github
+    allowed_emails: [alice@example.com]""",
     ("authz", "rules"): """\
 rules:
   - domain: "*.example.com"
@@ -64,7 +82,8 @@ tells them, `doorward config show` prints what is in force and where each value 
 - **Precedence**: command line, then `DOORWARD__…`, then the well-known variables below, then the file, then defaults.
 - **Variables**: each setting has one, listed beside it. A list is `a,b` or YAML: `[a, b]`, `[{name: x}]`.
 - **Secrets**: `KEY_file` in the file, or the variable with `_FILE` at its end, names a file that holds the secret and
-  at most one newline.
+  at most one newline (a private key: all its lines). In a list only the file has this form; a list in a variable may
+  name such files, too.
 - **`${NAME}`** anywhere in a value is replaced by that variable; `$${` stands for the two characters themselves.
 - **Spans** are `90s`, `10m`, `24h`, `7d`, `1h30m`. **Sizes** are `512B`, `64KiB`, `1MiB`. **Limits** are `5/1m`.
 - **Hosts** are `app.example.com`, `*.example.com` (any depth below, not the name itself) or `**.example.com` (both).
@@ -73,7 +92,13 @@ tells them, `doorward config show` prints what is in force and where each value 
   the decoded path, never the query.
 - YAML is read strictly: tags, merge keys and keys given twice are refused, and `no`, `off`, `1:30` and `0o17` are text.
 """
-_WORDS: Final[dict[object, str]] = {bool: "true or false", int: "number", str: "text", Secret: "secret"}
+_WORDS: Final[dict[object, str]] = {
+    bool: "true or false",
+    int: "number",
+    str: "text",
+    Secret: "secret",
+    PrivateKey: "secret",
+}
 _KINDS: Final = {
     values.parse_duration: "span",
     values.parse_optional_duration: "span, `off`",
@@ -223,10 +248,11 @@ def _item_page(path: tuple[str, ...], title: str, item: type[BaseModel]) -> Iter
 def _row(path: tuple[str, ...], name: str, field: FieldInfo, *, variable: bool) -> str:
     spelled = _default(field)
     default = "required" if field.is_required() else "none" if spelled is None else f"`{spell_scalar(spelled)}`"
-    key = f"`{name}`" + (f", `{name}_file`" if is_secret(path) else "")
+    is_secret = holds_secret(field)
+    key = f"`{name}`" + (f", `{name}_file`" if is_secret else "")
     cells = [key, _kind(field), default, (field.description or "").replace("|", "\\|")]
     if variable:
-        cells.append(f"`{variable_of(path)}`" + (", `…_FILE`" if is_secret(path) else ""))
+        cells.append(f"`{variable_of(path)}`" + (", `…_FILE`" if is_secret else ""))
     return "| " + " | ".join(cells) + " |"
 
 
@@ -271,7 +297,7 @@ def _example_lines(model: type[BaseModel], at: tuple[str, ...], indent: str) -> 
         yield from (f"{indent}## {text}" for text in _wrap(field.description or "", 96))
         if path in _EXAMPLES:
             yield from (f"{indent}# {text}" for text in _EXAMPLES[path].splitlines())
-        elif is_secret(path):
+        elif holds_secret(field):
             yield f"{indent}# {name}_file: /run/secrets/doorward-{name.replace('_', '-')}"
         else:
             yield f"{indent}# {name}: {spell_scalar(_default(field))}".rstrip()

@@ -6,7 +6,7 @@ say, in the same words for this file and for the console.
 """
 
 from datetime import timedelta
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -23,6 +23,10 @@ from doorward.config.words import Algorithm, AllowanceValue, Domain, Email, KeyV
 from doorward.rules.provider import ALGORITHMS, GITHUB_SCOPES, OIDC_SCOPES
 
 Kind = Literal["oidc", "google", "github"]
+_REDIRECT: Final = (
+    "Where the provider sends the browser back to, exactly as registered there: our address with `/login/callback/ID`, "
+    "`/api/auth/login` or `/api/auth/oidc/callback`. Default: the first of them."
+)
 
 
 class ProviderOptions(Section):
@@ -43,18 +47,12 @@ class ProviderOptions(Section):
         description="Where the provider describes itself, if not at the issuer with "
         "`/.well-known/openid-configuration` after it.",
     )
-    redirect_url: Text = Field(
-        default="",
-        description="Where the provider sends the browser back to, exactly as registered there: our address with "
-        "`/api/auth/login`, `/api/auth/oidc/callback` or `/login/callback/ID`. Default: the last of them.",
-    )
     token_auth_method: Literal["auto", "client_secret_basic", "client_secret_post", "private_key_jwt", "none"] = Field(
         default="auto",
         description="How we prove to the provider that it is us. `auto`: the best that it takes and we have.",
     )
     algorithms: Many[Algorithm] = Field(
         default=ALGORITHMS,
-        min_length=1,
         description="Signatures accepted on what the provider signs; narrowed to those that it announces.",
     )
     par: Literal["auto", "require", "never"] = Field(
@@ -140,34 +138,45 @@ class GitHub(Section):
     scopes: Many[Text] = Field(default=GITHUB_SCOPES, description="Scopes to ask for.")
 
 
-class Provider(ProviderOptions):
-    """One provider, in forward-auth's form. It is called `oidc`, `google` or `github` in addresses and records."""
+class NestedClient(Section):
+    """What forward-auth knows of a provider."""
 
     type: Kind = Field(default="oidc", description="What it speaks.")
+    redirect_url: Text = Field(default="", description=_REDIRECT)
     oidc: Oidc = Field(default=Oidc(), description="For `oidc` and `google`.")
     github: GitHub = Field(default=GitHub(), description="For `github`.")
+
+
+class FlatClient(Section):
+    """The same without sections, and with a name of its own."""
+
+    id: ProviderName = Field(
+        description="What addresses and records call it: small letters, digits and dashes. Choose it for good."
+    )
+    type: Kind = Field(default="oidc", description="What it speaks.")
+    redirect_url: Text = Field(default="", description=_REDIRECT)
+    issuer_url: Text = Field(
+        default="", description="The provider's issuer, exactly as it spells it. Needed by `type: oidc` only."
+    )
+    client_id: Text = Field(default="", description="Client id at the provider.")
+    client_secret: SecretValue | None = Field(default=None, description="Client secret at the provider.")
+    scopes: Many[Text] = Field(
+        default=(),
+        description="Scopes to ask for. Unset: `[openid, email, profile]`, at GitHub `[user:email, read:user]`.",
+    )
+
+
+class Provider(ProviderOptions, NestedClient):
+    """One provider, in forward-auth's form. It is called `oidc`, `google` or `github` in addresses and records."""
+
     auto_provision: Flag | None = Field(
         default=None, description="Whether somebody unknown gets an account. Unset: yes."
     )
 
 
-class ProviderEntry(ProviderOptions):
-    """One provider of several."""
+class ProviderEntry(ProviderOptions, FlatClient):
+    """A provider that people may sign in with."""
 
-    id: ProviderName = Field(
-        description="What addresses and records call it: small letters, digits and dashes. Do not change it later: "
-        "links that accounts have to it hold by the issuer, but addresses and records name it."
-    )
-    type: Kind = Field(default="oidc", description="What it speaks.")
-    client_id: Text = Field(default="", description="Client id at the provider.")
-    client_secret: SecretValue | None = Field(default=None, description="Client secret at the provider.")
-    issuer_url: Text = Field(
-        default="", description="The provider's issuer, exactly as it spells it. Needed by `type: oidc` only."
-    )
-    scopes: Many[Text] = Field(
-        default=(),
-        description="Scopes to ask for. Unset: `[openid, email, profile]`, at GitHub `[user:email, read:user]`.",
-    )
     auto_provision: Flag | None = Field(
         default=None,
         description="Whether somebody unknown gets an account. Unset: yes where an `allowed_…` says who, else no.",
