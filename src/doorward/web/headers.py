@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 RawHeaders = list[tuple[bytes, bytes]]
+_FRAMED = (b"x-frame-options", b"")
 
 _PERMISSIONS = ", ".join(
     f"{feature}=()" for feature in ("camera", "display-capture", "geolocation", "microphone", "payment", "usb")
@@ -50,10 +51,10 @@ class HeaderPolicy:
             headers.append((b"strict-transport-security", value.encode("ascii")))
         return headers
 
-    def content_policy(self, *, nonce: str = "") -> bytes:
-        """The Content-Security-Policy of our own pages."""
+    def content_policy(self, *, nonce: str = "", framed_by: str = "") -> bytes:
+        """The Content-Security-Policy of our own pages. `framed_by`: the one origin elsewhere that may frame it."""
         own = f"'self' 'nonce-{nonce}'" if nonce else "'self'"
-        ancestors = "'none'" if self.frame == "DENY" else "'self'"
+        ancestors = framed_by or ("'none'" if self.frame == "DENY" else "'self'")
         return (
             f"default-src 'self'; script-src {own}; style-src {own}; img-src 'self' data:; object-src 'none'; "
             f"frame-src 'none'; frame-ancestors {ancestors}; base-uri 'none'; form-action 'self'"
@@ -85,7 +86,11 @@ def style_hash(style: str) -> str:
 
 
 class SecureHeaders:
-    """Adds what an answer has not set itself. Outermost, so that errors, redirects and static files have it too."""
+    """Adds what an answer has not set itself. Outermost, so that errors, redirects and static files have it too.
+
+    An answer that sets `X-Frame-Options` to nothing goes without: that header can name no other origin, and only the
+    answer's own Content-Security-Policy then says who may frame it.
+    """
 
     def __init__(self, app: ASGIApp, policy: HeaderPolicy) -> None:
         self._app = app
@@ -100,7 +105,8 @@ class SecureHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                message = {**message, "headers": complete(message.get("headers", ()), self._defaults)}
+                headers = complete(message.get("headers", ()), self._defaults)
+                message = {**message, "headers": [pair for pair in headers if pair != _FRAMED]}
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

@@ -1,25 +1,61 @@
-"""What one address answers to."""
+"""What one address answers to, and which address it is."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from starlette.responses import Response
 
 from doorward.web.form import Form
+from doorward.web.headers import RawHeaders
 from doorward.web.visit import Visit
 
 Get = Callable[[Visit], Awaitable[Response]]
 Post = Callable[[Visit, Form], Awaitable[Response]]
 
+TAIL = "/*"
+"""How a path of the table ends whose last segment is a name: it lands in `Visit.tail`."""
+_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The methods of one address. HEAD is GET without the body; OPTIONS is answered for it."""
+    """The methods of one address. HEAD is GET without the body; OPTIONS is answered for it.
+
+    `secretive`: the address itself says what nobody else may read, so that no page shown there tells it to the next
+    one. No form may stand on such a page, since browsers then hide where it comes from, too.
+    """
 
     get: Get | None = None
     post: Post | None = None
+    secretive: bool = False
 
     @property
     def methods(self) -> str:
         """The value of `Allow`."""
         return ", ".join([*(["GET", "HEAD"] if self.get else []), *(["POST"] if self.post else []), "OPTIONS"])
+
+    @property
+    def headers(self) -> RawHeaders:
+        """What every answer of this address carries, also where it is an error."""
+        return [(b"referrer-policy", b"no-referrer")] if self.secretive else []
+
+
+Routes = Mapping[str, Route]
+
+
+def find_route(routes: Routes, path: str) -> tuple[Route, str] | None:
+    """The route of a path, with the name at its end where it is one of those; None where there is none.
+
+    A star of the table stands for one name and nothing else: no slash, no dot, no capital letter, nothing empty.
+    """
+    if path.endswith(TAIL):
+        return None
+    exact = routes.get(path)
+    if exact is not None:
+        return exact, ""
+    folder, _, name = path.rpartition("/")
+    if _NAME.fullmatch(name) is None:
+        return None
+    route = routes.get(folder + TAIL)
+    return (route, name) if route is not None else None

@@ -6,7 +6,6 @@ ours; then static files, the API, and the pages from one table. Every answer but
 accident (C12).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
@@ -20,12 +19,12 @@ from doorward.web.errors import Refusal, status_of, wants_page
 from doorward.web.form import read_form
 from doorward.web.gate.asgi_lane import HTTP_VERSIONS, RAW_TARGET
 from doorward.web.gate.endpoint import CHECK_PREFIXES
-from doorward.web.headers import HeaderPolicy, RawHeaders, SecureHeaders
+from doorward.web.headers import HeaderPolicy, RawHeaders, SecureHeaders, complete
 from doorward.web.health import Health
 from doorward.web.pages.assets import Assets
 from doorward.web.pages.errors import ErrorPages
 from doorward.web.refused import RefusedRequests
-from doorward.web.route import Route
+from doorward.web.route import Route, Routes, find_route
 from doorward.web.visit import Reader
 
 MAX_HEADERS = 128
@@ -37,14 +36,16 @@ _MAX_LOGGED = 200
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """The application. `gate` and `api` are ASGI applications; `routes` maps the exact path of each page.
+    """The application. `gate` and `api` are ASGI applications; `routes` maps the path of each page.
+
+    What lies under `/api` is the API's, but for pages that stand there by their exact path.
 
     `max_body`: the bytes that a form, or a request to the API, may have.
     """
 
     gate: ASGIApp
     api: ASGIApp
-    routes: Mapping[str, Route]
+    routes: Routes
     assets: Assets
     errors: ErrorPages
     reader: Reader
@@ -106,25 +107,32 @@ class Server:
         self._check_host(headers)
         if path.startswith("/static/"):
             await self._answer_asset(path, scope, headers)(scope, receive, send)
-        elif path == "/api" or path.startswith("/api/"):
+        elif self._is_api(path):
             await self.api(scope, limited(headers, receive, self.max_body), send)
         else:
             response = await self._answer_page(path, scope, receive, correlation_id)
             await response(scope, receive, send)
 
     async def _answer_page(self, path: str, scope: Scope, receive: Receive, correlation_id: str) -> Response:
-        route = self.routes.get(path)
-        if route is None:
+        found = find_route(self.routes, path)
+        if found is None:
             raise Refusal(404)
+        route, tail = found
         method = scope["method"]
         if method == "OPTIONS":
-            return Response(status_code=204, headers={"allow": route.methods})
+            return _carry(route, Response(status_code=204, headers={"allow": route.methods}))
         visit = await self.reader.read(scope, now=self.clock.now(), correlation_id=correlation_id)
+        visit.tail = tail
         if method in {"GET", "HEAD"} and route.get is not None:
-            return await route.get(visit)
-        if method == "POST" and route.post is not None:
-            return await route.post(visit, await read_form(visit.headers, receive, limit=self.max_body))
-        raise Refusal(405, headers=[(b"allow", route.methods.encode("ascii"))])
+            response = await route.get(visit)
+        elif method == "POST" and route.post is not None:
+            response = await route.post(visit, await read_form(visit.headers, receive, limit=self.max_body))
+        else:
+            raise Refusal(405, headers=[(b"allow", route.methods.encode("ascii"))])
+        return _carry(route, response)
+
+    def _is_api(self, path: str) -> bool:
+        return path == "/api" or (path.startswith("/api/") and path not in self.routes)
 
     def _answer_asset(self, path: str, scope: Scope, headers: RawHeaders) -> Response:
         # The raw path must be the plain one: an escaped spelling of a file's address is no address of it.
@@ -172,12 +180,15 @@ class Server:
         headers: RawHeaders = list(scope["headers"])
         response = self.errors.respond(
             error,
-            navigates=not scope["path"].startswith("/api/") and wants_page(lambda name: _first(headers, name)),
+            navigates=not self._is_api(scope["path"]) and wants_page(lambda name: _first(headers, name)),
             correlation_id=correlation_id,
             now=self.clock.now(),
         )
         if isinstance(error, Refusal) and status == 413:  # noqa: PLR2004 -- the rest of the body is not read
             response.raw_headers.append((b"connection", b"close"))
+        found = find_route(self.routes, scope["path"])
+        if found is not None:
+            _carry(found[0], response)
         await response(scope, receive, send)
 
     def _note(self, error: Exception, status: int, scope: Scope, correlation_id: str) -> None:
@@ -241,6 +252,11 @@ async def _live(receive: Receive, send: Send) -> None:
         await send({"type": message["type"] + ".complete"})
         if message["type"] == "lifespan.shutdown":
             return
+
+
+def _carry(route: Route, response: Response) -> Response:
+    response.raw_headers[:] = complete(response.raw_headers, route.headers)
+    return response
 
 
 def _first(headers: RawHeaders, name: bytes) -> bytes | None:
