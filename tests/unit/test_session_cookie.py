@@ -46,6 +46,8 @@ def test_cookies_of_our_host_alone_are_host_bound() -> None:
         *cookies.set_device("v"),
         *cookies.set_trail("v"),
         *cookies.end_trail(),
+        *cookies.set_way("v"),
+        *cookies.set_way(""),
     ]
     for line in lines:
         name, found = attributes(line)

@@ -7,6 +7,8 @@
 - csrf: our host only, as long as the browser. The second half of the CSRF check.
 - trail: our host only, as long as the browser. Notices one that goes round in circles. It must not outlive a session
   cookie: who signs in, closes the browser and comes back would be told that the sign-in was lost.
+- way: our host only, a year. Which provider somebody signed in with here last, and whether they signed out since, so
+  that they are not sent to it again (`web/way.py`). It opens nothing: whoever forges it is shown another page.
 
 "Our host only" is `__Host-` where cookies are secure. A deletion repeats the attributes of what it deletes, for a
 browser ignores it otherwise.
@@ -21,6 +23,7 @@ from doorward.web.headers import RawHeaders
 _VALUE = re.compile(r"[A-Za-z0-9._~+/=-]*")
 _BROWSER_LIFE = timedelta(days=365)
 _DEVICE_LIFE = timedelta(days=180)
+_WAY_LIFE = timedelta(days=365)
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
@@ -60,6 +63,11 @@ class Cookies:
         """Name of the cookie that notices circles."""
         return self._host_only("doorward-trail")
 
+    @property
+    def way(self) -> str:
+        """Name of the cookie that says how somebody signed in last."""
+        return self._host_only("doorward-way")
+
     def set_session(self, value: str, *, expires_at: datetime | None, now: datetime) -> RawHeaders:
         """Give the browser its sign-in. `expires_at` only where it is to outlive the browser session."""
         life = expires_at - now if expires_at is not None else None
@@ -91,6 +99,10 @@ class Cookies:
     def end_trail(self) -> RawHeaders:
         """Forget the redirects."""
         return [self._line(self.trail, "", life=timedelta(0))]
+
+    def set_way(self, value: str) -> RawHeaders:
+        """Remember how somebody signed in here; "" forgets it."""
+        return [self._line(self.way, value, life=_WAY_LIFE if value else timedelta(0))]
 
     def _host_only(self, name: str) -> str:
         return f"__Host-{name}" if self.secure else name

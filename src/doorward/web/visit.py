@@ -31,7 +31,8 @@ class Visit:
 
     `fingerprint` belongs to a cookie of ours with a good MAC, whether or not its session lives; `subject` only to a
     session that counts at `now`. `torn`: the browser sent our session cookie more than once, which counts as none.
-    `cookies_out` are Set-Cookie lines that go with whatever is answered.
+    `tail` is the name at the end of the path, for routes that have one. `way` is the cookie that says how somebody
+    signed in here last (`web/way.py`). `cookies_out` are Set-Cookie lines that go with whatever is answered.
     """
 
     method: str
@@ -48,6 +49,8 @@ class Visit:
     subject: Subject | None = None
     torn: bool = False
     trail: str = ""
+    way: str = ""
+    tail: str = ""
     cookies_out: RawHeaders = field(default_factory=list)
 
     @property
@@ -94,6 +97,7 @@ class Reader:
             navigates=wants_page(lambda name: find_header(headers, name)),
             torn=len(values) > 1,
             trail=self._own(lines, self.cookies.trail),
+            way=self._own(lines, self.cookies.way),
         )
         if len(values) == 1:
             visit.fingerprint = read_cookie(values[0], self.signing_key)

@@ -10,6 +10,7 @@ from doorward.rules.session import SessionHandle
 from doorward.web.api.answers import SessionSummary, describe
 from doorward.web.api.parts import ApiParts, get_subject, refusals
 from doorward.web.visit import Visit
+from doorward.web.way import Way
 
 _MOST_SESSIONS = 500
 
@@ -47,9 +48,10 @@ def session_routes(parts: ApiParts) -> APIRouter:
         parts.csrf.check(visit.headers, visit.binding, None)
         named = SessionHandle(handle)
         if handle in {"current", subject.session.handle}:
-            ended = await parts.flows.sign_out.sign_out(subject.session.fingerprint, visit.visitor, now=visit.now)
-            for name, value in parts.cookies.end_session():
-                response.raw_headers.append((name, value))
+            signed_out = await parts.flows.sign_out.sign_out(subject.session.fingerprint, visit.visitor, now=visit.now)
+            ended = signed_out.ended
+            way = Way.read(visit.way).leave()
+            response.raw_headers += [*parts.cookies.end_session(), *parts.cookies.set_way(way.text)]
         elif subject.user.administers:
             actor = actor_of(subject, visit.visitor)
             ended = await parts.flows.administration.end_session(actor, named, now=visit.now)
