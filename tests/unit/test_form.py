@@ -51,6 +51,14 @@ def test_what_two_readers_could_read_differently_is_refused(raw: bytes) -> None:
         parse_pairs(raw)
 
 
+async def test_a_text_area_has_lines() -> None:
+    form = await read_form([FORM], feed(b"a=one%0D%0Atwo%0Athree"), limit=LIMIT)
+    assert form == {"a": "one\ntwo\nthree"}
+    for lone in (b"a=one%0Dtwo", b"a=one%0D%0D%0Atwo", b"a%0D%0Ab=1"):
+        with pytest.raises(InputError):
+            await read_form([FORM], feed(lone), limit=LIMIT)
+
+
 def test_too_many_fields_are_refused() -> None:
     with pytest.raises(InputError):
         parse_pairs(b"&".join(b"f%d=1" % number for number in range(41)))

@@ -20,8 +20,11 @@ _FORM_TYPE = re.compile(rb"\s*application/x-www-form-urlencoded\s*(;\s*charset\s
 Form = Mapping[str, str]
 
 
-def parse_pairs(raw: bytes) -> Form:
-    """Decode `a=b&c=d`. InputError for a name given twice, for broken escapes, and for what is not text."""
+def parse_pairs(raw: bytes, *, lines: bool = False) -> Form:
+    """Decode `a=b&c=d`. InputError for a name given twice, for broken escapes, and for what is not text.
+
+    `lines`: values may have several, ended as browsers end those of a text area; each then ends with a line feed.
+    """
     fields: dict[str, str] = {}
     parts = [part for part in raw.split(b"&") if part]
     if len(parts) > _MAX_FIELDS:
@@ -31,7 +34,7 @@ def parse_pairs(raw: bytes) -> Form:
         key = _decode(name)
         if key in fields:
             raise InputError("a field is given more than once")
-        fields[key] = _decode(value)
+        fields[key] = _decode(value, lines=lines)
     return fields
 
 
@@ -43,7 +46,7 @@ async def read_form(headers: list[tuple[bytes, bytes]], receive: Receive, *, lim
     types = [value for name, value in headers if name == b"content-type"]
     if len(types) != 1 or not _FORM_TYPE.fullmatch(types[0]):
         raise Refusal(415)
-    return parse_pairs(await read_body(headers, receive, limit=limit))
+    return parse_pairs(await read_body(headers, receive, limit=limit), lines=True)
 
 
 async def read_body(headers: list[tuple[bytes, bytes]], receive: Receive, *, limit: int) -> bytes:
@@ -67,13 +70,15 @@ async def read_body(headers: list[tuple[bytes, bytes]], receive: Receive, *, lim
     return b"".join(chunks)
 
 
-def _decode(raw: bytes) -> str:
+def _decode(raw: bytes, *, lines: bool = False) -> str:
     if re.search(rb"%(?![0-9A-Fa-f]{2})", raw):
         raise InputError("a percent escape is broken")
     try:
         text = unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
     except UnicodeDecodeError:
         raise InputError("the text is not UTF-8") from None
+    if lines:
+        text = text.replace("\r\n", "\n")
     if _CONTROL.search(text):
         raise InputError("the text has control characters")
     return text
