@@ -336,7 +336,7 @@ async def test_signing_out_may_lead_to_signing_in_as_somebody_else(door: Door) -
     page = await browser.get("/logout?rd=https%3A%2F%2Fvault.example.test%2F")
     fields = {"csrf_token": page.hidden("csrf_token"), "rd": page.hidden("rd")}
     answer = await browser.post("/logout", fields)
-    assert answer.location == "https://auth.example.test/login?rd=https%3A%2F%2Fvault.example.test%2F"
+    assert answer.location == "https://auth.example.test/login?choose=1&rd=https%3A%2F%2Fvault.example.test%2F"
 
 
 @pytest.mark.parametrize("rd", ["//evil.test", "https://evil.test/", "/\\evil.test"])

@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from starlette.responses import Response
@@ -147,14 +148,15 @@ class Desk:
         wait_seconds: int = 0,
         fan: str = "",
         reference: bool = True,
+        advice: str = "",
     ) -> Response:
-        """A page with one message and a way on."""
-        return self.page(
+        """A page with one message, what to do about it, and a way on."""
+        response = self.page(
             visit,
             "message.html",
             status=status,
             title=words.title,
-            lines=[words.text] if words.text else [],
+            lines=[line for line in (words.text, advice) if line],
             status_shown=status,
             actions=actions,
             wait_seconds=wait_seconds,
@@ -162,6 +164,9 @@ class Desk:
             correlation_id=visit.correlation_id if reference else "",
             at=visit.now if reference else None,
         )
+        if wait_seconds:
+            response.raw_headers.append((b"retry-after", str(wait_seconds).encode("ascii")))
+        return response
 
     def redirect(self, visit: Visit, url: str) -> Response:
         """303, so that a reload does not send the form again. `url` is ours or vetted; a path is made absolute."""
@@ -182,6 +187,17 @@ class Desk:
         if ours and not absolute.startswith(f"{ours}/login?"):
             return self.redirect(visit, absolute)
         return self.page(visit, "onward.html", url=absolute, name=app)
+
+    def lead_out(self, visit: Visit, url: str, *, title: str, name: str) -> Response:
+        """Send the browser to a provider's `url`; `name` is what people call it.
+
+        Always by a page, whatever came before: this may be the end of a chain that a form began, ours or an app's, and
+        the browser would hold a redirect to what that form may lead to (`lead_on`).
+        """
+        response = self.page(visit, "departing.html", url=url, title=title, name=name)
+        # The page holds no form, so it need not say where it stands; the provider need not know either.
+        response.raw_headers.append((b"referrer-policy", b"no-referrer"))
+        return response
 
     def check_form(self, visit: Visit, form: Form, *, page: str) -> None:
         """Raise CsrfError unless this form is ours, shown to this browser and sign-in. `page`: where to get it anew."""
@@ -214,6 +230,10 @@ class Desk:
             visit.cookies_out += self.cookies.end_session()
         return self.redirect(visit, login_path(self.site.public_url + (page or visit.path)))
 
+    def to_confirm(self, visit: Visit, page: str) -> Response:
+        """Send somebody to confirm that it is still them, and then to a page of ours."""
+        return self.redirect(visit, login_path(self.site.public_url + page, asking="confirm"))
+
     def _absolute(self, url: str) -> str:
         return self.site.public_url + url if url.startswith("/") else url
 
@@ -222,9 +242,15 @@ class Desk:
         return response
 
 
-def login_path(return_to: str | None) -> str:
-    """The sign-in page's address, with where to go afterwards."""
-    return f"/login?rd={quote(return_to, safe='')}" if return_to else "/login"
+def login_path(return_to: str | None, *, asking: Literal["", "choose", "confirm", "fresh"] = "") -> str:
+    """The sign-in page's address, with where to go afterwards.
+
+    `asking`: `choose` goes straight to no provider, `confirm` asks whether it is still you, in any way there is, and
+    `fresh` in a way that proves it has just been asked.
+    """
+    words = [f"{asking}=1"] if asking else []
+    words += [f"rd={quote(return_to, safe='')}"] if return_to else []
+    return f"/login?{'&'.join(words)}" if words else "/login"
 
 
 def subject_of(visit: Visit) -> Subject:
@@ -237,7 +263,11 @@ def subject_of(visit: Visit) -> Subject:
 def _sections(user: User | None, here: str) -> list[_Section]:
     if user is None:
         return []
-    sections = [("Apps", "/", "apps"), ("Sessions", "/sessions", "sessions")]
+    sections = [("Apps", "/", "apps"), ("Account", "/account", "account"), ("Sessions", "/sessions", "sessions")]
     if user.administers:
-        sections.append(("Everybody", "/admin/sessions", "everybody"))
+        sections += [
+            ("People", "/admin/users", "people"),
+            ("Providers", "/admin/providers", "providers"),
+            ("Everybody", "/admin/sessions", "everybody"),
+        ]
     return [_Section(title, href, key == here) for title, href, key in sections]

@@ -1,20 +1,23 @@
 """Signing in, and confirming that it is still you (docs/security-flow.md)."""
 
 from collections.abc import Callable
-from datetime import timedelta
-from math import ceil
+from dataclasses import dataclass
 from typing import assert_never
 from urllib.parse import urlsplit
 
+from markupsafe import Markup
 from starlette.responses import Response
 
 from doorward.errors import InputError
 from doorward.flows.login import SignIn
-from doorward.flows.outcome import Refused, SignedIn, Started
+from doorward.flows.outcome import Departed, OpenWays, Refused, SignedIn, Started, UpstreamRefused
 from doorward.flows.setup import Setup
+from doorward.flows.upstream import UpstreamSignIn
+from doorward.flows.ways import Ways
 from doorward.rules.access import Challenge
-from doorward.rules.login import Failure
+from doorward.rules.login import Demand, Failure
 from doorward.rules.policy import Policy
+from doorward.rules.provider import Provider
 from doorward.rules.reason import Reason
 from doorward.web.csrf import CsrfError
 from doorward.web.errors import Words, words_for
@@ -22,7 +25,12 @@ from doorward.web.form import Form
 from doorward.web.pages.apps import judge, tile_of
 from doorward.web.pages.desk import Desk, Link, login_path
 from doorward.web.pages.loop import MAX_BOUNCES, find_causes, follow, is_on, read_trail
+from doorward.web.pages.proof import is_just_proven
+from doorward.web.pages.provider_icons import provider_icon
+from doorward.web.pages.round_trip import status_of, wait_of
+from doorward.web.pages.waiting import seconds
 from doorward.web.visit import Visit
+from doorward.web.way import Way
 
 _INSECURE = Words(
     "Please use https",
@@ -39,16 +47,38 @@ _STATUS_OF = {
     Failure.LOCKED: 429,
     Failure.THROTTLED: 429,
     Failure.TICKET_GONE: 409,
+    Failure.PASSWORDS_CLOSED: 403,
 }
 
 
-class LoginPage:
-    """`/login`. GET shows what must be proven next, or goes straight on; POST proves it."""
+@dataclass(frozen=True, slots=True)
+class Button:
+    """A provider as the sign-in page shows it. `last`: it was the one last time. `trouble`: it may not answer now."""
 
-    def __init__(self, desk: Desk, sign_in: SignIn, setup: Setup, policy: Callable[[], Policy]) -> None:
+    id: str
+    name: str
+    icon: Markup
+    last: bool
+    trouble: bool
+
+
+class LoginPage:
+    """`/login` and `/login/with`. GET shows what may be proven, or goes straight on; POST proves it, or sets out."""
+
+    def __init__(
+        self,
+        desk: Desk,
+        sign_in: SignIn,
+        setup: Setup,
+        ways: Ways,
+        upstream: UpstreamSignIn,
+        policy: Callable[[], Policy],
+    ) -> None:
         self._desk = desk
         self._sign_in = sign_in
         self._setup = setup
+        self._ways = ways
+        self._upstream = upstream
         self._policy = policy
 
     async def get(self, visit: Visit) -> Response:
@@ -64,7 +94,9 @@ class LoginPage:
             # A cookie of ours that is there did come back: its session was ended meanwhile, and that is no circle.
             if target is not None and visit.fingerprint is None and is_on(trail, target, visit.now):
                 return self._loop(visit, target)
-            return await self._begin(visit, return_to)
+            return await self._go_straight(visit, return_to) or await self._begin(visit, return_to)
+        if "confirm" in visit.query and not is_just_proven(visit.subject.session, visit.now):
+            return await self._begin(visit, return_to, confirm=True)
         if target is None:
             return self._desk.redirect(visit, "/?return=refused" if return_to else "/")
         if self._needs_proof(visit, target):
@@ -73,6 +105,46 @@ class LoginPage:
 
     async def post(self, visit: Visit, form: Form) -> Response:
         """Try a password."""
+        started = await self._receive(visit, form)
+        if isinstance(started, Response):
+            return started
+        outcome = await self._sign_in.submit_password(
+            started.token,
+            visit.visitor,
+            login=form.get("login", ""),
+            password=form.get("password", ""),
+            remember="remember" in form,
+            previous=visit.fingerprint,
+            now=visit.now,
+        )
+        match outcome:
+            case SignedIn():
+                app = self._name_of(outcome.return_url)
+                if visit.subject is None:
+                    note_way(self._desk, visit, Way())
+                return welcome(self._desk, visit, outcome, refused=started.return_refused, app=app)
+            case Refused(Failure.TICKET_GONE):
+                return await self._begin_anew(visit, form, outcome)
+            case Refused():
+                return await self._show(visit, started, form.get("rd"), failure=outcome, form=form)
+            case _:
+                assert_never(outcome)
+
+    async def post_with(self, visit: Visit, form: Form) -> Response:
+        """Set out for a provider."""
+        started = await self._receive(visit, form)
+        if isinstance(started, Response):
+            return started
+        chosen = form.get("provider", "")
+        outcome = await self._upstream.depart(
+            started.token, visit.visitor, provider=chosen, remember="remember" in form, now=visit.now
+        )
+        if isinstance(outcome, UpstreamRefused):
+            return await self._begin_anew(visit, form, outcome)
+        return self._lead_out(visit, outcome, await self._ways.find_provider(chosen))
+
+    async def _receive(self, visit: Visit, form: Form) -> Started | Response:
+        """What the form belongs to, or the answer where it cannot be taken."""
         if self._is_insecure(visit):
             return self._insecure(visit, form.get("rd"))
         if "rd" in visit.query:
@@ -85,61 +157,77 @@ class LoginPage:
             # Somebody who signed in in another tab meanwhile: nothing is left to prove, so the way is simply gone on.
             target = self._desk.vet(form.get("rd"))
             return self._desk.lead_on(visit, login_path(target), app=self._name_of(target))
-        token = form.get("ticket", "")
         # A step-up ticket remembers whose it is; what the form says about the account is ignored then.
-        started = await self._sign_in.find(token, visit.visitor, now=visit.now)
+        started = await self._sign_in.find(form.get("ticket", ""), visit.visitor, now=visit.now)
         if started is None:
-            return await self._begin(visit, form.get("rd"), failure=Refused(Failure.TICKET_GONE))
-        outcome = await self._sign_in.submit_password(
-            token,
-            visit.visitor,
-            login=form.get("login", ""),
-            password=form.get("password", ""),
-            remember="remember" in form,
-            previous=visit.fingerprint,
-            now=visit.now,
-        )
-        match outcome:
-            case SignedIn():
-                app = self._name_of(outcome.return_url)
-                return welcome(self._desk, visit, outcome, refused=started.return_refused, app=app)
-            case Refused(Failure.TICKET_GONE):
-                return await self._begin(visit, form.get("rd"), failure=outcome)
-            case Refused():
-                return self._show(visit, started, form.get("rd"), failure=outcome, form=form)
-            case _:
-                assert_never(outcome)
+            return await self._begin_anew(visit, form, Refused(Failure.TICKET_GONE))
+        return started
 
-    async def _begin(self, visit: Visit, return_to: str | None, *, failure: Refused | None = None) -> Response:
+    async def _go_straight(self, visit: Visit, return_to: str | None) -> Response | None:
+        """Set out for the provider that is gone to unasked; None where the visitor is to choose."""
+        way = Way.read(visit.way)
+        if way.left or "choose" in visit.query or not await self._setup.is_set_up():
+            return None
+        provider = (await self._ways.find(last=way.last)).straight
+        if provider is None:
+            return None
+        self._desk.know_browser(visit)
+        outcome = await self._upstream.depart_straight(
+            visit.visitor, provider=provider, return_to=return_to or None, now=visit.now
+        )
+        if isinstance(outcome, UpstreamRefused):
+            return await self._begin(visit, return_to, failure=outcome)
+        return self._lead_out(visit, outcome, provider)
+
+    def _lead_out(self, visit: Visit, departed: Departed, provider: Provider | None) -> Response:
+        name = provider.name if provider else "the provider"
+        return self._desk.lead_out(visit, departed.url, title=f"Signing in with {name}", name=name)
+
+    async def _begin_anew(self, visit: Visit, form: Form, failure: Refused | UpstreamRefused) -> Response:
+        return await self._begin(visit, form.get("rd"), failure=failure, confirm="confirm" in form)
+
+    async def _begin(
+        self,
+        visit: Visit,
+        return_to: str | None,
+        *,
+        failure: Refused | UpstreamRefused | None = None,
+        confirm: bool = False,
+    ) -> Response:
         self._desk.know_browser(visit)
         started = await self._sign_in.begin(
-            visit.visitor, return_to=return_to or None, now=visit.now, subject=visit.subject
+            visit.visitor, return_to=return_to or None, now=visit.now, subject=visit.subject, confirm=confirm
         )
         if isinstance(started, Refused):
             return self._slow_down(visit, started)
         note = _RETURN_REFUSED if started.return_refused else ""
         if not await self._setup.is_set_up():
             note = _NOT_SET_UP
-        return self._show(visit, started, return_to, failure=failure, note=note)
+        return await self._show(visit, started, return_to, failure=failure, note=note)
 
-    def _show(
+    async def _show(
         self,
         visit: Visit,
         started: Started,
         return_to: str | None,
         *,
-        failure: Refused | None = None,
+        failure: Refused | UpstreamRefused | None = None,
         form: Form | None = None,
         note: str = "",
     ) -> Response:
         account = started.account
-        wait = seconds(failure.retry_after) if failure else 0
+        way = Way.read(visit.way)
+        ways = await self._ways.find(last=way.last, user=account)
+        status, wait = _answer_to(failure)
         response = self._desk.page(
             visit,
             "login.html",
-            status=_STATUS_OF[failure.failure] if failure else 200,
+            status=status,
             app=tile_of(self._policy(), started.return_url),
             confirming=account is not None,
+            confirm=started.demand is Demand.CONFIRM,
+            with_password=ways.password,
+            buttons=self._buttons(ways, way, started.demand),
             login=account.name if account else (form or {}).get("login", ""),
             ticket=started.token,
             rd=return_to or "",
@@ -153,11 +241,22 @@ class LoginPage:
             response.raw_headers.append((b"retry-after", str(wait).encode("ascii")))
         return response
 
+    def _buttons(self, ways: OpenWays, way: Way, demand: Demand) -> list[Button]:
+        return [
+            Button(
+                id=provider.id,
+                name=provider.name,
+                icon=provider_icon(provider),
+                last=provider.id == way.last,
+                trouble=self._upstream.find_trouble(provider) is not None,
+            )
+            for provider in ways.providers
+            if demand.takes(provider)
+        ]
+
     def _slow_down(self, visit: Visit, refused: Refused) -> Response:
         wait = max(seconds(refused.retry_after), 1)
-        response = self._desk.message(visit, words_for(429), status=429, wait_seconds=wait)
-        response.raw_headers.append((b"retry-after", str(wait).encode("ascii")))
-        return response
+        return self._desk.message(visit, words_for(429), status=429, wait_seconds=wait)
 
     def _needs_proof(self, visit: Visit, target: str) -> bool:
         verdict = judge(self._policy(), target, visit.subject, visit.visitor.address, now=visit.now)
@@ -228,6 +327,20 @@ def welcome(desk: Desk, visit: Visit, signed_in: SignedIn, *, refused: bool = Fa
     return desk.lead_on(visit, signed_in.return_url, app=app)
 
 
-def seconds(span: timedelta) -> int:
-    """Whole seconds, rounded up: waiting that long is enough."""
-    return ceil(span.total_seconds())
+def note_way(desk: Desk, visit: Visit, way: Way) -> None:
+    """Have the browser remember how somebody signed in, or that they signed out."""
+    if way.text != visit.way:
+        visit.cookies_out += desk.cookies.set_way(way.text)
+
+
+def _answer_to(failure: Refused | UpstreamRefused | None) -> tuple[int, int]:
+    """Status, and seconds to wait."""
+    match failure:
+        case None:
+            return 200, 0
+        case Refused():
+            return _STATUS_OF[failure.failure], seconds(failure.retry_after)
+        case UpstreamRefused():
+            return status_of(failure), wait_of(failure)
+        case _:
+            assert_never(failure)

@@ -1,12 +1,16 @@
 """Signing out. Always a POST with a token: a link or a picture elsewhere signs nobody out (attack K05)."""
 
+from urllib.parse import urlsplit
+
 from starlette.responses import Response
 
 from doorward.flows.logout import SignOut
 from doorward.web.errors import Words
 from doorward.web.form import Form
 from doorward.web.pages.desk import Desk, Link, login_path
+from doorward.web.pages.login import note_way
 from doorward.web.visit import Visit
+from doorward.web.way import Way
 
 _SIGNED_OUT = Words("You are signed out", "Your sign-in has ended, in every app at once.")
 
@@ -26,23 +30,35 @@ class LogoutPage:
         return self._desk.page(visit, "logout.html", rd=return_to if self._desk.vet(return_to) else "")
 
     async def post(self, visit: Visit, form: Form) -> Response:
-        """End the sign-in."""
+        """End the sign-in, here and at the provider it was made with."""
+        onward = ""
         if visit.subject is not None and visit.fingerprint is not None:
             self._desk.check_form(visit, form, page="/logout")
-            await self._sign_out.sign_out(visit.fingerprint, visit.visitor, now=visit.now)
-        return self._end(visit, form.get("rd"))
+            onward = (await self._sign_out.sign_out(visit.fingerprint, visit.visitor, now=visit.now)).onward
+            leave(self._desk, visit)
+        return self._end(visit, form.get("rd"), onward=onward)
 
     async def get_signed_out(self, visit: Visit) -> Response:
         """Say that it is done."""
         if visit.subject is not None:
             return self._desk.redirect(visit, "/")
-        return self._desk.message(visit, _SIGNED_OUT, actions=[Link("Sign in again", "/login")], reference=False)
+        again = Link("Sign in again", login_path(None, asking="choose"))
+        return self._desk.message(visit, _SIGNED_OUT, actions=[again], reference=False)
 
-    def _end(self, visit: Visit, return_to: str | None) -> Response:
+    def _end(self, visit: Visit, return_to: str | None, *, onward: str = "") -> Response:
         # SECURITY: a form on another site is sent without our cookie (SameSite), and the browser would obey an answer
         # that deletes it: so only who showed one is told to drop it (K05). tests/unit/test_people_pages.py would fail.
         if visit.fingerprint is not None or visit.torn:
             visit.cookies_out += self._desk.cookies.end_session()
             visit.cookies_out += self._desk.cookies.end_trail()
+        if onward:
+            # Where they go next is asked for there; the provider leads back to `/signed-out` and nowhere else.
+            name = urlsplit(onward).hostname or "the provider"
+            return self._desk.lead_out(visit, onward, title="You are signed out here", name=name)
         target = self._desk.vet(return_to)
-        return self._desk.redirect(visit, login_path(target) if target else "/signed-out")
+        return self._desk.redirect(visit, login_path(target, asking="choose") if target else "/signed-out")
+
+
+def leave(desk: Desk, visit: Visit) -> None:
+    """See to it that nobody is signed in again unasked (`web/way.py`)."""
+    note_way(desk, visit, Way.read(visit.way).leave())

@@ -5,17 +5,18 @@ from datetime import datetime
 
 from starlette.responses import Response
 
-from doorward.errors import InputError, NotFoundError
+from doorward.errors import NotFoundError
 from doorward.flows.account import Account
 from doorward.flows.admin import Actor, Administration, actor_of
 from doorward.rules.session import Session, SessionHandle
 from doorward.web.form import Form
 from doorward.web.pages.desk import Desk, subject_of
 from doorward.web.pages.device import name_device
+from doorward.web.pages.logout import leave
+from doorward.web.pages.paging import parse_offset
 from doorward.web.visit import Visit
 
 PAGE_SIZE = 50
-_MAX_OFFSET = 1_000_000
 _NOTES = {
     "ended": "That sign-in has ended. Its browser is locked out from now on.",
     "others": "All your other sign-ins have ended.",
@@ -61,7 +62,7 @@ class SessionsPage:
         """Everybody's, a page at a time."""
         if visit.subject is None:
             return self._desk.to_login(visit)
-        offset = _parse_offset(visit.query.get("offset", "0"))
+        offset = parse_offset(visit.query.get("offset", "0"))
         found = await self._administration.list_sessions(
             self._actor(visit), now=visit.now, limit=PAGE_SIZE + 1, offset=offset
         )
@@ -97,6 +98,7 @@ class SessionsPage:
             await self._account.end_session(subject, handle, visit.visitor, now=visit.now)
             visit.cookies_out += self._desk.cookies.end_session()
             visit.cookies_out += self._desk.cookies.end_trail()
+            leave(self._desk, visit)
             return self._desk.redirect(visit, "/signed-out")
         try:
             if as_admin:
@@ -140,9 +142,3 @@ def _row(session: Session, who: str, current: SessionHandle, now: datetime) -> R
         remembered=session.remembered,
         here=here,
     )
-
-
-def _parse_offset(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or len(text) > len(str(_MAX_OFFSET)):
-        raise InputError("the offset is not a number")
-    return min(int(text), _MAX_OFFSET)

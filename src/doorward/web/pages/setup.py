@@ -13,7 +13,8 @@ from doorward.rules.login import Failure
 from doorward.web.errors import Words
 from doorward.web.form import Form
 from doorward.web.pages.desk import Desk, Link
-from doorward.web.pages.login import seconds, welcome
+from doorward.web.pages.login import welcome
+from doorward.web.pages.waiting import seconds
 from doorward.web.visit import Visit
 
 _FIELDS = ("display_name", "name", "email", "password", "password_again")
@@ -68,11 +69,8 @@ class SetupPage:
                 return self._show(visit, token, form, wrong)
             case Refused(Failure.THROTTLED | Failure.LOCKED, retry_after):
                 wait = max(seconds(retry_after), 1)
-                response = self._desk.message(
-                    visit, Words("One moment, please", outcome.failure.sentence), status=429, wait_seconds=wait
-                )
-                response.raw_headers.append((b"retry-after", str(wait).encode("ascii")))
-                return response
+                words = Words("One moment, please", outcome.failure.sentence)
+                return self._desk.message(visit, words, status=429, wait_seconds=wait)
             case Refused():
                 return self._gone(visit)
             case _:
