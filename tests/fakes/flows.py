@@ -20,11 +20,14 @@ from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.methods.upstream import UpstreamMethod
 from doorward.flows.opening import Opening, SessionTerms
 from doorward.flows.outcome import Departed, OpenWays, SignedIn, Started
+from doorward.flows.providers import Providers
 from doorward.flows.settling import Settling
 from doorward.flows.setup import Setup
 from doorward.flows.throttle import LoginLimits, Throttle
 from doorward.flows.upstream import Callback, UpstreamSignIn
+from doorward.flows.upstream_logout import UpstreamLogout
 from doorward.flows.visitor import Visitor, hash_browser
+from doorward.flows.ways import Ways
 from doorward.interfaces import Verified
 from doorward.rules import envelope
 from doorward.rules.password import PasswordPolicy
@@ -156,6 +159,8 @@ class Town:
         self.upstream = FakeUpstream()
         self.providers = {"idp": a_provider()}
         self.passwords_open = True
+        self.straight = "off"
+        self._asks_ways = False
         self.spoken_of = set()
         self.trust = MfaTrust()
         records, sessions = self.store.records, self.store.sessions
@@ -199,7 +204,38 @@ class Town:
             log=self.log,
         )
         self.identities = Identities(records=records, find_ways=self._find_ways)
-        self.sign_out = SignOut(records=records, sessions=sessions)
+        self.ways = Ways(
+            records=records,
+            keyring=self.keyring,
+            log=self.log,
+            file_providers=lambda: tuple(self.providers.values()),
+            password_in_file=lambda: self.passwords_open,
+            straight=lambda: self.straight,
+        )
+        self.sign_out = SignOut(
+            records=records,
+            sessions=sessions,
+            keyring=self.keyring,
+            upstream=self.upstream,
+            find_provider=self._find_provider,
+            return_url=f"{self.public_url}/signed-out",
+            log=self.log,
+        )
+        self.console = Providers(
+            records=records,
+            keyring=self.keyring,
+            ways=self.ways,
+            upstream=self.upstream,
+            public_url=self.public_url,
+        )
+        self.upstream_logout = UpstreamLogout(
+            records=records,
+            throttle=throttle,
+            upstream=self.upstream,
+            find_provider=self._find_provider,
+            tally=self.tally,
+            log=self.log,
+        )
         self.setup = Setup(
             records=records,
             tickets=self.store.tickets,
@@ -212,19 +248,38 @@ class Town:
         self.administration = Administration(
             records=records, sessions=sessions, password=self.password, rules=rules, random=self.random
         )
-        self.flows = Flows(self.sign_in, self.sign_out, self.setup, self.account, self.administration)
+        self.flows = Flows(
+            sign_in=self.sign_in,
+            upstream=self.upstream_sign_in,
+            ways=self.ways,
+            identities=self.identities,
+            providers=self.console,
+            upstream_logout=self.upstream_logout,
+            sign_out=self.sign_out,
+            setup=self.setup,
+            account=self.account,
+            administration=self.administration,
+        )
 
     def _parse_return(self, text):
         return parse_return_url(text, public_url=self.public_url, is_known_host=self.hosts.__contains__)
 
+    def consult_ways(self):
+        """From now on ask the ways themselves which are open, as the house does; `passwords_open` is the file's word."""
+        self._asks_ways = True
+
     async def _is_password_open(self):
-        return self.passwords_open
+        return await self.ways.is_password_open() if self._asks_ways else self.passwords_open
 
     async def _find_ways(self):
+        if self._asks_ways:
+            return await self.ways.find()
         enabled = tuple(provider for provider in self.providers.values() if provider.enabled)
         return OpenWays(password=self.passwords_open, providers=enabled)
 
     async def _find_provider(self, provider_id):
+        if self._asks_ways:
+            return await self.ways.find_provider(provider_id)
         provider = self.providers.get(provider_id)
         return provider if provider is not None and provider.enabled else None
 
