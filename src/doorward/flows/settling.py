@@ -27,6 +27,8 @@ from doorward.rules.upstream import (
     display_name_of,
     methods_of,
     propose_user_names,
+    session_mark,
+    subject_mark,
     verified_email,
 )
 
@@ -264,9 +266,9 @@ class Settling:
 async def _was_ended(transaction: Transaction, trip: Trip) -> bool:
     """Whether the provider has ended this very sign-in, or all of this person's, since the browser left."""
     proven = trip.authenticated
-    names = [f"sub:{proven.issuer}:{proven.subject}"]
+    names = [subject_mark(proven.issuer, proven.subject)]
     if proven.sid:
-        names.append(f"sid:{proven.issuer}:{proven.sid}")
+        names.append(session_mark(proven.issuer, proven.sid))
     for name in names:
         ended_at = await transaction.find_mark(name)
         # What came back was given out after the browser left, so an earlier end was of something else.

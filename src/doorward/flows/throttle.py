@@ -21,7 +21,7 @@ from doorward.flows.visitor import Visitor
 from doorward.interfaces import Counters
 from doorward.rules.device import is_known_device, name_device
 from doorward.rules.identity import User
-from doorward.rules.throttle import LockPolicy, Spent, Window, address_key, lock_left
+from doorward.rules.throttle import LockPolicy, Spent, Window, address_key, lock_left, spend
 
 _KEEP_LOCKS: Final = 6
 """Failures are remembered for so many of the longest locks with their calm (two hours, unless set otherwise): long
@@ -29,10 +29,12 @@ enough for the doubling to reach it, short enough for an innocent typist to be f
 
 
 class Leg(Enum):
-    """A part of a round trip to a provider. Each is counted by itself, so that a whole trip costs one of each."""
+    """A part of what goes on with a provider. Each is counted by itself, so that a whole trip costs one of each."""
 
     DEPARTURE = "departure"
     CALLBACK = "callback"
+    LOGOUT_TOKEN = "logout_token"  # noqa: S105 -- a part's name
+    LOGOUT_FRAME = "logout_frame"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,18 @@ class Throttle:
 
     async def spend_oidc(self, leg: Leg, visitor: Visitor, *, now: datetime) -> Spent:
         """Count a departure to a provider, or a callback, of this address. Before anything is looked up or asked."""
-        return await self._counters.spend(f"oidc_{leg.value}:{address_key(visitor.address)}", self._limits.oidc, now)
+        return await self._counters.spend(_oidc_key(leg, visitor), self._limits.oidc, now)
+
+    async def look_oidc(self, leg: Leg, visitor: Visitor, *, now: datetime) -> Spent:
+        """Whether this address has room for one more failure, without counting one."""
+        longest = max(window.span for window in self._limits.oidc)
+        failures = await self._counters.recall(_oidc_key(leg, visitor), since=now - longest)
+        return spend(failures, self._limits.oidc, now)
+
+    async def record_oidc(self, leg: Leg, visitor: Visitor, *, now: datetime) -> None:
+        """Count a failure of this address. What succeeds is never counted there."""
+        longest = max(window.span for window in self._limits.oidc)
+        await self._counters.record(_oidc_key(leg, visitor), now, keep=longest)
 
     def aim(self, user: User | None, login: str | None, visitor: Visitor, *, now: datetime) -> Target:
         """Find the counters of an attempt. `login` is canonical, None where it can be no account's name."""
@@ -132,3 +145,7 @@ class Throttle:
     async def clear(self, target: Target) -> None:
         """Forget the failures on this account from this place after a success there, and nothing else (E10)."""
         await self._counters.forget(target.lock_key)
+
+
+def _oidc_key(leg: Leg, visitor: Visitor) -> str:
+    return f"oidc_{leg.value}:{address_key(visitor.address)}"

@@ -78,6 +78,16 @@ class StoredProvider:
     changed_at: datetime
 
 
+def session_mark(issuer: str, sid: str) -> str:
+    """The mark of a session that its provider has ended (`interfaces.put_mark`)."""
+    return f"sid:{issuer}:{sid}"
+
+
+def subject_mark(issuer: str, subject: str) -> str:
+    """The mark of somebody whose every session their provider has ended."""
+    return f"sub:{issuer}:{subject}"
+
+
 @dataclass(frozen=True, slots=True)
 class MfaTrust:
     """What counts as a second factor where a provider's word on that counts: one of these `amr`, or this `acr`."""
