@@ -54,7 +54,7 @@ def test_the_public_address_comes_from_the_redirect_url() -> None:
 def test_notices_say_that_the_client_is_a_sample_and_redis_cannot_be_started() -> None:
     """C-24, C-28."""
     text = "\n".join(str(notice) for notice in load_config(PATH, environ={}).notices)
-    assert "authn.provider (line 16): the client id or secret is still the sample from the documentation" in text
+    assert "authn.provider (line 15): the client id or secret is still the sample from the documentation" in text
     assert "storage.type (line 40): sessions in Redis are not available yet" in text
 
 

@@ -12,6 +12,7 @@ from doorward.config import patterns, values
 from doorward.config.patterns import Hours
 from doorward.config.values import Listen, Secret
 from doorward.rules.policy import HostPattern, PathKind
+from doorward.rules.span import format_span
 from doorward.rules.throttle import Window
 
 
@@ -54,7 +55,7 @@ def test_nothing_else_is_a_span(given: object) -> None:
 @given(st.timedeltas(timedelta(seconds=1), timedelta(days=3000)))
 def test_a_span_is_written_as_it_is_read(span: timedelta) -> None:
     whole = timedelta(seconds=int(span.total_seconds()))
-    assert values.parse_duration(values.format_duration(whole)) == whole
+    assert values.parse_duration(format_span(whole)) == whole
 
 
 def test_off_is_no_span() -> None:

@@ -26,8 +26,10 @@ from doorward.errors import (
 
 GROUPS: Final = {
     "config": "Check, show and document the configuration.",
-    "user": "Accounts: add, list, disable, enable, delete, set passwords and groups.",
+    "user": "Accounts: add, list, show, disable, enable, delete; passwords, groups, links to providers.",
     "session": "Sessions: list and end them.",
+    "provider": "Providers that people may sign in with: list and test them.",
+    "sign-in": "Ways of signing in: switch passwords on and off.",
 }
 COMMANDS: Final = {
     "serve": ("serve", "Run the gateway."),
@@ -73,7 +75,7 @@ def build(wanted: str | None) -> typer.Typer:
         command = _import(module, name.replace("-", "_")) if name == wanted else _stand_in
         root.command(name, help=summary)(command)
     for name, summary in GROUPS.items():
-        group: typer.Typer = _import(name, "commands") if name == wanted else typer.Typer()
+        group: typer.Typer = _import(name.replace("-", "_"), "commands") if name == wanted else typer.Typer()
         if name != wanted:
             group.callback(invoke_without_command=True)(_stand_in)
         root.add_typer(group, name=name, help=summary)

@@ -78,6 +78,7 @@ def describe_user(user: User) -> dict[str, object]:
         "groups": sorted(user.groups),
         "granted_groups": sorted(user.granted_groups),
         "admin": user.administers,
+        "granted_admin": user.granted_admin,
         "enabled": user.enabled,
         "created_at": spell_instant(user.created_at),
     }
@@ -102,13 +103,14 @@ def tell_table(rows: Sequence[dict[str, object]], columns: Sequence[str], *, emp
         typer.echo(empty)
         return
     cells = [[column.replace("_", " ") for column in columns]]
-    cells += [[_spell_cell(row[column]) for column in columns] for row in rows]
+    cells += [[spell_cell(row[column]) for column in columns] for row in rows]
     widths = [max(len(line[index]) for line in cells) for index in range(len(columns))]
     for line in cells:
         typer.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
 
 
-def _spell_cell(value: object) -> str:
+def spell_cell(value: object) -> str:
+    """A value as a cell of a table shows it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, list):

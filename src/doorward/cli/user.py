@@ -15,12 +15,15 @@ from doorward.cli.house import (
     describe_user,
     in_house,
     read_password,
+    spell_cell,
+    spell_instant,
     tell,
     tell_table,
 )
-from doorward.errors import InputError
-from doorward.flows.admin import CLI
+from doorward.errors import InputError, NotFoundError
+from doorward.flows.admin import CLI, get_user
 from doorward.rules.identity import User
+from doorward.rules.upstream import Identity
 
 commands = typer.Typer(
     help="Accounts. What is changed here counts at a running server's very next check.", no_args_is_help=True
@@ -70,8 +73,68 @@ def list_users(config: ConfigOption = None, json: JsonOption = False) -> None:
         return await house.flows.administration.list_users(CLI)
 
     rows = [describe_user(user) for user in in_house(config, act)]
-    columns = ("name", "email", "display_name", "groups", "admin", "enabled", "created_at")
+    columns = ["name", "email", "display_name", "groups", "admin", "enabled", "created_at"]
+    if any(row["granted_groups"] for row in rows):
+        columns.insert(columns.index("groups") + 1, "granted_groups")
     tell_table(rows, columns, empty="There are no accounts yet.", as_json=json)
+
+
+@commands.command("show")
+def show(name: NameArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Show one account, with the accounts at providers it is connected to."""
+
+    async def act(house: House) -> tuple[User, list[Identity], bool]:
+        user = await _find(house, name)
+        identities = (await house.flows.identities.list_all(CLI)).get(user.id, [])
+        async with house.storage.records.transaction() as transaction:
+            return user, identities, await transaction.find_password(user.id) is not None
+
+    user, identities, has_password = in_house(config, act)
+    rows = [_describe_identity(each) for each in identities]
+    if json:
+        tell("", {**describe_user(user), "has_password": has_password, "identities": rows}, as_json=True)
+        return
+    told = {**describe_user(user), "has_password": has_password}
+    width = max(len(key) for key in told)
+    for key, value in told.items():
+        typer.echo(f"{key.replace('_', ' '):{width}}  {spell_cell(value)}")
+    typer.echo()
+    columns = ("id", "provider", "issuer", "subject", "email", "groups", "admin", "used_at")
+    tell_table(rows, columns, empty="It is connected to no account at a provider.", as_json=False)
+
+
+@commands.command("unlink")
+def unlink(
+    name: NameArgument,
+    identity: Annotated[
+        str,
+        typer.Argument(
+            metavar="IDENTITY|ISSUER",
+            help="The connection's id, from `user show`, or the issuer. Put -- before one that begins with a dash.",
+        ),
+    ],
+    subject: Annotated[str | None, typer.Argument(help="With an issuer: the subject.", show_default="none")] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Disconnect an account from one at a provider. What that granted is lost, and the sessions made with it end."""
+
+    async def act(house: House) -> tuple[User, Identity]:
+        user = await _find(house, name)
+        own = (await house.flows.identities.list_all(CLI)).get(user.id, [])
+        wanted = next(
+            (each for each in own if identity == each.id or (identity, subject) == (each.issuer, each.subject)), None
+        )
+        if wanted is None or (subject is not None and wanted.subject != subject):
+            raise NotFoundError(f"{user.name} has no such connection; `doorward user show {user.name}` lists them")
+        return user, await house.flows.identities.unlink_for(CLI, user.name, wanted.id, now=house.clock.now())
+
+    user, gone = in_house(config, act)
+    tell(
+        f"{user.name} is no longer connected to {gone.subject} at {gone.issuer}.",
+        _describe_identity(gone),
+        as_json=json,
+    )
 
 
 @commands.command("disable")
@@ -141,6 +204,27 @@ def set_groups(
 
     user = in_house(config, act)
     tell(f"{user.name} is now in: {', '.join(sorted(user.groups)) or 'no group'}.", describe_user(user), as_json=json)
+
+
+async def _find(house: House, name: str) -> User:
+    async with house.storage.records.transaction() as transaction:
+        return await get_user(transaction, name)
+
+
+def _describe_identity(identity: Identity) -> dict[str, object]:
+    return {
+        "id": identity.id,
+        "provider": identity.provider,
+        "issuer": identity.issuer,
+        "subject": identity.subject,
+        "email": identity.email,
+        "name": identity.name,
+        "groups": sorted(identity.groups),
+        "admin": identity.is_admin,
+        "owns_profile": identity.owns_profile,
+        "linked_at": spell_instant(identity.linked_at),
+        "used_at": spell_instant(identity.used_at) if identity.used_at else "",
+    }
 
 
 def _set_enabled(config: Path | None, name: str, *, enabled: bool) -> User:

@@ -11,9 +11,10 @@ from doorward.config.finding import Finding
 from doorward.config.provider_check import check_providers, note_providers
 from doorward.config.schema import Config
 from doorward.config.suffixes import is_shared_suffix
-from doorward.config.values import Secret, format_duration
+from doorward.config.values import Secret
 from doorward.errors import ConfigError
 from doorward.rules.policy import HostPattern, Network
+from doorward.rules.span import format_span
 
 _SHORTEST_IDLE: Final = timedelta(minutes=2)  # sessions are touched once a minute; less would end live ones
 _SHORTEST_TTL: Final = timedelta(minutes=5)
@@ -201,13 +202,13 @@ def _check_times(config: Config) -> Iterator[Finding]:
     for name in ("ttl", "remember_ttl"):
         span: timedelta | None = getattr(session, name)
         if span is not None and span < _SHORTEST_TTL:
-            yield Finding(f"session.{name}", f"{format_duration(span)} is too short to be useful", "at least 5m")
+            yield Finding(f"session.{name}", f"{format_span(span)} is too short to be useful", "at least 5m")
     for name in ("idle_timeout", "remember_idle_timeout"):
         span = getattr(session, name)
         if span is not None and span < _SHORTEST_IDLE:
             yield Finding(
                 f"session.{name}",
-                f"{format_duration(span)} is too short: use of a session is noted once a minute",
+                f"{format_span(span)} is too short: use of a session is noted once a minute",
                 "at least 2m, or off",
             )
     if session.remember_idle_timeout is not None and session.remember_ttl is None:

@@ -1,14 +1,14 @@
 """What is wrong with the providers of the file, in the words the console uses, and what would surprise an operator."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from doorward.config.finding import Finding
 from doorward.config.providers import build_provider, build_providers, list_callbacks, list_entries
 from doorward.config.schema import Config
 from doorward.config.upstream import ProviderEntry
-from doorward.rules.provider import Kind, Provider, ProviderId, check_provider, check_together, split_problem
+from doorward.rules.provider import Kind, Provider, check_provider, check_together, split_problem
 from doorward.rules.ways import LAST, OFF, ONLY, PasswordWay
 
 _SAMPLE: Final = re.compile(r"^<.*>$")
@@ -61,13 +61,13 @@ def note_providers(config: Config) -> Iterator[Finding]:
         )
 
 
-def note_ways(password: PasswordWay, shadowed: Mapping[ProviderId, str]) -> list[Finding]:
+def note_ways(password: PasswordWay, shadowed: Iterable[tuple[Provider, str]]) -> list[Finding]:
     """What only the data can tell: passwords that are open though they should not be, providers that do not count."""
     notes = []
     if password.open and not password.wanted:
         name = "authn.password" if password.set_by == "file" else "sign-in passwords"
         notes.append(Finding(name, password.because, "`doorward sign-in passwords status` says how it stands"))
-    notes += [Finding(f"provider {name}", why, "change or remove it in the console") for name, why in shadowed.items()]
+    notes += [Finding(f"provider {each.id}", why, "change or remove it in the console") for each, why in shadowed]
     return notes
 
 

@@ -14,7 +14,6 @@ from doorward.config.upstream import ProviderEntry
 from doorward.config.values import (
     Listen,
     Secret,
-    format_duration,
     format_size,
     parse_optional_duration,
     parse_optional_listen,
@@ -24,6 +23,7 @@ from doorward.config.words import Rename
 from doorward.rules.explain import format_path
 from doorward.rules.outbound import Allowance
 from doorward.rules.policy import HostPattern, PathPattern
+from doorward.rules.span import format_span
 from doorward.rules.throttle import Window
 
 HIDDEN = "***"
@@ -45,9 +45,9 @@ def spell(value: object) -> Any:
         case Secret():
             return HIDDEN
         case timedelta():
-            return format_duration(value)
+            return format_span(value)
         case Window():
-            return f"{value.limit}/{format_duration(value.span)}"
+            return f"{value.limit}/{format_span(value.span)}"
         case HostPattern():
             return value.text
         case PathPattern():

@@ -17,11 +17,10 @@ from typing_extensions import override
 from doorward.errors import InputError
 from doorward.rules.policy import Network
 from doorward.rules.request import parse_host, parse_port
+from doorward.rules.span import HINT, parse_span
 
 OFF: Final = "off"
 UNIX: Final = "unix"
-_UNITS = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
-_DURATION = re.compile(r"(?:([0-9]{1,6})d)?(?:([0-9]{1,6})h)?(?:([0-9]{1,6})m)?(?:([0-9]{1,8})s)?")
 _SIZES = {"B": 1, "KiB": 1024, "MiB": 1024 * 1024}
 _ORIGIN = re.compile(r"(?i:(https?))://([^/?#\\@]+)([/?#].*)?")
 _MAPPED = ip_network("::ffff:0:0/96")
@@ -91,17 +90,10 @@ def parse_duration(value: object) -> timedelta:
     """Read `90s`, `10m`, `24h`, `7d`, `1h30m`: largest unit first, each at most once, more than nothing."""
     if isinstance(value, timedelta):
         return value
-    hint = "write a number with its unit, such as 90s, 10m, 24h, 7d or 1h30m"
-    text = read_text(value, hint)
-    parts = _DURATION.fullmatch(text)
-    if parts is None or not text:
-        raise refuse(f"{text!r} is not a span of time", hint)
-    span = timedelta(**{unit: int(part or 0) for unit, part in zip(_UNITS.values(), parts.groups(), strict=True)})
-    if not span:
-        raise refuse("a span of time must be longer than nothing", hint)
-    if span > timedelta(days=3660):
-        raise refuse(f"{text!r} is longer than ten years", hint)
-    return span
+    try:
+        return parse_span(read_text(value, HINT))
+    except InputError as error:
+        raise refuse(str(error), HINT) from None
 
 
 def parse_optional_duration(value: object) -> timedelta | None:
@@ -109,16 +101,6 @@ def parse_optional_duration(value: object) -> timedelta | None:
     if value is None or value == OFF:
         return None
     return parse_duration(value)
-
-
-def format_duration(span: timedelta) -> str:
-    """Write a span the way `parse_duration` reads it."""
-    rest, text = int(span.total_seconds()), ""
-    units = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
-    for unit, size in units if span >= timedelta(days=2) else units[1:]:
-        count, rest = divmod(rest, size)
-        text += f"{count}{unit}" if count else ""
-    return text
 
 
 def parse_size(value: object) -> int:
