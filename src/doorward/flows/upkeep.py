@@ -1,14 +1,17 @@
 """Housekeeping: forgetting what has expired, and writing down when sessions were last used."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Final
 
 from doorward.flows.visitor import MAX_USER_AGENT
-from doorward.interfaces import Clock, Counters, Log, Pause, Sessions, Tickets, Use
+from doorward.interfaces import Clock, Counters, Log, Pause, Records, Sessions, Tickets, Use
 from doorward.rules.names import clean_text
 from doorward.rules.session import Fingerprint
+
+Errand = Callable[[datetime], Awaitable[None]]
 
 FLUSH_EVERY: Final = 5.0
 """Seconds between two writes of collected uses."""
@@ -55,7 +58,10 @@ class Touches:
 
 
 class Upkeep:
-    """The loop that keeps the house clean. `chores` are done at each flush; they neither wait nor fail."""
+    """The loop that keeps the house clean. `chores` are done at each flush; they neither wait nor fail.
+
+    `errands` may wait, for somebody outside, too. So each runs beside the loop, and again only when it is back.
+    """
 
     def __init__(
         self,
@@ -64,31 +70,46 @@ class Upkeep:
         sessions: Sessions,
         tickets: Tickets,
         counters: Counters,
+        records: Records,
         clock: Clock,
         pause: Pause,
         log: Log,
         chores: Sequence[Callable[[], None]] = (),
+        errands: Sequence[Errand] = (),
     ) -> None:
         self._touches = touches
         self._sessions = sessions
         self._tickets = tickets
         self._counters = counters
+        self._records = records
         self._clock = clock
         self._pause = pause
         self._log = log
         self._chores = chores
+        self._errands = errands
 
     async def run(self) -> None:
-        """Flush, do the chores and purge until cancelled."""
+        """Flush, do the chores, send out the errands and purge until cancelled."""
         rounds = 0
-        while True:
-            await self._pause(FLUSH_EVERY)
-            for chore in self._chores:
-                chore()
-            await self._touches.flush()
-            rounds += 1
-            if rounds % PURGE_EVERY == 0:
-                await self.purge(self._clock.now())
+        out: dict[Errand, asyncio.Task[None]] = {}
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._pause(FLUSH_EVERY)
+                for chore in self._chores:
+                    chore()
+                for errand in self._errands:
+                    if errand not in out or out[errand].done():
+                        out[errand] = group.create_task(self._send(errand))
+                await self._touches.flush()
+                rounds += 1
+                if rounds % PURGE_EVERY == 0:
+                    await self.purge(self._clock.now())
+
+    async def _send(self, errand: Errand) -> None:
+        try:
+            await errand(self._clock.now())
+        except Exception as error:  # noqa: BLE001 -- housekeeping must never end the process
+            self._log.warning("errand_failed", error=repr(error))
 
     async def purge(self, now: datetime) -> None:
         """Remove what has expired. A failure is logged and tried again at the next turn."""
@@ -96,7 +117,9 @@ class Upkeep:
             sessions = await self._sessions.purge(now)
             tickets = await self._tickets.purge(now)
             instants = await self._counters.purge(now)
+            async with self._records.transaction() as transaction:
+                upstream = await transaction.purge_upstream(now)
         except Exception as error:  # noqa: BLE001 -- housekeeping must never end the process
             self._log.warning("purge_failed", error=repr(error))
             return
-        self._log.debug("purged", sessions=sessions, tickets=tickets, instants=instants)
+        self._log.debug("purged", sessions=sessions, tickets=tickets, instants=instants, upstream=upstream)
