@@ -53,7 +53,7 @@ def test_the_file_can_name_it_too(tmp_path: Path) -> None:
         (b"\xef\xbb\xbfx", "byte order mark"),
         (b"x\n\n", "more than one line"),
         (b"x\ny", "more than one line"),
-        (b"x\0", "more than one line"),
+        (b"x\0", "is not text"),
         (b"", "empty"),
         (b"\n", "empty"),
         (b"  \n", "empty"),

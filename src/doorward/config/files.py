@@ -64,7 +64,9 @@ def _find_fault(raw: bytes) -> str:
         return "begins with a byte order mark"
     if b"\r" in raw:
         return "has Windows line ends"
-    if b"\n" in text or b"\0" in text:
+    if b"\0" in text:
+        return "is not text"
+    if b"\n" in text:
         return "has more than one line"
     return "" if text.strip() else "is empty"
 

@@ -30,7 +30,7 @@ def check_providers(config: Config) -> Iterator[Finding]:
             name, words = split_problem(problem)
             if name == "redirect_url" and problem not in together:
                 continue  # said above, with the addresses that can be written instead
-            yield Finding(_find_place(place, entry, name), words, also=_causes(place))
+            yield Finding(_find_place(place, entry, name), words, also=_causes(place, name))
         known = len(together)
 
 
@@ -102,10 +102,11 @@ def _find_place(place: str, entry: ProviderEntry, name: str) -> str:
     return f"{place}.{name}"
 
 
-def _causes(place: str) -> tuple[str, ...]:
-    """What decides about everything else of a provider, so that nothing is said while it is broken itself."""
-    names = ("type", "token_auth_method", "oidc.issuer_url") if place == _NESTED else ("type", "token_auth_method")
-    return tuple(f"{place}.{name}" for name in names)
+def _causes(place: str, name: str) -> tuple[str, ...]:
+    """What a setting rests on, so that nothing is said about it while that is broken itself."""
+    causes = ["type", "token_auth_method", *(["oidc.issuer_url"] if place == _NESTED else [])]
+    causes += ["private_key"] if name == "client_secret" else []
+    return tuple(f"{place}.{cause}" for cause in causes)
 
 
 def _note_provider(place: str, entry: ProviderEntry, provider: Provider, config: Config) -> Iterator[Finding]:
