@@ -34,11 +34,15 @@ from doorward.flows.logout import SignOut
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.methods.upstream import UpstreamMethod
 from doorward.flows.opening import Opening, SessionTerms
+from doorward.flows.providers import Providers
 from doorward.flows.settling import Settling
 from doorward.flows.setup import Setup
 from doorward.flows.throttle import LoginLimits, Throttle
+from doorward.flows.ties import Ties
 from doorward.flows.upkeep import Touches, Upkeep
 from doorward.flows.upstream import UpstreamSignIn
+from doorward.flows.upstream_logout import UpstreamLogout
+from doorward.flows.watch import Watch
 from doorward.flows.ways import Ways
 from doorward.interfaces import Clock, LiveView, Log, Random, Sessions
 from doorward.outside import keyring as keys
@@ -111,6 +115,8 @@ class House:
     signing_key: bytes
     counts: Counts
     touches: Touches
+    ties: Ties
+    watch: Watch
     flows: Flows
 
     async def probe(self) -> None:
@@ -223,7 +229,31 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
         ),
         ways=ways,
         identities=Identities(records=storage.records, find_ways=ways.find),
-        sign_out=SignOut(records=storage.records, sessions=sessions),
+        upstream_logout=UpstreamLogout(
+            records=storage.records,
+            upstream=upstream,
+            throttle=throttle,
+            find_provider=ways.find_provider,
+            tally=counts,
+            log=log,
+            state_ttl=config.authn.state_ttl,
+        ),
+        providers=Providers(
+            records=storage.records,
+            keyring=keyring,
+            ways=ways,
+            upstream=upstream,
+            public_url=config.server.public_url,
+        ),
+        sign_out=SignOut(
+            records=storage.records,
+            sessions=sessions,
+            keyring=keyring,
+            upstream=upstream,
+            find_provider=ways.find_provider,
+            return_url=f"{config.server.public_url}/signed-out",
+            log=log,
+        ),
         setup=Setup(
             records=storage.records,
             tickets=storage.tickets,
@@ -254,6 +284,15 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
         signing_key=signing_key,
         counts=counts,
         touches=touches,
+        ties=Ties(
+            records=storage.records,
+            sessions=sessions,
+            keyring=keyring,
+            upstream=upstream,
+            find_provider=ways.find_provider,
+            log=log,
+        ),
+        watch=Watch(ways=ways, upstream=upstream, log=log),
         flows=flows,
     )
 
@@ -517,6 +556,7 @@ async def _run(house: House, loaded: Loaded, load: Load) -> None:
         tell = house.log.info if notice.calm else house.log.warning
         tell("config_notice", notice=str(notice))
     await house.record(Act.STARTED, {"version": __version__})
+    await house.flows.providers.reconcile(now=house.clock.now())
     ended = asyncio.Event()
     _watch_signals(house, doors, ended, load)
     async with asyncio.TaskGroup() as group:
@@ -567,10 +607,12 @@ def _upkeep_of(house: House, doors: Doors) -> Upkeep:
         sessions=house.sessions,
         tickets=house.storage.tickets,
         counters=house.storage.counters,
+        records=house.storage.records,
         clock=house.clock,
         pause=asyncio.sleep,
         log=house.log,
         chores=(doors.gate.refusal_log.flush,),
+        errands=(house.ties.run_due, house.watch.look),
     )
 
 

@@ -407,6 +407,10 @@ class Upstream(Protocol):
     sign-in is ever kept here (H05).
     """
 
+    async def acquaint(self, provider: Provider) -> None:
+        """Find out what must be known before anybody can be sent there, unless it is known and fresh."""
+        ...
+
     async def depart(self, provider: Provider, departure: Departure) -> str:
         """The URL to send the browser to."""
         ...

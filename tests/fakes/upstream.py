@@ -60,6 +60,7 @@ class FakeUpstream:
         self.renewals = deque()
         self.logout_tokens = {}
         self.logout_urls = {}
+        self.findings = None
         self._codes = {}
 
     # What a test tells it
@@ -123,8 +124,13 @@ class FakeUpstream:
         return self.logout_urls.get(provider.id)
 
     async def examine(self, provider, *, public_url, now):
+        if self.findings is not None:
+            return self.findings
         trouble = self.find_trouble(provider)
         return [Finding("Discovery", Health.BAD if trouble else Health.GOOD, trouble or "It answers.")]
+
+    async def acquaint(self, provider):
+        self._check(provider)
 
     def find_trouble(self, provider):
         failing = self.failing.get(provider.id)

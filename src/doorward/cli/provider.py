@@ -1,5 +1,6 @@
 """`doorward provider`: the providers that people may sign in with."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -41,7 +42,7 @@ def examine(
 ) -> None:
     """Try whatever can be tried without a person, and say how it went. Exit code 1 when something is bad."""
 
-    async def act(house: House) -> list[Finding]:
+    async def act(house: House) -> Sequence[Finding]:
         return await house.flows.providers.test(CLI, ProviderId(provider), now=house.clock.now())
 
     findings = in_house(config, act)

@@ -7,8 +7,10 @@ from doorward.flows.admin import Administration
 from doorward.flows.identities import Identities
 from doorward.flows.login import SignIn
 from doorward.flows.logout import SignOut
+from doorward.flows.providers import Providers
 from doorward.flows.setup import Setup
 from doorward.flows.upstream import UpstreamSignIn
+from doorward.flows.upstream_logout import UpstreamLogout
 from doorward.flows.ways import Ways
 
 
@@ -20,6 +22,8 @@ class Flows:
     upstream: UpstreamSignIn
     ways: Ways
     identities: Identities
+    providers: Providers
+    upstream_logout: UpstreamLogout
     sign_out: SignOut
     setup: Setup
     account: Account

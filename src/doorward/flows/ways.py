@@ -1,6 +1,6 @@
 """The ways of signing in that are open: to everybody, and to one account (docs/adr 0022)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,7 +12,7 @@ from doorward.interfaces import Keyring, Log, Records, Transaction
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.envelope import Place
 from doorward.rules.identity import User
-from doorward.rules.provider import Provider, ProviderId
+from doorward.rules.provider import Provider
 from doorward.rules.provider_form import from_settings
 from doorward.rules.upstream import StoredProvider
 from doorward.rules.ways import (
@@ -33,10 +33,10 @@ PRIVATE_KEY: Final = "private_key"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Every provider there is, enabled or not. `shadowed`: those of the console that do not count, and why."""
+    """Every provider there is, enabled or not. `shadowed`: those of the console that do not count, with the reason."""
 
     providers: tuple[Provider, ...]
-    shadowed: Mapping[ProviderId, str]
+    shadowed: tuple[tuple[Provider, str], ...] = ()
 
     @property
     def enabled(self) -> tuple[Provider, ...]:
@@ -68,7 +68,7 @@ class Ways:
         """The open ways. With `user`, those that this account can take; `last` is the provider last used here."""
         async with self._records.transaction() as transaction:
             enabled = (await self.know(transaction)).enabled
-            password = (await self._decide(transaction, enabled)).open
+            password = (await self.decide(transaction, enabled)).open
             if user is None:
                 straight = decide_straight(self._straight(), password_open=password, providers=enabled, last=last)
                 return OpenWays(password, enabled, straight)
@@ -79,7 +79,7 @@ class Ways:
     async def is_password_open(self) -> bool:
         """Whether a password is accepted at this moment."""
         async with self._records.transaction() as transaction:
-            return (await self._decide(transaction, (await self.know(transaction)).enabled)).open
+            return (await self.decide(transaction, (await self.know(transaction)).enabled)).open
 
     async def find_provider(self, provider_id: str) -> Provider | None:
         """The provider with this id, if it is enabled at this moment."""
@@ -95,7 +95,7 @@ class Ways:
     async def describe_password(self) -> PasswordWay:
         """Whether passwords are wanted and open, and why."""
         async with self._records.transaction() as transaction:
-            return await self._decide(transaction, (await self.know(transaction)).enabled)
+            return await self.decide(transaction, (await self.know(transaction)).enabled)
 
     async def set_password(self, actor: Actor, wanted: bool | None, *, now: datetime) -> PasswordWay:
         """Switch passwords on or off, or with None leave it to the file. How it stands then."""
@@ -103,7 +103,7 @@ class Ways:
             await check_actor(transaction, actor)
             word = None if wanted is None else ON if wanted else OFF
             await transaction.put_setting(PASSWORD_SETTING, word)
-            way = await self._decide(transaction, (await self.know(transaction)).enabled)
+            way = await self.decide(transaction, (await self.know(transaction)).enabled)
             public = {"password": word or "file", "open": "yes" if way.open else "no"}
             await transaction.append_audit(
                 AuditEvent(Act.WAYS_CHANGED, actor.id, "system", now, public, dict(actor.private))
@@ -114,9 +114,10 @@ class Ways:
         """Every provider, as this transaction sees them."""
         stored = [provider for each in await transaction.list_providers() if (provider := self._open(each)) is not None]
         providers, shadowed = merge(self._file_providers(), stored)
-        return Known(providers, shadowed)
+        return Known(providers, tuple((each, shadowed[each.id]) for each in stored if each.id in shadowed))
 
-    async def _decide(self, transaction: Transaction, enabled: Sequence[Provider]) -> PasswordWay:
+    async def decide(self, transaction: Transaction, enabled: Sequence[Provider]) -> PasswordWay:
+        """How it stands with passwords where `enabled` are the providers that people may use."""
         setting = await transaction.find_setting(PASSWORD_SETTING)
         in_file = self._password_in_file()
         wanted_off = setting == OFF or (setting is None and not in_file)

@@ -35,6 +35,11 @@ class UpstreamClient:
         self._google_discovery = google_discovery
         self._examination = Examination(conversation, random)
 
+    async def acquaint(self, provider: Provider) -> None:
+        """Find out what must be known before anybody can be sent there. GitHub needs no asking."""
+        if provider.kind is not Kind.GITHUB:
+            await self._knowledge.get_metadata(self._settle(provider))
+
     async def depart(self, provider: Provider, departure: Departure) -> str:
         """The URL to send the browser to."""
         return await self._speaker(provider).depart(self._settle(provider), departure)
