@@ -4,24 +4,33 @@ The file's providers are the file's: shown, never changed here. Whatever takes a
 granted and ends the sessions made through it, in the same transaction (docs/adr 0019).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Final
 
 from doorward.errors import ConflictError, NotFoundError
 from doorward.flows.admin import Actor, check_actor
 from doorward.flows.granting import Witness, regrant
 from doorward.flows.outcome import Unacceptable
-from doorward.flows.ways import CLIENT_SECRET, PRIVATE_KEY, Known, Ways
+from doorward.flows.ways import CLIENT_SECRET, PRIVATE_KEY, Known, Ways, secret_place
 from doorward.interfaces import Keyring, Records, Transaction, Upstream
 from doorward.rules.audit import Act, AuditEvent
-from doorward.rules.envelope import Place
-from doorward.rules.oidc import Finding
-from doorward.rules.provider import Provider, ProviderId, check_together, split_problem
+from doorward.rules.oidc import Finding, Health
+from doorward.rules.provider import Provider, ProviderId, check_provider, check_together, split_problem
 from doorward.rules.provider_form import parse_fields, to_settings
-from doorward.rules.upstream import StoredProvider
+from doorward.rules.upstream import Identity, StoredProvider
+from doorward.rules.ways import may_close
 
-_SYSTEM = Actor("system")
+REOPENS: Final = (
+    "Passwords are switched off, and after this no administrator would have come in without one: they would be open "
+    "again. If that is what you want, switch passwords on first."
+)
+NO_ADMIN_LEFT: Final = (
+    "After this nobody would administer the gateway: every administrator is one by this provider's word. Make an "
+    "account an administrator by itself first."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +45,8 @@ class Listed:
 class Providers:
     """The providers of the console. Acts name a provider by its id: NotFoundError where there is none of the console.
 
-    A web actor must be an enabled administrator at the moment of the act, as in `flows.admin`.
+    A web actor must be an enabled administrator at the moment of the act, as in `flows.admin`. ConflictError, with a
+    sentence for them, where an act would open passwords that are closed, or leave nobody who administers (D-12, R05).
     """
 
     def __init__(self, *, records: Records, keyring: Keyring, ways: Ways, upstream: Upstream, public_url: str) -> None:
@@ -46,7 +56,7 @@ class Providers:
         self._upstream = upstream
         self._public_url = public_url
 
-    async def list(self, actor: Actor) -> Sequence[Listed]:
+    async def list(self, actor: Actor) -> list[Listed]:
         """All of them: the file's in its order, then the console's by name, then those that do not count."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
@@ -58,116 +68,105 @@ class Providers:
 
     async def add(self, actor: Actor, fields: Mapping[str, str], *, now: datetime) -> Provider | Unacceptable:
         """Add one, disabled: it is to be tested first. ConflictError where there is one of this id."""
-        provider_id = ProviderId(fields.get("id", "").strip())
-        read = parse_fields(fields, id=provider_id)
+        read = parse_fields(fields, id=ProviderId(fields.get("id", "").strip()))
         if not isinstance(read, Provider):
             return _unacceptable(read)
-        provider = replace(read, enabled=False)
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             known = await self._ways.know(transaction)
-            stored = await transaction.list_providers()
-            if provider.id in {*(each.id for each in known.providers), *(each.id for each in stored)}:
-                raise ConflictError(f"there is a provider {provider.id} already")
-            if problems := check_together([*known.providers, provider]):
+            taken = {each.id for each in known.providers} | {each.id for each, _ in known.shadowed}
+            if read.id in taken:
+                raise ConflictError(f"there is a provider {read.id} already")
+            if problems := check_together([*known.providers, read]):
                 return _unacceptable(problems)
-            await transaction.put_provider(self._seal(provider, now))
-            await _append(transaction, actor, Act.PROVIDER_ADDED, provider, now)
-        return provider
+            await transaction.put_provider(self._seal(read, now))
+            await _append(transaction, actor, Act.PROVIDER_ADDED, read, now)
+        return read
 
     async def change(
         self, actor: Actor, provider_id: ProviderId, fields: Mapping[str, str], *, now: datetime
     ) -> Provider | Unacceptable:
-        """Change one. Secret fields left empty keep what is stored. Its id, kind and whether it is enabled stay."""
+        """Change one. Secret fields left empty keep what is stored. Its id and whether it is enabled stay."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             known = await self._ways.know(transaction)
             before = _get(known, provider_id)
-            read = parse_fields({**fields, "type": before.kind.value}, id=before.id, stored=before)
-            if not isinstance(read, Provider):
-                return _unacceptable(read)
-            provider = replace(read, enabled=before.enabled)
+            provider = parse_fields(fields, id=before.id, stored=before)
+            if not isinstance(provider, Provider):
+                return _unacceptable(provider)
             others = [each for each in known.providers if each.id != provider.id]
             if problems := check_together([*others, provider]):
                 return _unacceptable(problems)
-            await transaction.put_provider(self._seal(provider, now))
-            if provider.issuer != before.issuer:
-                await self._take_back(transaction, before, actor, now)
+            async with self._change_ways(transaction, actor, known, now):
+                await transaction.put_provider(self._seal(provider, now))
             await _append(transaction, actor, Act.PROVIDER_CHANGED, provider, now)
         return provider
 
     async def set_enabled(self, actor: Actor, provider_id: ProviderId, enabled: bool, *, now: datetime) -> Provider:
-        """Enable or disable one. ConflictError where that would leave no way to sign in (D-12)."""
+        """Enable or disable one."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             known = await self._ways.know(transaction)
-            before = _get(known, provider_id)
-            provider = replace(before, enabled=enabled)
-            if not enabled:
-                await self._check_way_remains(transaction, known, provider_id)
-            await transaction.put_provider(self._seal(provider, now))
-            if not enabled:
-                await self._take_back(transaction, before, actor, now)
+            provider = replace(_get(known, provider_id), enabled=enabled)
+            (stored,) = [each for each in await transaction.list_providers() if each.id == provider_id]
+            async with self._change_ways(transaction, actor, known, now):
+                await transaction.put_provider(replace(stored, enabled=enabled, changed_at=now))
             await _append(transaction, actor, Act.PROVIDER_CHANGED, provider, now)
         return provider
 
     async def remove(self, actor: Actor, provider_id: ProviderId, *, now: datetime) -> None:
-        """Remove one. The accounts stay, and their links too. ConflictError where no way would remain (D-12)."""
+        """Remove one. The accounts stay, and their identities, too, in case it comes back."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             known = await self._ways.know(transaction)
             provider = _get(known, provider_id)
-            await self._check_way_remains(transaction, known, provider_id)
-            await transaction.remove_provider(provider_id)
-            if not any(each.id == provider_id and each.from_file for each in known.providers):
-                await self._take_back(transaction, provider, actor, now)
+            async with self._change_ways(transaction, actor, known, now):
+                await transaction.remove_provider(provider_id)
             await _append(transaction, actor, Act.PROVIDER_REMOVED, provider, now)
 
     async def test(self, actor: Actor, provider_id: ProviderId, *, now: datetime) -> Sequence[Finding]:
-        """Try whatever can be tried without a person; also with one that is disabled or the file's."""
+        """Try whatever can be tried without a person; also with one that is disabled, the file's, or does not count."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             known = await self._ways.know(transaction)
-        provider = next((each for each in known.providers if each.id == provider_id), None)
-        if provider is None:
-            raise NotFoundError(f"there is no provider {provider_id}")
-        return await self._upstream.examine(provider, public_url=self._public_url, now=now)
+            pairs = [*((each, "") for each in known.providers), *known.shadowed]
+            found = next(((each, reason) for each, reason in pairs if each.id == provider_id), None)
+            if found is None:
+                raise NotFoundError(f"there is no provider {provider_id}")
+            provider, reason = found
+            proven = await _has_admin_through(transaction, provider)
+        findings = [Finding("Settings", Health.BAD, reason)] if reason else []
+        if not check_provider(provider):
+            findings += await self._upstream.examine(provider, public_url=self._public_url, now=now)
+        return [*findings, _judge_people(provider), _judge_administrators(proven=proven)]
 
     async def reconcile(self, *, now: datetime) -> None:
         """Take back what providers granted that are not enabled (any more), and end the sessions made through them.
 
-        For what the file took away while nobody was looking; called at every start and reload.
+        For what the file took away while nobody was looking; called at every start.
         """
         async with self._records.transaction() as transaction:
             known = await self._ways.know(transaction)
-            places = {(each.id, each.issuer) for each in known.enabled}
-            for session in await transaction.list_upstream_sessions():
-                if (session.provider, session.issuer) not in places:
-                    await transaction.end_session(session.handle)
-            witness = Witness(_SYSTEM.id, now, {})
-            for identity in await transaction.list_identities():
-                if (identity.groups or identity.is_admin) and (identity.provider, identity.issuer) not in places:
-                    bare = replace(identity, groups=frozenset(), is_admin=False)
-                    await regrant(transaction, identity, bare, witness)
+            await _settle(transaction, known, Witness("system", now, {}))
 
-    async def _take_back(self, transaction: Transaction, provider: Provider, actor: Actor, now: datetime) -> None:
-        for session in await transaction.list_upstream_sessions(provider=provider.id):
-            await transaction.end_session(session.handle)
-        witness = Witness(actor.id, now, dict(actor.private))
-        for identity in await transaction.list_identities():
-            if identity.provider == provider.id and (identity.groups or identity.is_admin):
-                bare = replace(identity, groups=frozenset(), is_admin=False)
-                await regrant(transaction, identity, bare, witness)
-
-    async def _check_way_remains(self, transaction: Transaction, known: Known, leaving: ProviderId) -> None:
-        others = [each for each in known.enabled if each.id != leaving]
-        if others or (await self._ways.decide(transaction, known.enabled)).open:
-            return
-        raise ConflictError("passwords are switched off, and this is the last provider: switch passwords on first")
+    @asynccontextmanager
+    async def _change_ways(
+        self, transaction: Transaction, actor: Actor, known: Known, now: datetime
+    ) -> AsyncGenerator[None]:
+        """Around what changes a provider: settle what follows from it, and refuse what must not follow."""
+        was_closed = not (await self._ways.decide(transaction, known.enabled)).open
+        was_administered = await _is_administered(transaction)
+        yield
+        after = await self._ways.know(transaction)
+        await _settle(transaction, after, Witness(actor.id, now, dict(actor.private)))
+        if was_administered and not await _is_administered(transaction):
+            raise ConflictError(NO_ADMIN_LEFT)
+        if was_closed and (await self._ways.decide(transaction, after.enabled)).open:
+            raise ConflictError(REOPENS)
 
     def _seal(self, provider: Provider, now: datetime) -> StoredProvider:
         def seal(column: str, secret: str) -> str:
-            return self._keyring.seal(Place("providers", column, provider.id), secret.encode()) if secret else ""
+            return self._keyring.seal(secret_place(column, provider.id), secret.encode("utf-8")) if secret else ""
 
         return StoredProvider(
             id=provider.id,
@@ -179,6 +178,59 @@ class Providers:
         )
 
 
+async def _settle(transaction: Transaction, known: Known, witness: Witness) -> None:
+    """See to it that nobody has a session or a right by a provider that does not give it (any more)."""
+    places = {(each.id, each.issuer): each for each in known.enabled}
+    for session in await transaction.list_upstream_sessions():
+        if (session.provider, session.issuer) not in places:
+            await transaction.end_session(session.handle)
+    for identity in await transaction.list_identities():
+        left = _keep_grants(identity, places.get((identity.provider, identity.issuer)))
+        if left != identity:
+            await regrant(transaction, identity, left, witness)
+
+
+def _keep_grants(identity: Identity, provider: Provider | None) -> Identity:
+    """The identity with what the provider can still have granted. Which groups exactly, its next word says."""
+    grants_groups = provider is not None and provider.groups_claim != ""
+    grants_admin = provider is not None and provider.admin_claim != ""
+    return replace(
+        identity,
+        groups=identity.groups if grants_groups else frozenset(),
+        is_admin=identity.is_admin and grants_admin,
+    )
+
+
+async def _is_administered(transaction: Transaction) -> bool:
+    return any(user.enabled and user.administers for user in await transaction.list_users())
+
+
+async def _has_admin_through(transaction: Transaction, provider: Provider) -> bool:
+    for user in await transaction.list_users():
+        if user.administers and may_close(user, await transaction.list_identities(user.id), [provider]):
+            return True
+    return False
+
+
+def _judge_people(provider: Provider) -> Finding:
+    title = "Who may come in"
+    if provider.allowed_emails or provider.allowed_domains or provider.allowed_groups:
+        return Finding(title, Health.GOOD, "Only who is named in the settings may sign in.")
+    if provider.auto_provision:
+        text = "Whoever has an account at the provider gets one here."
+        return Finding(title, Health.UNSURE, text, "If that is too many, name addresses, domains or groups.")
+    return Finding(title, Health.GOOD, "Only who has connected their account here may sign in.")
+
+
+def _judge_administrators(*, proven: bool) -> Finding:
+    title = "Passwords"
+    if proven:
+        return Finding(title, Health.GOOD, "An administrator has signed in through it: passwords can be switched off.")
+    text = "No administrator has signed in through it yet, so passwords stay open."
+    advice = "Connect your own account under My account, or map an administrators' claim, and sign in through it once."
+    return Finding(title, Health.UNSURE, text, advice)
+
+
 def _get(known: Known, provider_id: ProviderId) -> Provider:
     stored = (*(each for each in known.providers if not each.from_file), *(each for each, _ in known.shadowed))
     found = next((each for each in stored if each.id == provider_id), None)
@@ -187,8 +239,9 @@ def _get(known: Known, provider_id: ProviderId) -> Provider:
     return found
 
 
-def _unacceptable(problems: list[str]) -> Unacceptable:
-    return Unacceptable(tuple(split_problem(problem) for problem in problems))
+def _unacceptable(problems: Sequence[str]) -> Unacceptable:
+    pairs = (split_problem(problem) for problem in problems)
+    return Unacceptable(tuple((name, f"{words[:1].upper()}{words[1:]}.") for name, words in pairs))
 
 
 async def _append(transaction: Transaction, actor: Actor, act: Act, provider: Provider, now: datetime) -> None:

@@ -11,8 +11,8 @@ from doorward.flows.outcome import OpenWays
 from doorward.interfaces import Keyring, Log, Records, Transaction
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.envelope import Place
-from doorward.rules.identity import User
-from doorward.rules.provider import Provider
+from doorward.rules.identity import User, UserId
+from doorward.rules.provider import Kind, Provider, ProviderId, check_provider
 from doorward.rules.provider_form import from_settings
 from doorward.rules.upstream import StoredProvider
 from doorward.rules.ways import (
@@ -33,7 +33,10 @@ PRIVATE_KEY: Final = "private_key"
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Every provider there is, enabled or not. `shadowed`: those of the console that do not count, with the reason."""
+    """Every provider there is, enabled or not. `shadowed`: those of the console that do not count, with the reason.
+
+    One whose settings cannot be used stands there with nothing but its name.
+    """
 
     providers: tuple[Provider, ...]
     shadowed: tuple[tuple[Provider, str], ...] = ()
@@ -63,6 +66,8 @@ class Ways:
         self._file_providers = file_providers
         self._password_in_file = password_in_file
         self._straight = straight
+        self._opened: dict[ProviderId, tuple[StoredProvider, Provider | str]] = {}
+        self._came_through: UserId | None = None
 
     async def find(self, *, last: str = "", user: User | None = None) -> OpenWays:
         """The open ways. With `user`, those that this account can take; `last` is the provider last used here."""
@@ -112,9 +117,20 @@ class Ways:
 
     async def know(self, transaction: Transaction) -> Known:
         """Every provider, as this transaction sees them."""
-        stored = [provider for each in await transaction.list_providers() if (provider := self._open(each)) is not None]
-        providers, shadowed = merge(self._file_providers(), stored)
-        return Known(providers, tuple((each, shadowed[each.id]) for each in stored if each.id in shadowed))
+        readable: list[Provider] = []
+        unusable: list[tuple[Provider, str]] = []
+        opened: dict[ProviderId, tuple[StoredProvider, Provider | str]] = {}
+        for stored in await transaction.list_providers():
+            read = self._open(stored)
+            opened[stored.id] = (stored, read)
+            if isinstance(read, Provider):
+                readable.append(read)
+            else:
+                unusable.append((_name_only(stored), read))
+        self._opened = opened
+        providers, shadowed = merge(self._file_providers(), readable)
+        left_out = [(each, shadowed[each.id]) for each in readable if each.id in shadowed]
+        return Known(providers, (*left_out, *unusable))
 
     async def decide(self, transaction: Transaction, enabled: Sequence[Provider]) -> PasswordWay:
         """How it stands with passwords where `enabled` are the providers that people may use."""
@@ -125,27 +141,54 @@ class Ways:
             setting=setting,
             in_file=in_file,
             providers=enabled,
-            admin_through=wanted_off and await _came_through(transaction, enabled),
+            admin_through=wanted_off and await self._has_admin_through(transaction, enabled),
         )
 
-    def _open(self, stored: StoredProvider) -> Provider | None:
-        """Read a provider of the console. One that does not open is left out: it must not take the others along."""
+    async def _has_admin_through(self, transaction: Transaction, enabled: Sequence[Provider]) -> bool:
+        # Who it was last time is asked first: sign-in pages must not look through all accounts each.
+        if self._came_through is not None:
+            user = await transaction.find_user(self._came_through)
+            if user is not None and may_close(user, await transaction.list_identities(user.id), enabled):
+                return True
+        for user in await transaction.list_users():
+            if user.administers and may_close(user, await transaction.list_identities(user.id), enabled):
+                self._came_through = user.id
+                return True
+        return False
+
+    def _open(self, stored: StoredProvider) -> Provider | str:
+        """Read a provider of the console, or say why not. One that cannot be used must not take the others along.
+
+        What was read is kept while what is stored is the same, so that a sign-in page unseals nothing.
+        """
+        known = self._opened.get(stored.id)
+        if known is not None and known[0] == stored:
+            return known[1]
         try:
-            return from_settings(
+            provider = from_settings(
                 stored,
                 client_secret=self._unseal(stored, CLIENT_SECRET, stored.client_secret),
                 private_key=self._unseal(stored, PRIVATE_KEY, stored.private_key),
             )
         except TamperError as error:
             self._log.error("provider_unreadable", provider=stored.id, error=str(error))
-            return None
+            return "What is stored of it cannot be read. Remove it, and add it again."
+        problems = check_provider(provider)
+        if problems:
+            self._log.error("provider_unusable", provider=stored.id, problems=problems)
+            return f"It cannot be used as it is stored: {'; '.join(problems)}."
+        return provider
 
     def _unseal(self, stored: StoredProvider, column: str, sealed: str) -> str:
-        return self._keyring.unseal(Place("providers", column, stored.id), sealed).decode("utf-8") if sealed else ""
+        return self._keyring.unseal(secret_place(column, stored.id), sealed).decode("utf-8") if sealed else ""
 
 
-async def _came_through(transaction: Transaction, enabled: Sequence[Provider]) -> bool:
-    for user in await transaction.list_users():
-        if user.enabled and user.administers and may_close(user, await transaction.list_identities(user.id), enabled):
-            return True
-    return False
+def secret_place(column: str, provider_id: ProviderId) -> Place:
+    """Where a secret of a provider stands; sealed for there, it opens nowhere else."""
+    return Place("providers", column, provider_id)
+
+
+def _name_only(stored: StoredProvider) -> Provider:
+    return Provider(
+        id=stored.id, kind=Kind.OIDC, name=stored.id, issuer="", client_id="", enabled=False, from_file=False
+    )
