@@ -48,7 +48,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_help_names_every_command_without_importing_one(run: Run) -> None:
     done = run("--help")
     assert done.returncode == 0
-    assert all(word in done.stdout for word in ("serve", "setup-link", "explain", "config", "user", "session"))
+    assert all(word in done.stdout for word in ("serve", "setup-link", "explain", "config", "user", "session", "provider", "sign-in"))
     code = (
         "import sys\nfrom doorward.cli import build\nbuild(None)\nassert 'doorward.app' not in sys.modules, 'imported'"
     )
@@ -65,7 +65,7 @@ def test_the_version_is_told(run: Run) -> None:
     assert run("--version").stdout == f"doorward {__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["config", "user", "session"])
+@pytest.mark.parametrize("command", ["config", "user", "session", "provider", "sign-in"])
 def test_every_group_has_help(run: Run, command: str) -> None:
     done = run(command, "--help")
     assert done.returncode == 0
@@ -89,9 +89,9 @@ def test_a_forward_auth_configuration_is_checked_with_notices(run: Run) -> None:
     """C-12, C-22, C-28."""
     done = run("config", "check", "--config", str(VECTOR))
     assert done.returncode == 0, done.stderr
-    assert "sign-in is local for now" in done.stdout
+    assert "notice: authn.provider (line 15): the client id or secret is still the sample" in done.stdout
     assert "sessions in Redis are not available yet" in done.stdout
-    assert done.stdout.endswith("no problems; 2 rules, 0 apps\n")
+    assert done.stdout.endswith("no problems; 2 rules, 0 apps, 1 provider\n")
 
 
 def test_every_problem_is_told_at_once_with_exit_code_78(run: Run, tmp_path: Path) -> None:
@@ -126,6 +126,19 @@ def test_plain_http_can_be_allowed_on_the_command_line(run: Run, tmp_path: Path)
     assert "DANGER" in done.stdout
     shown = json.loads(run("config", "show", "--json", "--allow-insecure-http").stdout)
     assert shown["server.insecure_http"] == {"value": True, "origin": "command line"}
+
+
+def test_what_is_wrong_with_providers_is_told_with_what_can_be_written(run: Run, tmp_path: Path) -> None:
+    """C-23, D-12."""
+    (tmp_path / "doorward.yaml").write_text(
+        "server: {public_url: 'https://auth.example.com'}\n"
+        "authn: {providers: [{id: hub, type: github, client_id: x, redirect_url: 'https://auth.example.com/x'}]}\n"
+    )
+    done = run("config", "check")
+    assert done.returncode == 78
+    assert "2 problems" in done.stderr
+    assert "authn.providers[0].client_secret (line 2): this is missing" in done.stderr
+    assert "write https://auth.example.com/login/callback/hub, https://auth.example.com/api/auth/login" in done.stderr
 
 
 def test_what_is_in_force_is_shown_without_secrets(run: Run) -> None:

@@ -15,12 +15,13 @@ from doorward.config.schema import Config
 from doorward.config.show import list_settings, show_config
 from doorward.config.upstream import ProviderEntry
 from doorward.config.values import Secret
-from doorward.config.words import Rename
+from doorward.config.words import ICONS, Rename
 from doorward.errors import ConfigError
 from doorward.rules.outbound import parse_allowance
 from doorward.rules.provider import ALGORITHMS, ClientAuth, Kind, Par, Provider, ProviderId
 from doorward.rules.throttle import Window
 from doorward.rules.ways import PasswordWay
+from doorward.web.pages import provider_icons
 
 VECTOR = Path(__file__).parents[1] / "vectors" / "forward-auth-config.yaml"
 SITE = "server: {public_url: 'https://auth.example.com'}\n"
@@ -475,6 +476,7 @@ def test_everything_that_is_wrong_is_told_at_once() -> None:
         ("algorithms: [HS256]", "algorithms[0]: 'HS256' may not be allowed"),
         ("algorithms: [none]", "algorithms[0]: 'none' may not be allowed"),
         ("algorithms: []", "algorithms: at least one must be allowed"),
+        ("icon: https://id.example.com/logo.png", "icon: 'https://id.example.com/logo.png' is none of our drawings"),
         ("par: 'yes'", "par: 'yes' is not known here"),
         ("prompt: none", "prompt: this may hold login, consent, select_account, each once"),
         ("max_age: 60", "max_age: 60 is not text"),
@@ -709,6 +711,10 @@ def test_a_file_of_certificates_must_hold_some(tmp_path: Path) -> None:
 
 
 # Values
+
+
+def test_the_drawings_that_can_be_named_are_those_there_are() -> None:
+    assert ICONS == provider_icons.NAMES
 
 
 def test_a_key_and_a_secret_are_values_that_hide() -> None:

@@ -8,6 +8,7 @@ import typer
 
 from doorward.cli.configured import InsecureHttpOption, load
 from doorward.cli.house import ConfigOption, JsonOption
+from doorward.config.providers import build_providers
 
 commands = typer.Typer(no_args_is_help=True)
 
@@ -18,9 +19,13 @@ def check(*, config: ConfigOption = None, allow_insecure_http: InsecureHttpOptio
     loaded = load(config, allow_insecure_http=allow_insecure_http)
     for notice in loaded.notices:
         typer.echo(f"notice: {notice}")
-    rules, apps = len(loaded.config.authz.rules), len(loaded.config.apps)
+    counted = {
+        "rule": len(loaded.config.authz.rules),
+        "app": len(loaded.config.apps),
+        "provider": len(build_providers(loaded.config)),
+    }
     where = loaded.path or "the defaults"
-    typer.echo(f"{where}: no problems; {_count(rules, 'rule')}, {_count(apps, 'app')}")
+    typer.echo(f"{where}: no problems; {', '.join(_count(number, what) for what, number in counted.items())}")
 
 
 @commands.command()

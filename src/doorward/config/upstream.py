@@ -19,7 +19,7 @@ from doorward.config.values import (
     SecretValue,
     Text,
 )
-from doorward.config.words import Algorithm, AllowanceValue, Domain, Email, KeyValue, ProviderName, Renames
+from doorward.config.words import ICONS, Algorithm, AllowanceValue, Domain, Email, Icon, KeyValue, ProviderName, Renames
 from doorward.rules.provider import ALGORITHMS, GITHUB_SCOPES, OIDC_SCOPES
 
 Kind = Literal["oidc", "google", "github"]
@@ -36,7 +36,11 @@ class ProviderOptions(Section):
         default="",
         description="What the button on the sign-in page says. Default: `Google`, `GitHub`, else the issuer's host.",
     )
-    icon: Line = Field(default="", description="The name of one of our drawings. Default: the one that fits `type`.")
+    icon: Icon = Field(
+        default="",
+        description="The drawing on the button: " + ", ".join(f"`{name}`" for name in ICONS) + ". Default: the one "
+        "that fits `type`.",
+    )
     private_key: KeyValue | None = Field(
         default=None,
         description="A private key in PEM for `private_key_jwt`: RSA of 2048 bits or more, P-256, P-384, P-521 or "

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import PlainValidator
 from typing_extensions import override
@@ -12,6 +12,21 @@ from doorward.errors import InputError
 from doorward.rules.names import parse_email, parse_group_name
 from doorward.rules.outbound import Allowance, parse_allowance
 from doorward.rules.provider import ALGORITHMS, PROVIDER_ID
+
+ICONS: Final = (
+    "authelia",
+    "authentik",
+    "codeberg",
+    "forgejo",
+    "github",
+    "google",
+    "key",
+    "keycloak",
+    "microsoft",
+    "pocket-id",
+    "zitadel",
+)
+"""Our drawings for providers. tests/unit/test_config_providers.py holds them to those of the pages."""
 
 _TAKEN = frozenset({"off", "only", "last"})
 """What `authn.straight` means something else by."""
@@ -47,6 +62,15 @@ def parse_algorithm(value: object) -> str:
     text = read_text(value, f"write some of {', '.join(ALGORITHMS)}")
     if text not in ALGORITHMS:
         raise refuse(f"{text[:_MAX_WORD]!r} may not be allowed", f"write some of {', '.join(ALGORITHMS)}")
+    return text
+
+
+def parse_icon(value: object) -> str:
+    """Read the name of a drawing, or nothing for the one that fits."""
+    hint = f"write one of {', '.join(ICONS)}"
+    text = read_text(value, hint)
+    if text and text not in ICONS:
+        raise refuse(f"{text[:_MAX_WORD]!r} is none of our drawings", hint)
     return text
 
 
@@ -127,6 +151,7 @@ def parse_outbound(value: object) -> Allowance:
 
 
 Algorithm = Annotated[str, PlainValidator(parse_algorithm)]
+Icon = Annotated[str, PlainValidator(parse_icon)]
 Straight = Annotated[str, PlainValidator(parse_straight)]
 ProviderName = Annotated[str, PlainValidator(parse_provider_id)]
 Email = Annotated[str, PlainValidator(parse_address)]
