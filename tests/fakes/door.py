@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import unescape
+from typing import Any
 from urllib.parse import quote, unquote, urlencode
 
 from doorward.rules.identity import User
 from doorward.rules.policy import App, Audience, Effect, Policy, Requirement, Rule, parse_host_pattern
+from doorward.rules.provider import GITHUB_ISSUER, GOOGLE_ISSUER, Kind, Provider
 from doorward.rules.session import Fingerprint, Subject
 from doorward.web.client import Trust
 from doorward.web.csrf import CsrfGuard
@@ -27,6 +29,7 @@ from doorward.web.session_cookie import Cookies
 from doorward.web.visit import Reader
 from tests.fakes.flows import GOOD, SIGNING_KEY, FakeLog, Town
 from tests.fakes.system import FakeRandom
+from tests.fakes.upstream import a_provider, somebody
 
 PASSWORD = GOOD
 
@@ -195,6 +198,23 @@ class Door:
         assert isinstance(user, User)
         return user
 
+    def add_provider(self, provider_id: str = "idp", **changes: Any) -> Provider:
+        """One of the configuration file, which lets everybody in unless told otherwise."""
+        kind = {"google": Kind.GOOGLE, "github": Kind.GITHUB}.get(provider_id, Kind.OIDC)
+        issuer = {Kind.GOOGLE: GOOGLE_ISSUER, Kind.GITHUB: GITHUB_ISSUER}.get(kind, f"https://{provider_id}.test")
+        name = {Kind.GOOGLE: "Google", Kind.GITHUB: "GitHub"}.get(kind, provider_id.title())
+        provider = a_provider(provider_id, **{"kind": kind, "issuer": issuer, "name": name, **changes})
+        self.town.providers[provider_id] = provider
+        return provider
+
+    async def close_passwords(self, provider_id: str = "idp", name: str = "root") -> None:
+        """Switch passwords off, and let an administrator come through a provider, which closes them."""
+        self.town.passwords_open = False
+        browser = Browser(self)
+        await browser.sign_in(name)
+        await browser.connect(provider_id, f"sub-{name}")
+        assert (await Browser(self).enter_with(provider_id, f"sub-{name}")).status == 303
+
     async def setup_token(self) -> str:
         token = await self.flows.setup.issue(now=self.clock.now())
         assert token is not None
@@ -235,9 +255,40 @@ class Browser:
         return await self._send("POST", target, told, body)
 
     async def sign_in(self, name: str, *, rd: str = "", password: str = PASSWORD, remember: bool = False) -> Answer:
-        page = await self.get("/login" + (f"?rd={quote(rd, safe='')}" if rd else ""))
+        page = await self.get("/login?choose=1" + (f"&rd={quote(rd, safe='')}" if rd else ""))
         assert page.status == 200, page.text
         return await self.post("/login", login_fields(page, name, password, remember=remember))
+
+    async def press(self, path: str, page: Answer, **fields: str) -> Answer:
+        """Send a form of a page, with its token."""
+        return await self.post(path, {"csrf_token": page.hidden("csrf_token"), **fields})
+
+    async def leave_with(self, provider: str, *, at: str = "/login?choose=1", remember: bool = False) -> Answer:
+        """Press a provider's button on the sign-in page."""
+        page = await self.get(at)
+        assert page.status == 200, page.text
+        fields = {name: page.hidden(name) for name in ("ticket", "rd", "confirm") if f'name="{name}"' in page.text}
+        more = {"remember": "1"} if remember else {}
+        return await self.press("/login/with", page, provider=provider, **fields, **more)
+
+    async def return_from(self, url: str, subject: str = "sub-alice", *, answer: Any = None, **more: str) -> Answer:
+        """Be let in at the provider that `url` led to, and come back."""
+        state, code = self.door.town.upstream.grant(url, answer or somebody(subject))
+        redirect_uri = self.door.town.upstream.departures[state].redirect_uri
+        query = urlencode({"state": state, "code": code, **more})
+        return await self.get(redirect_uri.removeprefix(self.door.public_url) + "?" + query)
+
+    async def enter_with(
+        self, provider: str, subject: str = "sub-alice", *, at: str = "/login?choose=1", answer: Any = None, **more: Any
+    ) -> Answer:
+        """Sign in with a provider, all the way."""
+        departing = await self.leave_with(provider, at=at, **more)
+        return await self.return_from(departing.onward, subject, answer=answer)
+
+    async def connect(self, provider: str, subject: str = "sub-alice", *, answer: Any = None) -> Answer:
+        """Connect an account at a provider to one's own."""
+        departing = await self.press("/account/link", await self.get("/account"), provider=provider)
+        return await self.return_from(departing.onward, subject, answer=answer)
 
     async def _send(self, method: str, target: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         lines = {

@@ -192,9 +192,27 @@ async def test_a_token_is_given_before_anybody_signs_in(door):
     assert again == told
 
 
-async def test_the_way_of_signing_in_is_told(door):
+async def test_the_ways_of_signing_in_are_told(door):
     _, told = await ask(Browser(door), "/api/auth/mode")
-    assert told == {"mode": "local", "methods": ["password"], "remember_me": True}
+    alone = {"mode": "local", "methods": ["password"], "providers": [], "straight": None, "remember_me": True}
+    assert told == alone
+    door.add_provider("google")
+    door.add_provider("off", enabled=False)
+    door.town.straight = "google"
+    _, told = await ask(Browser(door), "/api/auth/mode")
+    google = {"id": "google", "name": "Google", "type": "google"}
+    ways = {"mode": "both", "methods": ["password", "provider"], "providers": [google], "straight": "google"}
+    assert told == alone | ways
+    await door.close_passwords("google")
+    _, told = await ask(Browser(door), "/api/auth/mode")
+    assert told == alone | ways | {"mode": "provider", "methods": ["provider"]}
+    assert "secret" not in str(told)
+
+
+async def test_signing_out_is_remembered_so_that_nobody_is_signed_in_again_unasked(door):
+    alice = await entered(door, "alice")
+    assert (await end(alice, "current")).status == 204
+    assert alice.jar[door.cookies.way] == "-"
 
 
 async def test_nobody_can_register_and_setup_is_required_once():

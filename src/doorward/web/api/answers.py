@@ -5,6 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from doorward.flows.outcome import OpenWays
 from doorward.rules.identity import User
 from doorward.rules.session import Session
 
@@ -44,12 +45,41 @@ class CsrfToken(Answer):
     csrf_token: str
 
 
-class Mode(Answer):
-    """How people sign in here."""
+class OpenProvider(Answer):
+    """A provider that people may sign in with."""
 
-    mode: Literal["local"] = "local"
-    methods: tuple[Literal["password"], ...] = ("password",)
+    id: str
+    name: str
+    type: Literal["oidc", "google", "github"]
+
+
+class Mode(Answer):
+    """How people sign in here, at this moment: with a password (`local`), with a provider (`provider`), or with either.
+
+    `straight` is the provider that the sign-in page leads to without asking, null where it asks.
+    """
+
+    mode: Literal["local", "provider", "both"]
+    methods: tuple[Literal["password", "provider"], ...]
+    providers: tuple[OpenProvider, ...]
+    straight: str | None
     remember_me: bool
+
+
+def describe_ways(ways: OpenWays, *, remember_me: bool) -> Mode:
+    """The open ways as the API tells them."""
+    methods: list[Literal["password", "provider"]] = ["password"] if ways.password else []
+    if ways.providers:
+        methods.append("provider")
+    return Mode(
+        mode="both" if len(methods) > 1 else "local" if ways.password else "provider",
+        methods=tuple(methods),
+        providers=tuple(
+            OpenProvider(id=provider.id, name=provider.name, type=provider.kind.value) for provider in ways.providers
+        ),
+        straight=ways.straight.id if ways.straight else None,
+        remember_me=remember_me,
+    )
 
 
 class Registration(Answer):

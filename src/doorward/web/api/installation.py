@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 
 from doorward.flows.visitor import hash_browser
-from doorward.web.api.answers import ClientIp, CsrfToken, Mode, Registration
+from doorward.web.api.answers import ClientIp, CsrfToken, Mode, Registration, describe_ways
 from doorward.web.api.parts import ApiParts, get_subject, refusals
 from doorward.web.visit import Visit
 
@@ -33,8 +33,8 @@ def installation_routes(parts: ApiParts) -> APIRouter:
 
     @router.get("/api/auth/mode")
     async def get_mode() -> Mode:
-        """How people sign in here."""
-        return Mode(remember_me=parts.remember_me)
+        """How people sign in here, as it stands at this moment."""
+        return describe_ways(await parts.flows.ways.find(), remember_me=parts.remember_me)
 
     @router.get("/api/auth/registration-available")
     async def get_registration() -> Registration:
