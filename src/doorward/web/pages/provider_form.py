@@ -120,13 +120,6 @@ _PEOPLE: Final = (
 _GROUPS: Final = (
     Field("groups_claim", "Claim with the groups", hint="For example groups, or realm_access.roles.", kinds=_OIDC),
     Field(
-        "groups_rename",
-        "Renamed groups",
-        "lines",
-        hint="their-word=our-word, one in each line. No prefix is put to them.",
-        kinds=_OIDC,
-    ),
-    Field(
         "groups_prefix",
         "Prefix of the other groups",
         hint="So that they cannot be mistaken for our own.",
@@ -138,6 +131,13 @@ _GROUPS: Final = (
         "admin_value",
         "… when it holds",
         hint="The group or word that makes somebody an administrator here.",
+        kinds=_OIDC,
+    ),
+    Field(
+        "groups_rename",
+        "Renamed groups",
+        "lines",
+        hint="their-word=our-word, one in each line. No prefix is put to them.",
         kinds=_OIDC,
     ),
 )
@@ -219,7 +219,7 @@ _FORM: Final = (
         "people",
         "Who may sign in",
         _PEOPLE,
-        "With none of the three lists, everybody fits who has an account at the provider.",
+        "Without any list, everybody fits who has an account at the provider.",
     ),
     Group(
         "groups",

@@ -12,7 +12,7 @@ from doorward.flows.admin import Actor, actor_of
 from doorward.flows.outcome import Unacceptable
 from doorward.flows.providers import Listed, Providers
 from doorward.flows.ways import Ways
-from doorward.rules.provider import Kind, Provider, ProviderId
+from doorward.rules.provider import PROVIDER_ID, Kind, Provider, ProviderId
 from doorward.rules.provider_form import format_fields
 from doorward.web.errors import Refusal
 from doorward.web.form import Form
@@ -218,7 +218,8 @@ class ProvidersPage:
     ) -> Response:
         home = self._desk.site.public_url
         new = provider is None
-        name = provider.id if provider else values.get("id", "")
+        wished = values.get("id", "")
+        name = provider.id if provider else wished if PROVIDER_ID.fullmatch(wished) else "…"
         _, note = _NOTES.get(visit.query.get("done", ""), ("", ""))
         return self._desk.page(
             visit,
@@ -234,12 +235,12 @@ class ProvidersPage:
             note=note,
             follows=new,
             addresses=[
-                ("Redirect URI", home + (provider.callback if provider else f"/login/callback/{name or '…'}")),
+                ("Redirect URI", home + (provider.callback if provider else f"/login/callback/{name}")),
                 *(
                     [
                         ("After signing out", f"{home}/signed-out"),
-                        ("Back-channel logout", f"{home}/logout/backchannel/{name or '…'}"),
-                        ("Front-channel logout", f"{home}/logout/frontchannel/{name or '…'}"),
+                        ("Back-channel logout", f"{home}/logout/backchannel/{name}"),
+                        ("Front-channel logout", f"{home}/logout/frontchannel/{name}"),
                     ]
                     if kind is Kind.OIDC
                     else []
@@ -257,7 +258,8 @@ def _kind_of(text: str) -> Kind:
 
 def _sentences(unacceptable: Unacceptable) -> dict[str, str]:
     wrong: dict[str, str] = {}
-    for name, sentence in unacceptable.problems:
+    for name, words in unacceptable.problems:
+        sentence = f"{words[:1].upper()}{words[1:]}{'' if words.endswith('.') else '.'}"
         wrong[name] = f"{wrong[name]} {sentence}" if name in wrong else sentence
     return wrong
 
