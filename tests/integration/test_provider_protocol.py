@@ -121,7 +121,7 @@ async def refusal(awaitable: Any) -> Failure:
     ],
 )
 async def test_the_provider_knows_us_by_every_proof_there_is(table: Table, name: str, auth: ClientAuth | None) -> None:
-    """C-05: `client_secret_basic`, `client_secret_post`, `private_key_jwt`, `none`; chosen by us or set."""
+    """`client_secret_basic`, `client_secret_post`, `private_key_jwt`, `none`; chosen by us or set."""
     who = await table.sign_in(table.settings(name, client_auth=auth))
     assert (who.issuer, who.subject, who.email) == (table.provider.issuer, "ada", "ada@example.com")
     assert who.email_verified
@@ -141,7 +141,7 @@ async def test_somebody_without_a_verified_address_is_told_to_be_that(table: Tab
 
 
 async def test_requests_are_pushed_where_the_provider_takes_them(table: Table) -> None:
-    """C-09: the browser then carries a reference and nothing else."""
+    """RFC 9126: the browser then carries a reference and nothing else."""
     url = await table.client.depart(table.settings("pushed"), table.departure("pushed"))
     assert set(parse_qs(urlsplit(url).query)) == {"client_id", "request_uri"}
     assert [each["authorization"] for each in table.provider.requests("/request")] == ["Basic"]
@@ -151,7 +151,7 @@ async def test_requests_are_pushed_where_the_provider_takes_them(table: Table) -
 
 
 async def test_a_provider_that_insists_on_pkce_is_satisfied_by_us_alone(table: Table) -> None:
-    """C-04: without the challenge it refuses; with it, the code is worth nothing without the verifier."""
+    """RFC 7636: without the challenge it refuses; with it, the code is worth nothing without the verifier."""
     settings, departure = table.settings(par=Par.NEVER), table.departure("basic")
     parts = urlsplit(await table.client.depart(settings, departure))
     query = {name: values[0] for name, values in parse_qs(parts.query).items()}
@@ -173,7 +173,7 @@ async def test_a_code_counts_once_and_a_second_use_takes_back_the_first(table: T
 
 
 async def test_keys_may_change_while_somebody_is_on_the_way(table: Table) -> None:
-    """C-08: with the old keys remembered and gone from the provider."""
+    """With the old keys remembered and gone from the provider."""
     settings, departure = table.settings(), table.departure("basic")
     await table.sign_in(settings)
     back = await table.go(settings, departure)
@@ -186,7 +186,7 @@ async def test_keys_may_change_while_somebody_is_on_the_way(table: Table) -> Non
 
 
 async def test_somebody_is_asked_again_when_we_say_so(table: Table) -> None:
-    """C-13: `prompt=login` and `max_age` bring the login page back, and `auth_time` proves it."""
+    """`prompt=login` and `max_age` bring the login page back, and `auth_time` proves it."""
     settings = table.settings()
     first = await table.sign_in(settings)
     asked = len([step for step in table.browser.steps if "/interaction/" in step])
@@ -212,7 +212,7 @@ async def test_a_class_that_was_asked_for_is_told(table: Table) -> None:
 
 
 async def test_a_refresh_token_is_good_once_and_only_as_long_as_the_provider_says(table: Table) -> None:
-    """C-16: rotation; a used one ends the family; what is revoked is refused."""
+    """Rotation; a used one ends the family; what is revoked is refused."""
     settings = table.settings("tied")
     first = (await table.sign_in(settings)).refresh_token
     renewed = await table.client.renew(settings, first, subject="ada", now=datetime.now(UTC))
@@ -229,7 +229,7 @@ async def test_a_refresh_token_is_good_once_and_only_as_long_as_the_provider_say
 
 
 async def test_who_signs_out_there_comes_back_and_is_asked_the_next_time(table: Table) -> None:
-    """C-14: RP-initiated logout."""
+    """C-41: RP-initiated logout."""
     settings = table.settings()
     who = await table.sign_in(settings)
     url = await table.client.find_logout_url(settings, id_token=who.id_token, return_url=f"{PUBLIC_URL}/signed-out")
@@ -254,7 +254,7 @@ async def test_who_says_no_comes_back_with_that(table: Table) -> None:
 
 
 async def test_the_examination_finds_everything_in_order(table: Table) -> None:
-    """C-20: and what is not in order is found, too."""
+    """And what is not in order is found, too."""
     findings = await table.client.examine(table.settings(), public_url=PUBLIC_URL, now=datetime.now(UTC))
     assert {finding.health for finding in findings} == {Health.GOOD}
     wrong = table.settings(client_secret="not the secret, though as long")

@@ -24,6 +24,9 @@ PEOPLE: Mapping[str, Mapping[str, Any]] = {
     "cyd": {
         "email": "cyd@example.com", "email_verified": False, "name": "Cyd", "preferred_username": "cyd", "groups": [],
     },
+    "dan": {
+        "email": "dan@example.com", "email_verified": True, "name": "Dan", "preferred_username": "dan", "groups": [],
+    },
     "root": {
         "email": "root@example.com", "email_verified": True, "name": "Root", "preferred_username": "root",
         "groups": [], "amr": ["pwd"],
