@@ -1,9 +1,11 @@
 """One Doorward for the whole suite, and the invariants after every test that touches it."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
+from tests.attacks.abroad import Scene, abroad
 from tests.attacks.invariants import attacked, count_files, count_memory
 from tests.attacks.stage import ALICE, BOB, CONFIG, DORA, ROOT, Stage, serving
 from tests.attacks.wire import DIALECTS
@@ -12,6 +14,15 @@ from tests.integration.processes import free_ports
 MEMORY_SLACK = 64 * 1024 * 1024
 """Bytes that caches with a bound, and the allocator, may keep after everything."""
 FILES_SLACK = 2
+
+PROVIDERS: dict[str, dict[str, Any]] = {
+    "idp": {"groups_claim": "groups", "admin_claim": "roles", "admin_value": "ruler"},
+    "other": {},
+    "closed": {"auto_provision": False},
+    "matching": {"auto_provision": False, "link_by_email": True},
+    "google": {"type": "google", "issuer_url": None},
+}
+"""The providers of the shared stage, by id, and what is set about each."""
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +49,23 @@ def stage(theatre: Stage) -> Iterator[Stage]:
     """The stage for one attack, and the invariants after it."""
     with attacked(theatre):
         yield theatre
+
+
+@pytest.fixture(scope="session")
+def coast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """The stage with providers, and people who are known at one and people who are known here."""
+    with abroad(tmp_path_factory.mktemp("coast"), PROVIDERS, first=ROOT) as scene:
+        for person in (ALICE, BOB, DORA):
+            scene.stage.add(person)
+        yield scene
+
+
+@pytest.fixture
+def scene(coast: Scene) -> Iterator[Scene]:
+    """The stage with providers for one attack, and the invariants after it; checks are answered as before."""
+    with attacked(coast.stage):
+        yield coast
+        assert coast.stage.ask("traefik", cookie=coast.stage.cookie_of(ALICE)).status == 200
 
 
 @pytest.fixture(params=DIALECTS)

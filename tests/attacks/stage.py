@@ -2,7 +2,7 @@
 
 import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import chdir, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -106,6 +106,10 @@ class Stage:
     people: dict[str, Person] = field(default_factory=dict)
     shelf: dict[str, "Browser"] = field(default_factory=dict)
     """Browsers that several tests use."""
+    abroad: set[str] = field(default_factory=set)
+    """Hosts, with their ports, of the providers that people may be sent to."""
+    marks: list[re.Pattern[bytes]] = field(default_factory=list)
+    """How what providers gave us in confidence looks: no page, log or audit record has any of it."""
     _cookies: dict[str, bytes] = field(default_factory=dict)
     _devices: dict[str, str] = field(default_factory=dict)
     _addresses: int = 0
@@ -189,7 +193,7 @@ class Stage:
         self.issued.update(given := handed_out(answer))
         self.issued_pieces.update(half for value in given for half in value.split(b"."))
         others = [value for name, value in cookies_set(answer) if name != COOKIE]
-        others += [match[1] for match in _TICKET.finditer(answer.body)]
+        others += [match[1] for match in _ONE_TIME.finditer(answer.body)]
         self.token_pieces.update(part for value in others for part in value.split(b".") if len(part) == _PIECE)
         return answer
 
@@ -258,6 +262,7 @@ class Stage:
         """
         found = {person.password.encode() for person in list(self.people.values()) if person.password.encode() in text}
         found |= {mark for mark in KEPT if mark in text}
+        found |= {match[0] for mark in self.marks for match in mark.finditer(text)}
         for run in _LONG.findall(text):
             pieces = (
                 {run[start : start + _PIECE] for start in range(len(run) - _PIECE + 1)} if len(run) < 500 else set()
@@ -414,13 +419,21 @@ def add_person(config: Path, person: Person) -> None:
 
 
 @contextmanager
-def serving(folder: Path, text: str, port: int, *, unix: str = "", first: Person | None = None) -> Iterator[Stage]:
+def serving(
+    folder: Path,
+    text: str,
+    port: int,
+    *,
+    unix: str = "",
+    first: Person | None = None,
+    program: Sequence[str] | None = None,
+) -> Iterator[Stage]:
     """Run a Doorward with this configuration until the end of the block; `first` has an account before it starts."""
     config = folder / "doorward.yaml"
     config.write_text(text, "utf-8")
     if first is not None:
         add_person(config, first)
-    gateway = start_gateway(folder, text, port, ready=Path(unix).exists if unix else None)
+    gateway = start_gateway(folder, text, port, ready=Path(unix).exists if unix else None, program=program)
     stage = Stage(gateway, unix or port, people={first.name: first} if first else {})
     try:
         yield stage
@@ -434,4 +447,4 @@ KEPT = (b"$2b$", b"$argon2", b"gcm1:")
 
 _PIECE = 43  # 32 bytes in base64url
 _LONG = re.compile(rb"[A-Za-z0-9_-]{%d,}" % _PIECE)
-_TICKET = re.compile(rb'name="ticket"[^>]* value="([^"]+)"')
+_ONE_TIME = re.compile(rb'(?:name="ticket"[^>]* value="|[?;&]state=)([A-Za-z0-9_.-]+)')

@@ -39,6 +39,7 @@ class FakeGitHub:
             {"email": "octocat@example.com", "primary": True, "verified": True, "visibility": "private"},
             {"email": "not.mine@example.com", "primary": False, "verified": False, "visibility": None},
         ]
+        self.redirect_uri = REDIRECT_URI
         self.answers: dict[str, Answer] = {}
         self.requests: list[Request] = []
         self._codes: dict[str, Mapping[str, str]] = {}
@@ -82,7 +83,7 @@ class FakeGitHub:
         """What the browser brings back after the person agreed."""
         query = dict(parse_qsl(urlsplit(url).query))
         assert query["client_id"] == CLIENT_ID
-        assert query["redirect_uri"] == REDIRECT_URI
+        assert query["redirect_uri"] == self.redirect_uri
         assert query["code_challenge_method"] == "S256"
         code = hashlib.sha256(urlencode(query).encode()).hexdigest()[:20]
         self._codes[code] = query

@@ -18,6 +18,7 @@ import base64
 import hashlib
 import hmac
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -77,7 +78,7 @@ class Grant:
 
 
 class FakeProvider:
-    def __init__(self, clock: Clock, *, key: str = "RS256") -> None:
+    def __init__(self, clock: Clock, *, key: str = "RS256", tls: ssl.SSLContext | None = None) -> None:
         self.clock = clock
         self.users: dict[str, dict[str, Any]] = {
             "alice": {"sub": "alice-1", "name": "Alice", "email": "alice@example.com", "email_verified": True},
@@ -96,7 +97,7 @@ class FakeProvider:
         self._access_tokens: dict[str, Grant] = {}
         self._pushed: dict[str, dict[str, str]] = {}
         self._lie: Lie | None = None
-        self._server = LoopbackServer(self._respond)
+        self._server = LoopbackServer(self._respond, tls=tls)
         self._count = 0
 
     async def __aenter__(self) -> Self:

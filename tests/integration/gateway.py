@@ -3,7 +3,7 @@
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
@@ -117,11 +117,22 @@ class Form(HTMLParser):
             self._state = 2
 
 
-def start_gateway(folder: Path, text: str, port: int, *, ready: Callable[[], bool] | None = None) -> Gateway:
-    """Start Doorward with this configuration. `ready` tells when it listens, where it is not on a port."""
+def start_gateway(
+    folder: Path,
+    text: str,
+    port: int,
+    *,
+    ready: Callable[[], bool] | None = None,
+    program: Sequence[str] | None = None,
+) -> Gateway:
+    """Start Doorward with this configuration. `ready` tells when it listens, where it is not on a port.
+
+    `program`: what is started instead of the `doorward` of this Python, with the same arguments.
+    """
     config = folder / "doorward.yaml"
     config.write_text(text, "utf-8")
-    process = Process("doorward", doorward("serve", "--config", str(config)), folder)
+    command = doorward("serve", "--config", str(config))
+    process = Process("doorward", command if program is None else [*program, *command[1:]], folder)
     try:
         process.wait_until(ready or (lambda: accepts(port)))
     except BaseException:
