@@ -643,7 +643,7 @@ def _watch_signals(house: House, doors: Doors, ended: asyncio.Event, load: Load)
 
 
 async def reload_policy(house: House, gate: "Gate", load: Load) -> None:
-    """Put the rules, groups and apps of the configuration file in force, all at once, or keep the old ones.
+    """Put rules, groups, apps and providers of the configuration file in force, all at once, or keep the old ones.
 
     SECURITY: reloads follow one another, or a slow reading of the older file would undo a newer one;
     tests/unit/test_reload.py would fail.
@@ -654,15 +654,21 @@ async def reload_policy(house: House, gate: "Gate", load: Load) -> None:
 
 async def _reload_policy(house: House, gate: "Gate", load: Load) -> None:
     try:
-        config, policy = await asyncio.to_thread(_read_policy, load)
+        config, policy, providers = await asyncio.to_thread(_read_policy, load)
         await house.record(Act.CONFIG_RELOADED, {"rules": str(len(policy.rules)), "apps": str(len(policy.apps))})
     except DoorwardError as error:
         problems = error.problems if isinstance(error, ConfigError) else (str(error),)
         house.log.error("reload_refused", problems=problems, kept="the rules in force")  # noqa: TRY400 -- our log
         return
     house.policy.present = gate.policy = policy
+    house.policy.providers = providers
+    # SECURITY: what a provider granted that is gone now is taken back; tests/unit/test_reload.py would fail.
+    try:
+        await house.flows.providers.reconcile(now=house.clock.now())
+    except DoorwardError as error:
+        house.log.error("reconcile_failed", problem=str(error), retry="at the next reload or start")  # noqa: TRY400 -- our log
     ignored = [name for name in type(config).model_fields if name not in _RELOADED and _differs(name, config, house)]
-    house.log.info("reloaded", rules=len(policy.rules), apps=len(policy.apps))
+    house.log.info("reloaded", rules=len(policy.rules), apps=len(policy.apps), providers=len(providers))
     if ignored:
         house.log.warning("restart_needed", sections=ignored)
 
@@ -671,9 +677,14 @@ _RELOADED: Final = frozenset({"authz", "apps"})
 
 
 def _differs(section: str, config: Config, house: House) -> bool:
-    return bool(getattr(config, section) != getattr(house.config, section))
+    new, old = getattr(config, section), getattr(house.config, section)
+    if section == "authn":
+        new, old = (
+            each.model_copy(update={"provider": None, "providers": (), "select_account": False}) for each in (new, old)
+        )
+    return bool(new != old)
 
 
-def _read_policy(load: Load) -> tuple[Config, Policy]:
+def _read_policy(load: Load) -> tuple[Config, Policy, tuple[Provider, ...]]:
     config = load().config
-    return config, build_policy(config)
+    return config, build_policy(config), build_providers(config)

@@ -9,15 +9,23 @@ import pytest
 
 from doorward.app import House, build_doors, open_house, reload_policy
 from doorward.config.load import Loaded, load_config
+from doorward.rules.provider import ProviderId
+from doorward.rules.upstream import Identity, IdentityId
+from tests.fakes.gate import make_user
+from tests.fakes.system import START
+
+PROVIDER = (
+    "authn: {providers: [{id: kc, issuer_url: 'https://id.example.com', client_id: us, client_secret: long enough}]}"
+)
 
 
-def write(folder: Path, user: str) -> Loaded:
+def write(folder: Path, user: str, more: str = "") -> Loaded:
     file = folder / "doorward.yaml"
     file.write_text(
         "server: {public_url: 'http://auth.home.localhost'}\n"
         "cookie: {domain: home.localhost}\n"
         f"storage: {{path: {folder / 'data'}}}\n"
-        f"authz: {{rules: [{{domain: app.home.localhost, users: [{user}]}}]}}\n"
+        f"authz: {{rules: [{{domain: app.home.localhost, users: [{user}]}}]}}\n{more}"
     )
     return load_config(file, environ={})
 
@@ -49,3 +57,31 @@ async def test_a_slow_reading_of_the_old_file_does_not_undo_a_newer_one(house: H
     await asyncio.gather(first, second)
     assert [rule.users for rule in gate.policy.rules] == [{"alice"}]
     assert house.policy.present is gate.policy
+
+
+async def test_what_a_provider_granted_goes_with_it(house: House, tmp_path: Path) -> None:
+    """A provider that the file has lost grants nothing from the reload on; one that it gained is there at once."""
+    gate = build_doors(house).gate
+    await reload_policy(house, gate, lambda: write(tmp_path, "alice", PROVIDER))
+    assert (await house.flows.ways.find_provider("kc")) is not None
+    user = make_user("alice")
+    identity = Identity(
+        id=IdentityId("one"),
+        user_id=user.id,
+        issuer="https://id.example.com",
+        subject="1",
+        provider=ProviderId("kc"),
+        groups=frozenset({"staff"}),
+        linked_at=START,
+        used_at=START,
+    )
+    async with house.storage.records.transaction() as transaction:
+        await transaction.add_user(user)
+        await transaction.add_identity(identity)
+    await reload_policy(house, gate, lambda: write(tmp_path, "alice"))
+    assert (await house.flows.ways.find_provider("kc")) is None
+    async with house.storage.records.transaction() as transaction:
+        present = await transaction.find_user(user.id)
+    assert present is not None
+    assert present.every_group == user.groups
+    assert present.generation == user.generation + 1

@@ -3,16 +3,16 @@
 Every field passes the redaction here, whoever wrote it, the libraries' own messages included.
 """
 
+import json
 import logging
 import re
 import sys
 import unicodedata
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping
 from datetime import UTC
 from enum import Enum
-from typing import Any, Final, TextIO
+from typing import Final, TextIO
 
-import structlog
 from typing_extensions import override
 
 from doorward.interfaces import Clock, Log
@@ -38,6 +38,7 @@ _SECRET_VALUES = re.compile(
     r"|\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}"
     r"|(?<=Bearer )\S+|(?<=Basic )\S+",
 )
+_NEEDS_QUOTES = re.compile(r"[\s=\"]")
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
@@ -59,24 +60,7 @@ class Level(Enum):
 
 def open_log(clock: Clock, *, format: Format, level: Level, stream: TextIO | None = None) -> Log:  # noqa: A002 -- the setting's name
     """Make the log. `stream` is stderr unless given."""
-
-    def stamp(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        event["at"] = clock.now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return event
-
-    order = ["at", "level", "event"]
-    renderer: Any = (
-        structlog.processors.JSONRenderer(ensure_ascii=True)
-        if format is Format.JSON
-        else structlog.processors.LogfmtRenderer(key_order=order)
-    )
-    log: Log = structlog.wrap_logger(
-        _Stream(stream),
-        processors=[structlog.processors.add_log_level, stamp, redact, renderer],
-        wrapper_class=structlog.make_filtering_bound_logger(level.value),
-        cache_logger_on_first_use=True,
-    )
-    return log
+    return _Log(clock, _to_json if format is Format.JSON else _to_logfmt, level, stream)
 
 
 def route_library_messages(log: Log) -> None:
@@ -86,7 +70,7 @@ def route_library_messages(log: Log) -> None:
     root.setLevel(logging.WARNING)
 
 
-def redact(_logger: object, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+def redact(event: Mapping[str, object]) -> dict[str, object]:
     """Replace what is secret, cut query strings, escape what does not print, shorten what is long."""
     return {_clean_key(key): REDACTED if _names_secret(key) else _clean(value) for key, value in event.items()}
 
@@ -129,21 +113,61 @@ def _escape(letter: str) -> str:
     return letter.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
-class _Stream:
-    """Writes whole lines. A log nobody can write to must not turn an answer into an error."""
+def _to_json(event: Mapping[str, object]) -> str:
+    return json.dumps(event, ensure_ascii=True)
 
-    def __init__(self, stream: TextIO | None) -> None:
+
+def _to_logfmt(event: Mapping[str, object]) -> str:
+    return " ".join(f"{key}={_quote(value)}" for key, value in event.items())
+
+
+def _quote(value: object) -> str:
+    if value is None:
+        return ""
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    if text and not _NEEDS_QUOTES.search(text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+class _Log:
+    """`interfaces.Log`. A log nobody can write to must not turn an answer into an error."""
+
+    def __init__(
+        self, clock: Clock, render: Callable[[Mapping[str, object]], str], level: Level, stream: TextIO | None
+    ) -> None:
+        self._clock = clock
+        self._render = render
+        self._level = level.value
         self._stream = stream
 
-    def msg(self, line: str) -> None:
+    def debug(self, event: str, **fields: object) -> None:
+        """For the curious."""
+        self._write(Level.DEBUG, event, fields)
+
+    def info(self, event: str, **fields: object) -> None:
+        """Something happened as it should."""
+        self._write(Level.INFO, event, fields)
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Something an operator may want to mend."""
+        self._write(Level.WARNING, event, fields)
+
+    def error(self, event: str, **fields: object) -> None:
+        """Something an operator must mend."""
+        self._write(Level.ERROR, event, fields)
+
+    def _write(self, level: Level, event: str, fields: Mapping[str, object]) -> None:
+        if level.value < self._level:
+            return
+        at = self._clock.now().astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        line = self._render(redact({"at": at, "level": level.name.lower(), "event": event, **fields}))
         try:
             stream = self._stream or sys.stderr
             stream.write(line + "\n")
             stream.flush()
         except (OSError, ValueError):
             return
-
-    debug = info = warning = error = msg
 
 
 class _Route(logging.Handler):
