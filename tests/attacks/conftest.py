@@ -24,6 +24,8 @@ PROVIDERS: dict[str, dict[str, Any]] = {
 }
 """The providers of the shared stage, by id, and what is set about each."""
 
+SPARES = 120
+
 
 @pytest.fixture(scope="session")
 def theatre(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
@@ -66,6 +68,22 @@ def scene(coast: Scene) -> Iterator[Scene]:
     with attacked(coast.stage):
         yield coast
         assert coast.stage.ask("traefik", cookie=coast.stage.cookie_of(ALICE)).status == 200
+
+
+@pytest.fixture(scope="session")
+def labyrinth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    """A stage with a hundred and twenty providers, of which nothing is known yet."""
+    with abroad(tmp_path_factory.mktemp("maze"), {"idp": {}}, spares=SPARES, first=ROOT) as scene:
+        scene.stage.add(ALICE)
+        yield scene
+
+
+@pytest.fixture
+def maze(labyrinth: Scene) -> Iterator[Scene]:
+    """That stage for one attack, and the invariants after it."""
+    with attacked(labyrinth.stage):
+        yield labyrinth
+        assert labyrinth.stage.ask("traefik", cookie=labyrinth.stage.cookie_of(ALICE)).status == 200
 
 
 @pytest.fixture(params=DIALECTS)

@@ -26,8 +26,9 @@ REFRESH = re.compile(rb'http-equiv="refresh" content="[0-9]+; url=([^"]*)"', re.
 _DEPARTS = re.compile(rb"GET /login[? ]|POST /(?:login/with|account/link|logout) ")
 """What may be answered with the way to a provider."""
 _COMES_BACK = re.compile(
-    rb"[A-Z]+ /(?:login/callback/[a-z0-9][a-z0-9-]{0,31}|api/auth/login|api/auth/oidc/callback)[? ]"
+    rb"(?:GET|POST|PUT|PATCH|DELETE) /(?:login/callback/[a-z0-9][a-z0-9-]{0,31}|api/auth/login|api/auth/oidc/callback)[? ]"
 )
+_FRAMED = re.compile(rb"GET /logout/frontchannel/")
 _ASKS_PROVIDER = re.compile(_DEPARTS.pattern + b"|" + _COMES_BACK.pattern)
 OPEN_HOSTS = (b"pub.example.test", b"lan.example.test", b"cors.example.test")
 """Hosts with something that rules let anybody have; `cors` for preflights only."""
@@ -99,9 +100,13 @@ def check_answer(stage: Stage, note: Note, *, faults: bool) -> None:
         # What is refused as a request is so before anybody knows for which page it was.
         came_back = _COMES_BACK.match(sent) is not None and answer.status != 431
         secretive = came_back or (abroad and _leads_abroad(answer, abroad))
-        changed = {"referrer-policy": b"no-referrer"} if secretive else {}
-        for name, value in {**SECURITY_HEADERS, **changed}.items():
-            assert answer.all(name) == [value], f"{name} on {shown}"
+        changed = {"referrer-policy": [b"no-referrer"]} if secretive else {}
+        if _FRAMED.match(sent) and answer.status == 200:
+            # The one page that somebody else frames: the provider that it is for, and there is nothing on it.
+            changed["x-frame-options"] = []
+            assert answer.body == b"<!doctype html><html lang=en><title>Signed out</title>", shown
+        for name, value in SECURITY_HEADERS.items():
+            assert answer.all(name) == changed.get(name, [value]), f"{name} on {shown}"
         assert b"/static/" in sent or answer.all("cache-control") == [b"no-store"], f"cache-control on {shown}"
 
 
