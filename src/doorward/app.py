@@ -18,15 +18,17 @@ from typing import TYPE_CHECKING, Final
 
 from doorward import __version__
 from doorward.config.check import require_startable
+from doorward.config.finding import Finding
 from doorward.config.load import Loaded
 from doorward.config.policy import build_policy
+from doorward.config.provider_check import note_ways
 from doorward.config.providers import build_outbound, build_providers
 from doorward.config.schema import Config
 from doorward.config.values import Secret
 from doorward.errors import ConfigError, DoorwardError
 from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
-from doorward.flows.admin import Administration
+from doorward.flows.admin import Actor, Administration
 from doorward.flows.bundle import Flows
 from doorward.flows.identities import Identities
 from doorward.flows.login import SignIn
@@ -552,7 +554,7 @@ async def _run(house: House, loaded: Loaded, load: Load) -> None:
 
     doors = build_doors(house)
     listeners, addresses = _open_listeners(house, doors)
-    for notice in loaded.notices:
+    for notice in (*loaded.notices, *await _note_ways(house)):
         tell = house.log.info if notice.calm else house.log.warning
         tell("config_notice", notice=str(notice))
     await house.record(Act.STARTED, {"version": __version__})
@@ -573,6 +575,13 @@ async def _run(house: House, loaded: Loaded, load: Load) -> None:
             listener.end()
     await house.touches.flush()
     house.log.info("stopped")
+
+
+async def _note_ways(house: House) -> list[Finding]:
+    """What the file alone cannot tell about the ways of signing in."""
+    listed = await house.flows.providers.list(Actor("system"))
+    shadowed = [(each.provider, each.shadowed) for each in listed if each.shadowed]
+    return note_ways(await house.flows.ways.describe_password(), shadowed)
 
 
 def _open_listeners(house: House, doors: Doors) -> tuple[list["Listener"], dict[str, str]]:

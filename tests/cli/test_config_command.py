@@ -48,7 +48,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 def test_help_names_every_command_without_importing_one(run: Run) -> None:
     done = run("--help")
     assert done.returncode == 0
-    assert all(word in done.stdout for word in ("serve", "setup-link", "explain", "config", "user", "session", "provider", "sign-in"))
+    assert all(
+        word in done.stdout
+        for word in ("serve", "setup-link", "explain", "config", "user", "session", "provider", "sign-in")
+    )
     code = (
         "import sys\nfrom doorward.cli import build\nbuild(None)\nassert 'doorward.app' not in sys.modules, 'imported'"
     )

@@ -322,3 +322,19 @@ def test_without_a_provider_passwords_stay_open_whatever_is_wanted(place):
 def test_a_word_that_is_none_is_refused(place):
     assert place.run("sign-in", "passwords", "maybe").exit_code == 2
     assert place.run("sign-in", "passwords").exit_code == 2
+
+
+def test_a_start_says_that_passwords_stay_open_and_which_provider_does_not_count(place):
+    """D-12: what is wanted and what is so differ, and only the data tells."""
+
+    async def act(house):
+        fields = {"id": "hub", "issuer_url": ISSUER, "client_id": "x", "client_secret": SECRET}
+        await house.flows.providers.add(CLI, fields, now=house.clock.now())
+
+    in_house(place.config, act)
+    place.write(PROVIDERS.replace("authn:", "authn:\n  password: false"))
+    with place.serving() as server:
+        told = server.process.log
+        assert "authn.password: Switched off, but open: it closes as soon as an administrator has signed in" in told
+        assert "provider hub: The configuration file has a provider of this name" in told
+        assert SECRET not in told

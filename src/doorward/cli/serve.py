@@ -8,7 +8,7 @@ from doorward.errors import ConflictError
 
 
 def serve(config: ConfigOption = None, *, allow_insecure_http: InsecureHttpOption = False) -> None:
-    """Run the gateway until SIGTERM or Ctrl-C. SIGHUP reads rules, groups and apps again."""
+    """Run the gateway until SIGTERM or Ctrl-C. SIGHUP reads rules, groups, apps and providers again."""
     path = config or find_file()
     environ = app.read_environment()
     overrides = {"server.insecure_http": True} if allow_insecure_http else {}

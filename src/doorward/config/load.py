@@ -276,9 +276,10 @@ def _read_secret_keys(draft: _Draft) -> None:
             _read_secret_key(draft, section, path, setting)
             continue
         items = section.get(path[-1])
-        for position, inner in enumerate(items if isinstance(items, tuple) else ()):
-            for name, each in item.model_fields.items() if isinstance(inner, dict) else ():
-                _read_secret_key(draft, inner, (*path, position, name), each)
+        for position, inner in enumerate(cast("tuple[object, ...]", items) if isinstance(items, tuple) else ()):
+            if isinstance(inner, dict):
+                for name, each in item.model_fields.items():
+                    _read_secret_key(draft, inner, (*path, position, name), each)
 
 
 def _read_secret_key(draft: _Draft, section: dict[str, object], path: Key, setting: FieldInfo) -> None:
