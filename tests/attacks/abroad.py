@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, quote, urlencode, urlsplit
 
 from doorward.outside.system import SystemClock
 from tests.attacks.invariants import REFRESH
-from tests.attacks.stage import CONFIG, Browser, Person, Stage, handed_out, serving
+from tests.attacks.stage import CONFIG, ROOT, Browser, Person, Stage, handed_out, serving
 from tests.attacks.wire import PATIENCE, Answer
 from tests.fakes import github as octo
 from tests.fakes.github import FakeGitHub
@@ -31,7 +31,7 @@ T = TypeVar("T")
 PUBLIC_URL = "https://auth.example.test"
 CLIENT_ID = "doorward:1"
 CLIENT_SECRET = "Canary-of-the-cl1ent: s3cr3t/+%"
-SPARE = "spare-"
+SPARE, SPARES = "spare-", 4
 MARKS = (
     re.compile(re.escape(CLIENT_SECRET).encode()),
     re.compile(re.escape(octo.CLIENT_SECRET).encode()),
@@ -92,7 +92,7 @@ class Scene:
     shore: Shore
     fakes: dict[str, FakeProvider]
     octocat: FakeGitHub
-    _spares: Iterator[int] = field(default_factory=itertools.count)
+    _spares: Iterator[int] = field(default_factory=lambda: itertools.cycle(range(SPARES)))
 
     @property
     def idp(self) -> FakeProvider:
@@ -201,15 +201,17 @@ class Scene:
     @contextmanager
     def answering(self, path: str, answer: Said | Callable[..., Any], provider: str = "idp") -> Iterator[None]:
         """Have the provider answer this instead of the truth."""
-        self.fakes[provider].answers[path] = answer
+        answers = self.fakes[provider].answers
+        before = dict(answers)
+        answers[path] = answer
         try:
             yield
         finally:
-            del self.fakes[provider].answers[path]
+            self.fakes[provider].answers = before
 
     @contextmanager
     def spare(self, **changes: Any) -> Iterator[str]:
-        """A provider that nobody has asked yet, whose description differs so from a good one; None takes a word out.
+        """A provider of which nothing is known, whose description differs so from a good one; None takes a word out.
 
         Its id. It shares everything but its name with the first provider.
         """
@@ -225,9 +227,17 @@ class Scene:
         claims, fake.claims = fake.claims, {"iss": issuer}
         with self.answering(f"/{name}/.well-known/openid-configuration", describe):
             try:
-                yield name
+                yield self.forget(name)
             finally:
                 fake.claims = claims
+
+    def forget(self, provider: str) -> str:
+        """Have an administrator press the provider's test button: what was known of it is asked anew after that."""
+        administrator = self.stage.visitor(ROOT)
+        token = administrator.open_form("/admin/providers").fields["csrf_token"]
+        page = administrator.post("/admin/providers/test", {"csrf_token": token, "provider": provider})
+        assert page.status == 200, page
+        return provider
 
     @contextmanager
     def meanwhile(self, act: Callable[[], object], path: str = "/token", provider: str = "idp") -> Iterator[None]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.abroad import Scene, abroad
+from tests.attacks.abroad import SPARES, Scene, abroad
 from tests.attacks.invariants import attacked, count_files, count_memory
 from tests.attacks.stage import ALICE, BOB, CONFIG, DORA, ROOT, Stage, serving
 from tests.attacks.wire import DIALECTS
@@ -23,8 +23,6 @@ PROVIDERS: dict[str, dict[str, Any]] = {
     "google": {"type": "google", "issuer_url": None},
 }
 """The providers of the shared stage, by id, and what is set about each."""
-
-SPARES = 120
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +70,7 @@ def scene(coast: Scene) -> Iterator[Scene]:
 
 @pytest.fixture(scope="session")
 def labyrinth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    """A stage with a hundred and twenty providers, of which nothing is known yet."""
+    """A stage with a provider that may describe itself as it likes, under several names."""
     with abroad(tmp_path_factory.mktemp("maze"), {"idp": {}}, spares=SPARES, first=ROOT) as scene:
         scene.stage.add(ALICE)
         yield scene

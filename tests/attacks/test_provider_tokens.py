@@ -214,7 +214,7 @@ KEYS: dict[str, Said] = {
 def test_keys_that_do_not_fit_verify_nothing(maze: Scene, said: Said) -> None:
     """I02, I05, I10, H18: neither alone nor beside the right one."""
     with maze.spare(jwks_uri=f"{maze.idp.url}/other-keys") as name, maze.answering("/other-keys", said):
-        refused(maze, name)
+        refused(maze, maze.forget(name))
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "PS512", "ES256", "ES384", "EdDSA"])
