@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from doorward.app import open_house
+from doorward.app.house import open_house
 from doorward.config.load import load_config
 from doorward.flows.methods.password import place_of
 from doorward.rules.identity import UserId

@@ -8,15 +8,14 @@ No setting leads elsewhere than to the real ones, so this starts the program wit
 import sys
 from functools import partial
 
-from doorward import app
-from doorward.cli import main
-from doorward.outside.upstream.client import UpstreamClient
+from doorward.outside.upstream import client
 from doorward.outside.upstream.github import GitHubAddresses
 
 google, github = sys.argv[1:3]
 del sys.argv[1:3]
-app.UpstreamClient = partial(
-    UpstreamClient,
+# Before anything else takes it from there.
+client.UpstreamClient = partial(
+    client.UpstreamClient,
     google_discovery=f"{google}/.well-known/openid-configuration",
     github=GitHubAddresses(
         authorize=f"{github}/login/oauth/authorize",
@@ -25,4 +24,7 @@ app.UpstreamClient = partial(
         emails=f"{github}/user/emails?per_page=100",
     ),
 )
+
+from doorward.cli import main  # noqa: E402
+
 main()

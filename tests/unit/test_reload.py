@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from doorward.app import House, build_doors, open_house, reload_policy
+from doorward.app.doors import build_doors
+from doorward.app.house import House, open_house
+from doorward.app.reload import reload_policy
 from doorward.config.load import Loaded, load_config
 from doorward.rules.provider import ProviderId
 from doorward.rules.upstream import Identity, IdentityId

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from doorward.app import read_environment
+from doorward.app.house import read_environment
 from doorward.config.load import Loaded, find_file, load_config
 
 InsecureHttpOption = Annotated[

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import typer
 
-from doorward.app import House, has_data, read_clock
+from doorward.app.house import House, has_data, read_clock
 from doorward.cli.configured import load
 from doorward.cli.house import ConfigOption, JsonOption, in_house
 from doorward.config.policy import build_policy

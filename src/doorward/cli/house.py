@@ -13,7 +13,7 @@ from typing import Annotated, TypeVar
 
 import typer
 
-from doorward.app import House, open_house, read_environment
+from doorward.app.house import House, open_house, read_environment
 from doorward.cli.configured import load
 from doorward.errors import InputError
 from doorward.flows.outcome import Unacceptable

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from doorward.app import House
+from doorward.app.house import House
 from doorward.cli.house import ConfigOption, JsonOption, in_house, spell_cell, tell, tell_table
 from doorward.flows.admin import CLI
 from doorward.flows.providers import Listed

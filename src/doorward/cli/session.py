@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from doorward.app import House
+from doorward.app.house import House
 from doorward.cli.house import ConfigOption, JsonOption, in_house, spell_instant, tell, tell_table
 from doorward.errors import InputError, NotFoundError
 from doorward.flows.admin import CLI

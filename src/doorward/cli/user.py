@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from doorward.app import House
+from doorward.app.house import House
 from doorward.cli.house import (
     ConfigOption,
     FileOption,
