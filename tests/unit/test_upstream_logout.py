@@ -262,7 +262,7 @@ async def test_a_frame_ends_nothing_that_came_another_way(town):
     town.providers["again"] = a_provider("again")
     entered = await enter(town, provider="again")
     assert await frame(town) == 0
-    moved = await enter(town, sid="sid-2")
+    moved = await enter(town, "sub-bob", "sid-2")
     town.providers["idp"] = a_provider(issuer="https://moved.example.test")
     assert await frame(town, "sid-2", "https://moved.example.test") == 0
     assert await alive(town, entered, moved) == [True, True]
