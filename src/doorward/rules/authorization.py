@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Final
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import quote, quote_plus, urlencode
 
 from doorward.errors import InputError
 from doorward.rules.jose import encode
@@ -124,8 +124,11 @@ def clean_words(text: str, secrets: Sequence[str] = ()) -> str:
     """A provider's words for the log and the console: on one line, printable, bounded, without our secrets (H17)."""
     short = text[: 4 * _MOST_WORDS]
     for secret in secrets:
-        if len(secret) >= _LEAST_SECRET:  # what is shorter stands in words that are none
-            short = short.replace(secret, "[secret]")
+        if len(secret) < _LEAST_SECRET:  # what is so short stands in words that are none
+            continue
+        # As it is, and as it travelled: whoever repeats a request may repeat it raw.
+        for spelling in (secret, quote_plus(secret), quote(secret, safe="")):
+            short = short.replace(spelling, "[secret]")
     return clean_text(" ".join(short.split()), _MOST_WORDS)
 
 
