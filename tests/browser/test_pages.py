@@ -15,9 +15,11 @@ import uvicorn
 from playwright.async_api import Browser, Page, async_playwright
 
 from doorward.rules.policy import App, Audience, Effect, Policy, Rule, parse_host_pattern
+from doorward.rules.ticket import Purpose
 from doorward.web.pages.login import LoginPage
 from doorward.web.route import Route
-from tests.browser.preview import CHROMIUM, FLAGS, HOME, SHOTS, SIZES, Shot, connect, make_door, sign_in, to
+from tests.browser.preview import CHROMIUM, FLAGS, SHOTS, SIZES, connect, make_door, sign_in
+from tests.browser.shot import HOME, Shot, to
 from tests.fakes.door import PASSWORD, Door
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -133,7 +135,8 @@ async def test_with_a_redirect_after_the_form_chromium_would_stop_there(chromium
             return self.redirect(visit, url)
 
     brief = Brief(**{name: getattr(desk, name) for name in desk.__dataclass_fields__})
-    login = LoginPage(brief, street.door.flows.sign_in, street.door.flows.setup, lambda: street.door.policy)
+    flows = street.door.flows
+    login = LoginPage(brief, flows.sign_in, flows.setup, flows.ways, flows.upstream, lambda: street.door.policy)
     routes = {**street.door.server.routes, "/login": Route(get=login.get, post=login.post)}
     street.door.server = replace(street.door.server, routes=routes)
     page = await (await chromium.new_context()).new_page()
@@ -160,7 +163,7 @@ async def test_no_page_is_wider_than_a_phone_or_blocks_itself(chromium: Browser,
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     assert complaints == []
     small = await page.evaluate(
-        """() => [...document.querySelectorAll("a.button, button, input:not([type=hidden], [type=checkbox]), .nav a")]
+        """() => [...document.querySelectorAll("a.button, button:not([aria-hidden]), select, textarea, summary, input:not([type=hidden], [type=checkbox]), .nav a")]
             .filter(e => e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"""
     )
     assert small == []
@@ -172,15 +175,65 @@ async def test_the_keyboard_finds_everything_and_shows_where_it_is(chromium: Bro
     await sign_in(page, "root")
     await page.goto(f"{HOME}/sessions")
     found = []
-    for _ in range(7):
+    for _ in range(10):
         await page.keyboard.press("Tab")
         found.append(
             await page.evaluate(
                 "() => [document.activeElement.innerText.trim(), getComputedStyle(document.activeElement).outlineStyle]"
             )
         )
-    assert [text for text, _ in found][:5] == ["Skip to the content", "Doorward", "Apps", "Sessions", "Everybody"]
+    sections = ["Apps", "Account", "Sessions", "People", "Providers", "Everybody"]
+    assert [text for text, _ in found][:8] == ["Skip to the content", "Doorward", *sections]
     assert {outline for _, outline in found} == {"solid"}
+
+
+@SCRIPTS
+async def test_enter_in_the_password_field_sends_the_password(chromium: Browser, scripts: bool) -> None:
+    door = await make_door()
+    door.add_provider("google")
+    page = await (await chromium.new_context(java_script_enabled=scripts)).new_page()
+    await connect(page, door)
+    await page.goto(f"{HOME}/login")
+    await page.fill("#login", "alice")
+    await page.fill("#password", PASSWORD)
+    await page.press("#password", "Enter")
+    await page.wait_for_selector("ul.nav")
+    assert door.town.upstream.departures == {}
+
+
+@SCRIPTS
+async def test_a_providers_button_leads_out_and_leaves_nothing_to_go_back_to(chromium: Browser, scripts: bool) -> None:
+    """D-28: without a redirect, which the form's policy would stop, and with the choice that was made beside it."""
+    door = await make_door()
+    door.add_provider("google")
+    page = await (await chromium.new_context(java_script_enabled=scripts)).new_page()
+    await connect(page, door)
+    await page.goto(HOME + to("grafana"))
+    await page.check("input[name=remember]")
+    await page.click("button[name=provider]")
+    await page.wait_for_url("https://accounts.google.com/authorize?**")
+    assert await page.evaluate("history.length") == 3
+    (ticket,) = [each for each in door.store.state.tickets.values() if each.purpose is Purpose.UPSTREAM]
+    assert ticket.state["remember"] == "yes"
+
+
+async def test_scripts_keep_the_address_to_register_as_one_types(chromium: Browser) -> None:
+    context = await chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
+    page = await context.new_page()
+    await connect(page, await make_door())
+    await sign_in(page, "root")
+    await page.goto(f"{HOME}/admin/providers/new?type=oidc")
+    await page.fill("#id", "home")
+    addresses = page.locator("[data-copy] span")
+    assert await addresses.nth(0).inner_text() == f"{HOME}/login/callback/home"
+    assert await addresses.nth(1).inner_text() == f"{HOME}/signed-out"
+    assert await addresses.nth(3).inner_text() == f"{HOME}/logout/frontchannel/home"
+    await page.fill("#id", "")
+    assert await addresses.nth(0).inner_text() == f"{HOME}/login/callback/…"
+    await page.fill("#id", "work")
+    await page.click("[data-copy] button >> nth=0")
+    await page.wait_for_selector("button:text('Copied')")
+    assert await page.evaluate("navigator.clipboard.readText()") == f"{HOME}/login/callback/work"
 
 
 async def test_scripts_add_a_countdown_a_reveal_and_times_people_read(chromium: Browser) -> None:

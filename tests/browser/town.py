@@ -18,7 +18,7 @@ from tests.integration.echo import Arrival, EchoApp
 from tests.integration.gateway import Gateway, start_gateway
 from tests.integration.processes import free_ports
 from tests.integration.recipes import Ports, traefik
-from tests.integration.tls import make_certificates
+from tests.integration.tls import Certificates, make_certificates
 
 AUTH, DIARY, CELLAR, SAFE = (f"https://{name}.example.com" for name in ("auth", "app", "api", "safe"))
 PASSWORD = "Slow-rivers-run-7-deep"
@@ -34,6 +34,7 @@ prometheus: {{addr: "off"}}
 proxy: {{trusted: [127.0.0.1/32]}}
 limits:
   login: [1000/1m]
+  oidc: [1000/1m]
   login_failures: {{first: 6s}}
 {cookie}
 authz:
@@ -43,16 +44,21 @@ apps:
   - {{name: Diary, hosts: [app.example.com], icon: book, description: What happened}}
   - {{name: Safe, hosts: [safe.example.com], icon: data}}
   - {{name: Cellar, hosts: [api.example.com], icon: key, contact: the butler}}
+{more}
 """
 TRAEFIK_KNOWS = "Host(`app.example.com`) || Host(`api.example.com`)"
 
 
 @dataclass(frozen=True)
 class Town:
-    """Everything that runs, and one Chromium. Each visitor is a browser of their own: no cookies yet."""
+    """Everything that runs, and one Chromium. Each visitor is a browser of their own: no cookies yet.
+
+    `port` is the proxy's.
+    """
 
     gateway: Gateway
     app: EchoApp
+    port: int
     playwright: Playwright
     chromium: Browser
     arguments: tuple[str, ...]
@@ -108,8 +114,15 @@ _INSTANTS = {
 
 
 @asynccontextmanager
-async def open_town(folder: Path, *, cookie: str = COOKIE_FOR_ALL, rules: str = RULES) -> AsyncIterator[Town]:
-    """Start all of it; nobody has set it up yet."""
+async def open_town(
+    folder: Path,
+    *,
+    cookie: str = COOKIE_FOR_ALL,
+    rules: str = RULES,
+    more: str = "",
+    certificates: Certificates | None = None,
+) -> AsyncIterator[Town]:
+    """Start all of it; nobody has set it up yet. `more` is put to the configuration."""
     places = {name: folder / name for name in ("doorward", "traefik", "tls")}
     for place in places.values():
         place.mkdir()
@@ -118,16 +131,17 @@ async def open_town(folder: Path, *, cookie: str = COOKIE_FOR_ALL, rules: str = 
         await app.start()
         started.push_async_callback(app.stop)
         (port,) = free_ports(1)
-        gateway = start_gateway(places["doorward"], CONFIG.format(port=port, cookie=cookie, rules=rules), port)
+        config = CONFIG.format(port=port, cookie=cookie, rules=rules, more=more)
+        gateway = start_gateway(places["doorward"], config, port)
         started.callback(gateway.process.stop)
-        certificates = make_certificates(places["tls"])
+        certificates = certificates or make_certificates(places["tls"])
         routes = {TRAEFIK_KNOWS: f"{TRAEFIK_KNOWS} || Host(`safe.example.com`)"}
         proxy = started.enter_context(traefik(places["traefik"], Ports(port, app.port), certificates, routes))
         playwright = await started.enter_async_context(async_playwright())
         arguments = (*FLAGS, f"--host-resolver-rules=MAP *.example.com:443 127.0.0.1:{proxy.port}")
         chromium = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(arguments))
         started.push_async_callback(chromium.close)
-        yield Town(gateway, app, playwright, chromium, arguments)
+        yield Town(gateway, app, proxy.port, playwright, chromium, arguments)
 
 
 def listen(context: BrowserContext) -> list[str]:

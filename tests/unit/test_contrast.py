@@ -5,6 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from doorward.rules.provider import Kind
+from doorward.web.pages.provider_icons import NAMES, neutral_icon, provider_icon
+from tests.fakes.upstream import a_provider
+
 STATIC = Path(__file__).parents[2] / "src/doorward/web/pages/static"
 TEXT, LARGE_OR_PART = 4.5, 3.0
 
@@ -19,7 +23,8 @@ PAIRS = [
     ("danger", "surface", TEXT),
     ("danger", "danger-tint", TEXT),
     *[("danger", ground, TEXT) for ground in ("wall", "wall-far")],
-    ("warn", "warn-tint", TEXT),
+    *[("warn", ground, TEXT) for ground in ("warn-tint", "surface")],
+    ("ink-soft", "door-tint", TEXT),
     ("good", "good-tint", TEXT),
     ("brass", "surface", TEXT),
     *[("focus", ground, LARGE_OR_PART) for ground in ("wall", "wall-far", "surface", "surface-sunk")],
@@ -73,3 +78,20 @@ def test_colours_stand_in_the_tokens_and_nowhere_else() -> None:
 
 def test_motion_stops_for_who_asks_for_it() -> None:
     assert "prefers-reduced-motion: reduce" in (STATIC / "base.css").read_text()
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_drawing_on_a_providers_button_is_seen_on_its_ground(name: str) -> None:
+    drawing = str(provider_icon(a_provider(icon=name)))
+    (ground,) = re.findall(r'<rect [^>]*fill="([^"]*)"', drawing)
+    if ground == "none":  # that takes its colours from the tokens
+        assert "glyph-own" in drawing
+    else:
+        assert contrast("#ffffff", ground) >= TEXT
+
+
+@pytest.mark.parametrize(("kind", "name"), [(Kind.OIDC, "key"), (Kind.GOOGLE, "google"), (Kind.GITHUB, "github")])
+def test_a_provider_without_a_drawing_of_its_own_has_the_one_that_fits(kind: Kind, name: str) -> None:
+    named = provider_icon(a_provider(icon=name))
+    assert provider_icon(a_provider(kind=kind)) == named
+    assert provider_icon(a_provider(icon="nobody-drew-this")) == neutral_icon()

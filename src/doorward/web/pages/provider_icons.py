@@ -43,5 +43,5 @@ def _draw(wanted: str) -> Markup:
     ground, drawing = _DRAWINGS[wanted if wanted in _DRAWINGS else _NEUTRAL]
     return Markup(
         '<svg class="glyph{}" viewBox="0 0 24 24" aria-hidden="true" focusable="false">'
-        '<rect x=".5" y=".5" width="23" height="23" rx="5" fill="{}"/><path d="{}"/></svg>'
+        '<rect x=".5" y=".5" width="23" height="23" rx="5" fill="{}"/><path stroke="#fff" d="{}"/></svg>'
     ).format("" if ground else " glyph-own", ground or "none", drawing)
