@@ -19,7 +19,7 @@ from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.envelope import Place
 from doorward.rules.names import clean_text
 from doorward.rules.oidc import Failure, UpstreamError
-from doorward.rules.provider import Provider
+from doorward.rules.provider import Provider, ProviderId
 from doorward.rules.upstream import UpstreamSession, admit
 
 FindProvider = Callable[[str], Awaitable[Provider | None]]
@@ -62,11 +62,11 @@ class Ties:
         """
         async with self._records.transaction() as transaction:
             due = await transaction.list_due_upstream_sessions(now, limit=BATCH)
-        waiting = deque(due)
+        waiting, silent = deque(due), set[ProviderId]()
 
         async def work() -> None:
             while waiting:
-                await self._try(waiting.popleft(), now)
+                await self._try(waiting.popleft(), silent, now)
 
         working = asyncio.gather(*(work() for _ in range(AT_ONCE)))
         try:
@@ -76,13 +76,13 @@ class Ties:
             await working
             raise
 
-    async def _try(self, tie: UpstreamSession, now: datetime) -> None:
+    async def _try(self, tie: UpstreamSession, silent: set[ProviderId], now: datetime) -> None:
         try:
-            await self._check(tie, now)
+            await self._check(tie, silent, now)
         except Exception as error:  # noqa: BLE001 -- one that fails must not take the others along
             self._log.warning("tie_failed", provider=tie.provider, session=tie.handle, error=repr(error))
 
-    async def _check(self, tie: UpstreamSession, now: datetime) -> None:
+    async def _check(self, tie: UpstreamSession, silent: set[ProviderId], now: datetime) -> None:
         if await self._sessions.find_by_handle(tie.handle) is None:
             # Over already, by idleness or with the process that held it: only the note is left.
             async with self._records.transaction() as transaction:
@@ -99,7 +99,7 @@ class Ties:
         claimed = replace(tie, check_at=now + provider.check_every)
         # SECURITY: claimed before the token is used. A refresh token that rotates counts once, and at its second use a
         # provider takes it for stolen and ends everything. tests/unit/test_ties.py has two processes try.
-        if not await self._advance(tie, claimed):
+        if not await self._advance(tie, claimed) or provider.id in silent:
             return
         token = await self._unseal(claimed, now)
         if token is None:
@@ -110,6 +110,9 @@ class Ties:
             self._note(provider, error)
             if error.failure in _ANSWERS:
                 await self._end(claimed, now, error.failure)
+            else:
+                # Its other sessions are asked about at the next turn: those of other providers must not wait for it.
+                silent.add(provider.id)
             return
         await self._keep(provider, claimed, renewed, now)
 
