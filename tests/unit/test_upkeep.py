@@ -97,13 +97,15 @@ class Turns:
         self.over = asyncio.Event()
 
     async def __call__(self, _seconds, /):
+        # Let others run, as any real pause would.
+        await asyncio.sleep(0)
         self.left -= 1
         if self.left < 0:
             self.over.set()
             await asyncio.Event().wait()
 
 
-async def run(town, turns, log, *chores):
+async def run(town, turns, log, *chores, errands=()):
     pause = Turns(turns)
     touches = Touches(sessions=town.store.sessions, log=log)
     keeping = Upkeep(
@@ -111,10 +113,12 @@ async def run(town, turns, log, *chores):
         sessions=town.store.sessions,
         tickets=town.store.tickets,
         counters=town.store.counters,
+        records=town.store.records,
         clock=town.clock,
         pause=pause,
         log=log,
         chores=chores,
+        errands=errands,
     )
     task = asyncio.create_task(keeping.run())
     await pause.over.wait()
@@ -138,6 +142,56 @@ async def test_chores_are_done_at_every_turn(town):
     done = []
     await run(town, 3, FakeLog(), lambda: done.append("one"), lambda: done.append("two"))
     assert done == ["one", "two"] * 3
+
+
+async def test_what_providers_said_is_forgotten_when_it_is_over(town):
+    async with town.store.records.transaction() as transaction:
+        await transaction.put_mark("jti:idp:1", town.now, keep_until=town.now + timedelta(minutes=2))
+    town.clock.advance(timedelta(minutes=2))
+    await run(town, upkeep.PURGE_EVERY, FakeLog())
+    assert town.store.state.marks == {}
+
+
+async def test_an_errand_is_begun_again_only_when_it_is_back(town):
+    """Whoever waits for a provider holds up neither the writing nor itself."""
+    begun = []
+    back = asyncio.Event()
+
+    async def slow(now):
+        begun.append(("slow", now))
+        await back.wait()
+
+    async def quick(now):
+        begun.append(("quick", now))
+
+    touches = []
+    await run(town, 5, FakeLog(), lambda: touches.append("flushed"), errands=(slow, quick))
+    assert len(touches) == 5
+    assert begun.count(("slow", town.now)) == 1
+    assert begun.count(("quick", town.now)) == 5
+
+
+async def test_an_errand_that_fails_is_sent_again(town):
+    log = FakeLog()
+
+    async def fail(_now):
+        raise OSError("no route")
+
+    await run(town, 3, log, errands=(fail,))
+    assert log.events == [("errand_failed", {"error": "OSError('no route')"})] * 3
+
+
+async def test_the_end_of_the_house_is_the_end_of_its_errands(town):
+    ended = []
+
+    async def wait(_now):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("ended")
+
+    await run(town, 1, FakeLog(), errands=(wait,))
+    assert ended == ["ended"]
 
 
 async def test_nothing_is_purged_before_its_turn(town):
