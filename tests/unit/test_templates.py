@@ -2,15 +2,19 @@
 
 import itertools
 import re
+from datetime import timedelta
 from html.parser import HTMLParser
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
+from doorward.rules.oidc import Failure, Finding, Health, UpstreamError
 from doorward.rules.policy import App, Audience, Effect, Policy, Rule, parse_host_pattern
 from doorward.web.pages.device import name_device
 from doorward.web.pages.templates import Templates, spell
 from tests.fakes.door import Answer, Browser, Door
+from tests.fakes.upstream import somebody
 
 PAGES = Path(__file__).parents[2] / "src/doorward/web/pages"
 TEMPLATES = sorted((PAGES / "templates").iterdir())
@@ -20,7 +24,7 @@ EVIL = "<img src=x onerror=alert(1)>{{7*7}}${7*7}%(x)s{0.__class__}</script>'\""
 class Reading(HTMLParser):
     """What a browser and a screen reader find."""
 
-    VOID = frozenset({"meta", "link", "input", "br", "hr", "img", "path", "circle", "stop"})
+    VOID = frozenset({"meta", "link", "input", "br", "hr", "img", "path", "circle", "stop", "rect"})
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -79,6 +83,33 @@ async def every_page() -> list[Answer]:
         loop = await root.get(app)
     answers.append(loop)
     assert [answer.status for answer in answers] == [200, 400, 200, 200, 404, 404, 403, *[200] * 6, 409]
+    return [*answers, *await every_page_about_providers(door, root)]
+
+
+async def every_page_about_providers(door: Door, root: Browser) -> list[Answer]:
+    """One of each, with providers, people and findings whose words would hurt."""
+    door.add_provider("idp", name=EVIL, groups_claim="g", icon=EVIL)
+    door.add_provider("down", name=EVIL)
+    door.town.upstream.failing["down"] = UpstreamError(Failure.UNREACHABLE, EVIL)
+    door.town.upstream.findings = [Finding(EVIL, health, EVIL, EVIL) for health in Health]
+    somebody_evil = somebody("x", email=f"{EVIL}@example.test", name=EVIL, claims={"g": [EVIL, "staff"]})
+    connecting = await root.press("/account/link", await root.get("/account"), provider="idp")
+    assert (await root.return_from(connecting.onward, answer=somebody_evil)).status == 303
+    page = await root.get("/admin/providers/new?type=oidc")
+    names = set(re.findall(r'name="([a-z_]+)"', page.text)) - {"csrf_token"}
+    wrong = await root.press("/admin/providers/new", page, **{**dict.fromkeys(names, EVIL), "type": "oidc"})
+    stranger = Browser(door)
+    with_buttons = await stranger.get("/login")
+    departing = await stranger.leave_with("idp")
+    refused = await stranger.return_from(departing.onward, answer=UpstreamError(Failure.TOKEN, EVIL))
+    door.clock.advance(timedelta(minutes=20))
+    answers = [
+        with_buttons, departing, refused, await stranger.get("/login/callback/idp?error=" + quote(EVIL)), page, wrong,
+        *[await root.get(path) for path in ("/login?confirm=1", "/account", "/admin/users", "/admin/providers")],
+        *[await root.get(f"/admin/providers/edit/{name}") for name in ("idp", "down")],
+        await root.press("/admin/providers/test", await root.get("/admin/providers"), provider="idp"),
+    ]  # fmt: skip
+    assert [answer.status for answer in answers] == [200, 200, 502, 400, 200, 400, *[200] * 7]
     return answers
 
 
@@ -120,15 +151,17 @@ async def test_every_page_can_be_found_ones_way_about() -> None:
         ids = [attributes["id"] for _, attributes in page.tags if attributes.get("id")]
         assert len(ids) == len(set(ids))
         labels = {label.get("for") for label in page.all("label")}
-        for field in page.all("input"):
-            if field["type"] not in {"hidden", "checkbox"}:
+        for field in (*page.all("input"), *page.all("textarea"), *page.all("select")):
+            if field.get("type") not in {"hidden", "checkbox"}:
                 assert field["id"] in labels
-                assert field.get("autocomplete")
+                assert field.get("autocomplete") or "maxlength" not in field
             for name in (field.get("aria-describedby") or "").split():
                 assert name in ids
         for form in page.all("form"):
             assert form["method"] == "post"
             assert (form["action"] or "").startswith("/")
+        for button in page.all("button"):
+            assert (button.get("formaction") or "/").startswith("/")
         headings = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
         assert all(deeper - level <= 1 or level == 1 for level, deeper in itertools.pairwise(headings))
 
