@@ -24,6 +24,9 @@ CheckCounts = dict[tuple[str, str, Reason, int, str], list[float]]
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HANDLERS = (
     ("/login", "login"),
+    ("/api/auth/login", "login"),  # where some providers lead back to
+    ("/api/auth/oidc", "login"),
+    ("/account", "account"),
     ("/setup", "setup"),
     ("/logout", "logout"),
     ("/signed-out", "logout"),
