@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from doorward.errors import ConflictError, UnavailableError
+from doorward.errors import UnavailableError
 from doorward.flows.admin import CLI
-from doorward.flows.providers import NO_ADMIN_LEFT, REOPENS
+from doorward.flows.providers import Need, NeededError
 from doorward.rules.oidc import Health
 from doorward.rules.provider import Provider
 from tests.fakes.flows import Town
@@ -95,9 +95,9 @@ async def test_the_proven_way_stays_while_passwords_are_closed(town, act):
     await open_work(town)
     came = await come_through_work(town, a_worker("sub-root"))
     await close_passwords(town)
-    with pytest.raises(ConflictError, match="switch passwords on first"):
+    with pytest.raises(NeededError, match="switch passwords on first") as refusal:
         await act(town)
-    assert REOPENS.endswith("switch passwords on first.")
+    assert refusal.value.need is Need.PASSWORDS_CLOSED
     assert (await town.ways.find_provider("work")).issuer == WORK_ISSUER
     assert await town.check(came) is not None
     await town.ways.set_password(CLI, wanted=True, now=town.now)
@@ -119,9 +119,9 @@ async def test_the_last_administrator_is_not_taken_with_the_provider(town):
     async with town.store.records.transaction() as transaction:
         root = await transaction.find_user(town.root.id)
         await transaction.advance_user(root, replace(root, enabled=False))
-    with pytest.raises(ConflictError) as refusal:
+    with pytest.raises(NeededError) as refusal:
         await town.console.set_enabled(CLI, "work", enabled=False, now=town.now)
-    assert str(refusal.value) == NO_ADMIN_LEFT
+    assert refusal.value.need is Need.ADMINISTRATORS
     assert (await town.check(wendy)).user.administers
 
 

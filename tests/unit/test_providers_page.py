@@ -257,8 +257,11 @@ async def test_the_last_way_in_is_not_switched_off(door: Door, root: Browser) ->
     await door.close_passwords("zitadel")
     for act in ("disable", "remove"):
         answer = await root.press(f"{LIST}/{act}", page, provider="zitadel")
-        assert answer.location == f"{HOME}{LIST}?done=last"
-    assert "this is the last provider" in (await root.get(f"{LIST}?done=last")).text
+        assert answer.location == f"{HOME}{LIST}?done=passwords_closed"
+    elsewhere = {**ZITADEL, "issuer_url": "https://elsewhere.example.test"}
+    answer = await root.press(f"{LIST}/edit/zitadel", page, **elsewhere)
+    assert answer.location == f"{HOME}{LIST}?done=passwords_closed"
+    assert "switch passwords on first" in (await root.get(f"{LIST}?done=passwords_closed")).text
     assert (await stored(door)).enabled
 
 

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Final
+from enum import Enum
 
 from doorward.errors import ConflictError, NotFoundError
 from doorward.flows.admin import Actor, check_actor
@@ -23,14 +23,26 @@ from doorward.rules.provider_form import parse_fields, to_settings
 from doorward.rules.upstream import Identity, StoredProvider
 from doorward.rules.ways import may_close
 
-REOPENS: Final = (
-    "Passwords are switched off, and after this no administrator would have come in without one: they would be open "
-    "again. If that is what you want, switch passwords on first."
-)
-NO_ADMIN_LEFT: Final = (
-    "After this nobody would administer the gateway: every administrator is one by this provider's word. Make an "
-    "account an administrator by itself first."
-)
+
+class Need(Enum):
+    """What a provider is needed for at this moment; the value is the sentence for who would change it."""
+
+    PASSWORDS_CLOSED = (
+        "Passwords are switched off, and after this no administrator would have come in without one: they would be "
+        "open again. If that is what you want, switch passwords on first."
+    )
+    ADMINISTRATORS = (
+        "After this nobody would administer the gateway: every administrator is one by this provider's word. Make an "
+        "account an administrator by itself first."
+    )
+
+
+class NeededError(ConflictError):
+    """The provider is needed as it is (D-12, R05)."""
+
+    def __init__(self, need: Need) -> None:
+        super().__init__(need.value)
+        self.need = need
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +57,8 @@ class Listed:
 class Providers:
     """The providers of the console. Acts name a provider by its id: NotFoundError where there is none of the console.
 
-    A web actor must be an enabled administrator at the moment of the act, as in `flows.admin`. ConflictError, with a
-    sentence for them, where an act would open passwords that are closed, or leave nobody who administers (D-12, R05).
+    A web actor must be an enabled administrator at the moment of the act, as in `flows.admin`. NeededError where an act
+    would open passwords that are closed, or leave nobody who administers.
     """
 
     def __init__(self, *, records: Records, keyring: Keyring, ways: Ways, upstream: Upstream, public_url: str) -> None:
@@ -160,9 +172,9 @@ class Providers:
         after = await self._ways.know(transaction)
         await _settle(transaction, after, Witness(actor.id, now, dict(actor.private)))
         if was_administered and not await _is_administered(transaction):
-            raise ConflictError(NO_ADMIN_LEFT)
+            raise NeededError(Need.ADMINISTRATORS)
         if was_closed and (await self._ways.decide(transaction, after.enabled)).open:
-            raise ConflictError(REOPENS)
+            raise NeededError(Need.PASSWORDS_CLOSED)
 
     def _seal(self, provider: Provider, now: datetime) -> StoredProvider:
         def seal(column: str, secret: str) -> str:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from doorward.errors import ConflictError, NotFoundError
 from doorward.flows.admin import Actor, actor_of
 from doorward.flows.outcome import Unacceptable
-from doorward.flows.providers import Listed, Providers
+from doorward.flows.providers import Listed, Need, NeededError, Providers
 from doorward.flows.ways import Ways
 from doorward.rules.provider import PROVIDER_ID, Kind, Provider, ProviderId
 from doorward.rules.provider_form import format_fields
@@ -30,10 +30,8 @@ _NOTES: Final = {
     "disabled": ("good", "Disabled. Nobody can sign in with it, and what it granted is taken back."),
     "removed": ("good", "Removed. What it granted is taken back; the accounts stay."),
     "passwords": ("good", "Done. How things stand now is said below."),
-    "last": (
-        "warn",
-        "Nothing was done: passwords are switched off, and this is the last provider. Switch passwords on first.",
-    ),
+    "passwords_closed": ("warn", f"Nothing was done. {Need.PASSWORDS_CLOSED.value}"),
+    "administrators": ("warn", f"Nothing was done. {Need.ADMINISTRATORS.value}"),
 }
 _SWITCH: Final[Mapping[str, bool | None]] = {"on": True, "off": False, "file": None}
 
@@ -125,7 +123,12 @@ class ProvidersPage:
         provider = await self._find(actor, visit.tail)
         if not is_proven(visit.subject.session, visit.now):
             return self._desk.to_confirm(visit, visit.path)
-        outcome = await self._providers.change(actor, provider.id, {**form, "type": provider.kind.value}, now=visit.now)
+        try:
+            outcome = await self._providers.change(
+                actor, provider.id, {**form, "type": provider.kind.value}, now=visit.now
+            )
+        except NeededError as error:
+            return self._desk.redirect(visit, f"{_LIST}?done={error.need.name.lower()}")
         if isinstance(outcome, Unacceptable):
             return self._form(visit, provider.kind, form, _sentences(outcome), provider)
         return self._desk.redirect(visit, f"{_LIST}?done=changed")
@@ -162,8 +165,8 @@ class ProvidersPage:
             return actor
         try:
             await self._providers.set_enabled(actor, ProviderId(form.get("provider", "")), enabled, now=visit.now)
-        except ConflictError:
-            return self._desk.redirect(visit, f"{_LIST}?done=last")
+        except NeededError as error:
+            return self._desk.redirect(visit, f"{_LIST}?done={error.need.name.lower()}")
         return self._desk.redirect(visit, f"{_LIST}?done={'enabled' if enabled else 'disabled'}")
 
     async def post_remove(self, visit: Visit, form: Form) -> Response:
@@ -173,8 +176,8 @@ class ProvidersPage:
             return actor
         try:
             await self._providers.remove(actor, ProviderId(form.get("provider", "")), now=visit.now)
-        except ConflictError:
-            return self._desk.redirect(visit, f"{_LIST}?done=last")
+        except NeededError as error:
+            return self._desk.redirect(visit, f"{_LIST}?done={error.need.name.lower()}")
         return self._desk.redirect(visit, f"{_LIST}?done=removed")
 
     async def post_passwords(self, visit: Visit, form: Form) -> Response:
