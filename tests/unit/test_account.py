@@ -103,7 +103,7 @@ async def test_all_other_sessions_end_and_this_one_lives_on(town):
 async def test_signing_out_ends_the_session_everywhere(town):
     """T-01: the old cookie, replayed, is nobody's."""
     entered = await town.enter()
-    assert await town.sign_out.sign_out(fingerprint_of(entered), a_visitor(), now=town.now)
+    assert (await town.sign_out.sign_out(fingerprint_of(entered), a_visitor(), now=town.now)).ended
     assert await town.check(entered) is None
     event = town.audit[-1]
     assert (event.act, event.actor, event.public) == (
@@ -115,8 +115,8 @@ async def test_signing_out_ends_the_session_everywhere(town):
 
 async def test_signing_out_twice_is_signing_out_once(town):
     entered = await town.enter()
-    assert await town.sign_out.sign_out(fingerprint_of(entered), a_visitor(), now=town.now)
-    assert not await town.sign_out.sign_out(fingerprint_of(entered), a_visitor(), now=town.now)
+    assert (await town.sign_out.sign_out(fingerprint_of(entered), a_visitor(), now=town.now)).ended
+    assert not (await town.sign_out.sign_out(fingerprint_of(entered), a_visitor(), now=town.now)).ended
     assert town.acts().count("user.logout") == 1
 
 
@@ -130,7 +130,7 @@ async def test_a_session_that_ends_elsewhere_at_the_same_time_is_not_audited_as_
         return found
 
     town.store.sessions.find = find_and_lose
-    assert not await town.sign_out.sign_out(fingerprint_of(entered), a_visitor(), now=town.now)
+    assert not (await town.sign_out.sign_out(fingerprint_of(entered), a_visitor(), now=town.now)).ended
     assert "user.logout" not in town.acts()
 
 
