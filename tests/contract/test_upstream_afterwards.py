@@ -106,6 +106,23 @@ async def test_a_provider_need_not_say_who_it_is_nor_give_another_token(again: s
         assert await renew(meeting, "same") == Renewed(refresh_token=kept, authenticated=None)
 
 
+@pytest.mark.parametrize("path", ["/userinfo", "/jwks"])
+@pytest.mark.parametrize("status", [500, 503, 404])
+async def test_a_token_that_was_used_is_not_lost_with_what_comes_after_it(path: str, status: int) -> None:
+    """The old one is worth nothing any more; without the new one an outage would end the session."""
+    async with parley() as meeting:
+        meeting.provider.profile_in_id_token = False
+        token = (await meeting.sign_in(tied(meeting))).refresh_token
+        meeting.clock.advance(timedelta(days=2))
+        meeting.provider.answers[path] = Answer(status, b"no")
+        renewed = await renew(meeting, token)
+        assert renewed.authenticated is None
+        assert renewed.refresh_token not in {"", token}
+        del meeting.provider.answers[path]
+        meeting.clock.advance(timedelta(days=2))
+        assert (await renew(meeting, renewed.refresh_token)).authenticated is not None
+
+
 # Notices of sign-outs
 
 

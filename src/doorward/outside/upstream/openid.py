@@ -61,7 +61,11 @@ class OpenIdSpeaker:
         return await self._authenticate(provider, metadata, answer, expected, now=now)
 
     async def renew(self, provider: Provider, refresh_token: str, *, subject: str, now: datetime) -> Renewed:
-        """Use a refresh token; what the provider says about somebody then must be about `subject` (Core, 12.2)."""
+        """Use a refresh token; what the provider says about somebody then must be about `subject` (Core, 12.2).
+
+        Once it was used there is no way back to it. So where keys or userinfo cannot be had just now, the renewal
+        counts, and who it is will be said another time.
+        """
         metadata = await self._knowledge.get_metadata(provider)
         answer = await self._conversation.ask_tokens(
             provider, metadata, {"grant_type": "refresh_token", "refresh_token": refresh_token}
@@ -69,7 +73,11 @@ class OpenIdSpeaker:
         authenticated = None
         if answer.id_token:
             expected = Expected(issuer=provider.issuer, client_id=provider.client_id, nonce=None, subject=subject)
-            authenticated = await self._authenticate(provider, metadata, answer, expected, now=now)
+            try:
+                authenticated = await self._authenticate(provider, metadata, answer, expected, now=now)
+            except UpstreamError as error:
+                if error.failure is Failure.TOKEN:
+                    raise
         unchanged = answer.refresh_token == refresh_token
         return Renewed(refresh_token="" if unchanged else answer.refresh_token, authenticated=authenticated)
 
