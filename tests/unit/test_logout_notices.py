@@ -119,8 +119,18 @@ async def test_the_providers_page_may_frame_the_notice_and_nobody_elses_may(door
         assert "frame-ancestors 'self'" in other.header("content-security-policy")
 
 
-@pytest.mark.parametrize("query", ["", "?iss=&sid=", "?sid=sid-1", "?iss=ISSUER", "?iss=https://evil.test&sid=sid-1"])
-async def test_a_notice_that_does_not_name_both_ends_nothing(door: Door, query: str) -> None:
+async def test_a_notice_without_an_issuer_ends_the_session_of_the_provider_it_came_to(door: Door) -> None:
+    browser = await enter(door)
+    answer = await Browser(door).get(f"{FRONT}?sid=sid-1", sec_fetch_dest="iframe")
+    assert answer.status == 200
+    assert "/login" in (await browser.get("/account")).location
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["", "?iss=&sid=", "?iss=&sid=sid-1", "?iss=ISSUER", "?iss=ISSUER/&sid=sid-1", "?iss=https://evil.test&sid=sid-1"],
+)
+async def test_a_notice_that_names_no_session_or_another_provider_ends_nothing(door: Door, query: str) -> None:
     browser = await enter(door)
     issuer = door.town.providers["idp"].issuer
     answer = await Browser(door).get(FRONT + query.replace("ISSUER", issuer))

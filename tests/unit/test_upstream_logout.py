@@ -242,13 +242,24 @@ async def test_a_frame_ends_the_session_it_names(town):
         {"sid": "sid-1\n"},
     ],
 )
-async def test_a_frame_without_both_names_ends_nothing(town, said):
+async def test_a_frame_that_names_another_provider_or_no_session_ends_nothing(town, said):
     town.providers["other"] = a_provider("other", issuer="https://other.example.test")
     entered = await enter(town)
     with pytest.raises(InputError):
         await frame(town, **said)
     assert await alive(town, entered) == [True]
     assert town.store.state.marks == {}
+
+
+async def test_a_frame_that_names_no_provider_is_of_the_one_whose_address_it_came_to(town):
+    town.providers["other"] = a_provider("other", issuer="https://other.example.test")
+    phone, elsewhere = await enter(town), await enter(town, provider="other")
+    assert await frame(town, issuer=None) == 1
+    assert await alive(town, phone, elsewhere) == [False, True]
+    with pytest.raises(InputError):
+        await frame(town, issuer=None, provider="nobody")
+    outcome = await come_back_while(town, lambda: frame(town, "sid-2", issuer=None), somebody(sid="sid-2"))
+    assert failure_of(outcome) is Trouble.SIGNED_OUT
 
 
 async def test_a_frame_ends_no_session_without_a_name_there(town):

@@ -91,23 +91,27 @@ class UpstreamLogout:
         return len(ended)
 
     async def accept_front(
-        self, provider_id: str, issuer: str, sid: str, visitor: Visitor, *, now: datetime
+        self, provider_id: str, issuer: str | None, sid: str, visitor: Visitor, *, now: datetime
     ) -> int | Refused:
-        """End the session that is called `sid` at the provider; how many that were. InputError without both names."""
+        """End the session that is called `sid` at the provider; how many that were.
+
+        `issuer` None: the notice named none, as those of Entra ID. The address it came to is one provider's alone, so
+        it is taken as that one's; what is named must be right. InputError otherwise, and without a session.
+        """
         refused = await self._find_refusal(Leg.LOGOUT_FRAME, visitor, now)
         if refused is not None:
             return refused
         provider = await self._find_provider(provider_id)
-        known = provider is not None and issuer == provider.issuer and 0 < len(sid) <= MAX_NAME and sid.isprintable()
-        if provider is None or not known:
+        right = provider is not None and issuer in {None, provider.issuer}
+        if provider is None or not right or not (0 < len(sid) <= MAX_NAME and sid.isprintable()):
             await self._throttle.record_oidc(Leg.LOGOUT_FRAME, visitor, now=now)
-            raise InputError("this says neither which provider nor which of its sessions has ended")
+            raise InputError("this does not say which session of this provider has ended")
         async with self._records.transaction() as transaction:
             theirs = await transaction.list_upstream_sessions(provider=provider.id, sid=sid)
-            ended = [each for each in theirs if each.issuer == issuer]
+            ended = [each for each in theirs if each.issuer == provider.issuer]
             if not ended:
                 # It may be under way. A stranger's guess costs a mark that goes by itself, and counts.
-                await transaction.put_mark(session_mark(issuer, sid), now, keep_until=now + self._keep)
+                await transaction.put_mark(session_mark(provider.issuer, sid), now, keep_until=now + self._keep)
             await _end(transaction, ended, "front_channel", visitor, now)
         if not ended:
             await self._throttle.record_oidc(Leg.LOGOUT_FRAME, visitor, now=now)

@@ -48,7 +48,7 @@ class LogoutNotices:
 
     async def get(self, visit: Visit) -> Response:
         """End the session that is named, within a frame of the provider's page."""
-        issuer, sid = visit.query.get("iss", ""), visit.query.get("sid", "")
+        issuer, sid = visit.query.get("iss"), visit.query.get("sid", "")
         _check_patience(await self._logout.accept_front(visit.tail, issuer, sid, visit.visitor, now=visit.now))
         response = Response(_FRAME, media_type="text/html")
         provider = await self._ways.find_provider(visit.tail)
