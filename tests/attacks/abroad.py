@@ -190,6 +190,16 @@ class Scene:
         assert [note for note in self.stage.journal[answers:] if handed_out(note.answer)] == []
 
     @contextmanager
+    def saying(self, provider: str = "idp", *, apart: bool = False, **claims: Any) -> Iterator[None]:
+        """Have the provider put these claims, too, into ID tokens; with `apart` the person's only into userinfo."""
+        fake = self.fakes[provider]
+        before, fake.claims, fake.profile_in_id_token = fake.claims, {**fake.claims, **claims}, not apart
+        try:
+            yield
+        finally:
+            fake.claims, fake.profile_in_id_token, fake.userinfo = before, True, {}
+
+    @contextmanager
     def lying(self, lie: Any, provider: str = "idp") -> Iterator[None]:
         """Have the provider lie about its tokens."""
         self.fakes[provider].lie(lie)
@@ -272,7 +282,7 @@ def query_of(url: str) -> dict[str, str]:
     return {name: values[0] for name, values in pairs.items()}
 
 
-def entry(provider: str, url: str, **options: Any) -> dict[str, Any]:
+def entry(provider: str, url: str | None, **options: Any) -> dict[str, Any]:
     """A provider as the configuration has it."""
     given = {"id": provider, "issuer_url": url, "client_id": CLIENT_ID, "client_secret": CLIENT_SECRET}
     return {name: value for name, value in {**given, "auto_provision": True, **options}.items() if value is not None}

@@ -5,10 +5,11 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.abroad import SPARES, Scene, abroad
+from tests.attacks.abroad import SPARES, Scene, abroad, entry
 from tests.attacks.invariants import attacked, count_files, count_memory
 from tests.attacks.stage import ALICE, BOB, CONFIG, DORA, ROOT, Stage, serving
 from tests.attacks.wire import DIALECTS
+from tests.fakes import github as octo
 from tests.integration.processes import free_ports
 
 MEMORY_SLACK = 64 * 1024 * 1024
@@ -54,9 +55,11 @@ def stage(theatre: Stage) -> Iterator[Stage]:
 @pytest.fixture(scope="session")
 def coast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """The stage with providers, and people who are known at one and people who are known here."""
-    with abroad(tmp_path_factory.mktemp("coast"), PROVIDERS, first=ROOT) as scene:
+    github = entry("github", None, type="github", client_id=octo.CLIENT_ID, client_secret=octo.CLIENT_SECRET)
+    with abroad(tmp_path_factory.mktemp("coast"), PROVIDERS, more=[github], first=ROOT) as scene:
         for person in (ALICE, BOB, DORA):
             scene.stage.add(person)
+        scene.stage.command("user", "disable", DORA.name)
         yield scene
 
 
