@@ -194,6 +194,17 @@ async def test_too_many_arrivals_wait(door: Door) -> None:
     check_quiet(answer)
 
 
+@pytest.mark.parametrize("place", ["image", "iframe", "empty", "script", "embed"])
+async def test_another_page_cannot_use_up_the_ways_back_of_a_network(door: Door, place: str) -> None:
+    victim = Browser(door)
+    departing = await victim.leave_with("idp")
+    for number in range(30):
+        answer = await Browser(door).get(f"{CALLBACK}?state={number}&code=x", sec_fetch_dest=place)
+        assert answer.status == 400
+    answer = await victim.return_from(departing.onward, answer=somebody("new", email="new@example.test"))
+    assert (answer.status, answer.location) == (303, f"{HOME}/")
+
+
 async def test_a_confirmation_that_failed_can_be_tried_again_or_left(door: Door) -> None:
     browser = Browser(door)
     await browser.sign_in("root")

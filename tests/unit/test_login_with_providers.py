@@ -219,6 +219,13 @@ async def test_the_only_way_is_gone_without_asking(straight: Door) -> None:
     assert (await browser.return_from(page.onward)).onward == GRAFANA
 
 
+async def test_another_page_cannot_use_up_the_departures_of_a_network(straight: Door) -> None:
+    for _ in range(30):
+        answer = await Browser(straight).get("/login", sec_fetch_dest="image")
+        assert (answer.status, "Continue with Idp" in answer.text) == (200, True)
+    assert (await Browser(straight).get("/login", sec_fetch_dest="document")).onward
+
+
 async def test_nobody_is_sent_who_wants_to_choose_or_has_left(straight: Door) -> None:
     assert "Continue with Idp" in (await Browser(straight).get("/login?choose=1")).text
     browser = Browser(straight)

@@ -54,6 +54,11 @@ class Visit:
     cookies_out: RawHeaders = field(default_factory=list)
 
     @property
+    def stands_alone(self) -> bool:
+        """Whether this is to be a page of its own, as far as the browser says: no picture, no frame, no script's."""
+        return find_header(self.headers, b"sec-fetch-dest") in {None, b"document"}
+
+    @property
     def binding(self) -> bytes:
         """What a CSRF token of this visit is bound to: the sign-in, or before it the browser; b"" without either."""
         if self.subject is not None:

@@ -39,6 +39,10 @@ class CallbackPage:
 
     async def get(self, visit: Visit) -> Response:
         """Finish what was begun: a sign-in, a confirmation, or a connection."""
+        if not visit.stands_alone:
+            # SECURITY: before it counts. Pictures on somebody else's page would use up what the visitor's whole network
+            # may do here, and nobody behind it could sign in any more. tests/unit/test_callback_page.py would fail.
+            raise InputError("no provider sends the browser back inside another page")
         outcome = await self._upstream.arrive(
             _read(visit.path, visit.query),
             visit.visitor,

@@ -166,7 +166,8 @@ class LoginPage:
     async def _go_straight(self, visit: Visit, return_to: str | None) -> Response | None:
         """Set out for the provider that is gone to unasked; None where the visitor is to choose."""
         way = Way.read(visit.way)
-        if way.left or "choose" in visit.query or not await self._setup.is_set_up():
+        # A picture or a frame on another page goes nowhere, and spends none of what this address may set out.
+        if way.left or "choose" in visit.query or not visit.stands_alone or not await self._setup.is_set_up():
             return None
         provider = (await self._ways.find(last=way.last)).straight
         if provider is None:
