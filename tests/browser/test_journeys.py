@@ -366,7 +366,7 @@ async def test_the_keyboard_is_enough(town: Town) -> None:
         await page.wait_for_url(f"{DIARY}/keys")
         await page.goto(f"{AUTH}/")
         sign_out = page.get_by_role("button", name="Sign out")
-        for _ in range(8):
+        for _ in range(12):
             await page.keyboard.press("Tab")
             if await sign_out.evaluate("e => e === document.activeElement"):
                 break

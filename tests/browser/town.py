@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from playwright.async_api import Browser, BrowserContext, Page, Playwright, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright, async_playwright
 
 from tests.browser.preview import CHROMIUM, FLAGS
 from tests.integration.echo import Arrival, EchoApp
@@ -147,9 +147,14 @@ async def open_town(
 def listen(context: BrowserContext) -> list[str]:
     """What goes wrong in a browser without anybody seeing it: things our own policy blocks, scripts that fail."""
     complaints: list[str] = []
-    context.on("console", lambda line: complaints.append(line.text) if "Content Security" in line.text else None)
+    context.on("console", lambda line: complaints.append(line.text) if _is_complaint(line) else None)
     context.on("weberror", lambda error: complaints.append(str(error.error)))
     return complaints
+
+
+def _is_complaint(line: ConsoleMessage) -> bool:
+    # A page that says no has a status that says so, too, and Chromium writes that down as an error.
+    return line.type == "error" and not line.text.startswith("Failed to load resource: the server responded with")
 
 
 async def sign_in(page: Page, name: str = "ada", password: str = PASSWORD, *, remember: bool = False) -> None:
