@@ -74,6 +74,14 @@ _CASES: Final = {
     Failure.SIGNED_OUT: _Case(403, "{name} signed you out meanwhile", "Sign in again if that was not meant to be."),
 }
 
+_IN_ALREADY = _Case(
+    400,
+    "You are signed in already",
+    "If you meant to confirm or to connect something, begin that once more where you were.",
+    again=False,
+)
+"""For who comes upon the address of a sign-in of theirs again: with the Back button, or by loading it anew."""
+
 
 def status_of(refused: UpstreamRefused) -> int:
     """The HTTP status."""
@@ -88,9 +96,19 @@ def wait_of(refused: UpstreamRefused) -> int:
 def show_refused(desk: Desk, visit: Visit, refused: UpstreamRefused) -> Response:
     """The page for one that ended so. It holds no form: the address it is shown at is nobody else's business."""
     case = _CASES[refused.failure]
+    if refused.failure is Failure.STATE and visit.subject is not None:
+        case = _IN_ALREADY
     name = refused.provider.name if refused.provider else "The provider"
     words = Words(case.title.format(name=name), refused.failure.sentence)
     advice = case.advice.format(name=name)
+    # Where no journey of theirs was found, the log is silent, so that nobody can fill it; there is nothing to refer to.
+    if refused.provider is not None:
+        desk.log.info(
+            "upstream_refused",
+            provider=refused.provider.id,
+            failure=refused.failure.value,
+            correlation_id=visit.correlation_id,
+        )
     return desk.message(
         visit,
         words,
@@ -99,6 +117,7 @@ def show_refused(desk: Desk, visit: Visit, refused: UpstreamRefused) -> Response
         actions=_ways_on(desk, visit, refused, again=case.again),
         wait_seconds=wait_of(refused),
         fan="shut",
+        reference=refused.provider is not None,
     )
 
 
@@ -112,6 +131,8 @@ def _ways_on(desk: Desk, visit: Visit, refused: UpstreamRefused, *, again: bool)
             Link("Try again", login_path(target, asking="confirm" if ours else "fresh")),
             Link("Leave it", "/"),
         ]
+    if refused.failure is Failure.STATE and visit.subject is not None:
+        return [Link("Your apps", "/")]
     if refused.failure is Failure.ADDRESS_TAKEN:
         # Connecting is what they will want next; where they were going is a click away from there.
         target = target or desk.site.public_url + "/account"
