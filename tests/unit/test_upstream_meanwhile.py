@@ -11,6 +11,7 @@ from doorward.flows.outcome import SignedIn
 from doorward.rules.audit import Act
 from doorward.rules.oidc import Failure
 from doorward.rules.session import Subject
+from doorward.rules.upstream import session_mark, subject_mark
 from tests.fakes.flows import Town, a_visitor, fingerprint_of
 from tests.fakes.meanwhile import come_back_and_just_before_the_session, come_back_while
 from tests.fakes.upstream import ISSUER, a_provider, failure_of, somebody
@@ -145,7 +146,7 @@ async def mark(town, name, *, at=None):
         await transaction.put_mark(name, at or town.now, keep_until=town.now + timedelta(days=1))
 
 
-@pytest.mark.parametrize("name", [f"sid:{ISSUER}:sid-1", f"sub:{ISSUER}:sub-alice"])
+@pytest.mark.parametrize("name", [f"sid {ISSUER} sid-1", f"sub {ISSUER} sub-alice"])
 async def test_a_sign_in_that_the_provider_ended_meanwhile_is_none(town, name):
     outcome = await come_back_while(town, lambda: mark(town, name), somebody(sid="sid-1"))
     assert failure_of(outcome) is Failure.SIGNED_OUT
@@ -156,22 +157,24 @@ async def test_a_sign_in_that_the_provider_ended_meanwhile_is_none(town, name):
 @pytest.mark.parametrize(
     "name",
     [
-        f"sid:{ISSUER}:sid-2",
-        f"sid:{ISSUER}:",
-        f"sub:{ISSUER}:sub-bob",
-        "sid:https://other.example.test:sid-1",
-        "sub:https://other.example.test:sub-alice",
-        f"sub:{ISSUER}:sid-1",
-        f"sid:{ISSUER}:sub-alice",
+        f"sid {ISSUER} sid-2",
+        f"sid {ISSUER} ",
+        f"sub {ISSUER} sub-bob",
+        "sid https://other.example.test sid-1",
+        "sub https://other.example.test sub-alice",
+        f"sub {ISSUER} sid-1",
+        f"sid {ISSUER} sub-alice",
+        session_mark(f"{ISSUER}:8443", "sid-1"),
+        subject_mark(f"{ISSUER}:8443", "sub-alice"),
     ],
 )
-@pytest.mark.parametrize("sid", ["sid-1", ""])
+@pytest.mark.parametrize("sid", ["sid-1", "", "8443:sid-1"])
 async def test_the_end_of_something_else_ends_nothing(town, name, sid):
     outcome = await come_back_while(town, lambda: mark(town, name), somebody(sid=sid))
     assert isinstance(outcome, SignedIn)
 
 
-@pytest.mark.parametrize("name", [f"sid:{ISSUER}:sid-1", f"sub:{ISSUER}:sub-alice"])
+@pytest.mark.parametrize("name", [f"sid {ISSUER} sid-1", f"sub {ISSUER} sub-alice"])
 async def test_who_was_signed_out_there_may_come_again(town, name):
     await mark(town, name)
     town.clock.advance(timedelta(seconds=1))

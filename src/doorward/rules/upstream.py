@@ -80,12 +80,13 @@ class StoredProvider:
 
 def session_mark(issuer: str, sid: str) -> str:
     """The mark of a session that its provider has ended (`interfaces.put_mark`)."""
-    return f"sid:{issuer}:{sid}"
+    # An issuer has colons in it and no space, so that nobody's is the beginning of somebody else's (I16).
+    return f"sid {issuer} {sid}"
 
 
 def subject_mark(issuer: str, subject: str) -> str:
     """The mark of somebody whose every session their provider has ended."""
-    return f"sub:{issuer}:{subject}"
+    return f"sub {issuer} {subject}"
 
 
 @dataclass(frozen=True, slots=True)
