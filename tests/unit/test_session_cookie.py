@@ -64,6 +64,16 @@ def test_without_https_no_cookie_claims_to_be_host_bound() -> None:
     )
 
 
+def test_every_cookie_but_the_sign_in_is_kept_from_apps() -> None:
+    """J12, J18: whatever is added here is taken out of what apps are told, too."""
+    cookies = Cookies("doorward", secure=True)
+    setters = [name for name in vars(Cookies) if name.startswith("set_") and name != "set_session"]
+    assert len(setters) == len(cookies.private) == len(set(cookies.private))
+    for setter in setters:
+        ((_, line),) = getattr(cookies, setter)("v")
+        assert line.decode().partition("=")[0] in cookies.private
+
+
 @pytest.mark.parametrize("value", ["a;b", "a\r\nset-cookie: x=1", "a b", 'a"b', "é"])
 def test_nothing_can_break_out_of_a_value(value: str) -> None:
     with pytest.raises(ValueError, match="cannot stand in the cookie"):

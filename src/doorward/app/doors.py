@@ -159,9 +159,7 @@ def _gate_settings_of(config: Config, headers: "HeaderPolicy", cookies: "Cookies
         cookie_secure=cookies.secure,
         identity=name_headers(forwarded=config.headers.forwarded_user, remote=config.headers.remote_user),
         secrets={name: shown.reveal().encode() for name, shown in config.proxy.secrets if isinstance(shown, Secret)},
-        private_cookies=frozenset(
-            name.encode("ascii") for name in (cookies.browser, cookies.device, cookies.csrf, cookies.trail)
-        ),
+        private_cookies=frozenset(name.encode("ascii") for name in cookies.private),
         client_headers=tuple(headers.gate_headers()),
     )
 

@@ -68,6 +68,11 @@ class Cookies:
         """Name of the cookie that says how somebody signed in last."""
         return self._host_only("doorward-way")
 
+    @property
+    def private(self) -> tuple[str, ...]:
+        """Names of those that no app ever needs to see: all but the sign-in, which is taken out by itself."""
+        return (self.browser, self.device, self.csrf, self.trail, self.way)
+
     def set_session(self, value: str, *, expires_at: datetime | None, now: datetime) -> RawHeaders:
         """Give the browser its sign-in. `expires_at` only where it is to outlive the browser session."""
         life = expires_at - now if expires_at is not None else None
