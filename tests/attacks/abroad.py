@@ -5,6 +5,7 @@ import hashlib
 import itertools
 import json
 import re
+import ssl
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -21,6 +22,7 @@ from tests.attacks.stage import CONFIG, ROOT, Browser, Person, Stage, handed_out
 from tests.attacks.wire import PATIENCE, Answer
 from tests.fakes import github as octo
 from tests.fakes.github import FakeGitHub
+from tests.fakes.keys import make_key
 from tests.fakes.loopback import Answer as Said
 from tests.fakes.loopback import Request
 from tests.fakes.provider import Client, FakeProvider
@@ -146,7 +148,7 @@ class Scene:
     def newcomer(self, *, provider: str = "idp", **claims: Any) -> str:
         """Somebody who has an account there and none here yet; their login name there."""
         fake = self.fakes[provider]
-        name = f"stranger{len(fake.users)}"
+        name = f"{provider}-guest{len(fake.users)}"
         known = {"sub": f"{name}-sub", "name": name, "email": f"{name}@there.test", "email_verified": True}
         fake.users[name] = {**known, "preferred_username": name, **claims}
         return name
@@ -242,12 +244,17 @@ class Scene:
                 fake.claims = claims
 
     def forget(self, provider: str) -> str:
-        """Have an administrator press the provider's test button: what was known of it is asked anew after that."""
+        """Have what is known of a provider asked anew. Its id."""
+        self.examine(provider)
+        return provider
+
+    def examine(self, provider: str) -> Answer:
+        """Have an administrator press the provider's test button, after which it is asked anew; the page."""
         administrator = self.stage.visitor(ROOT)
         token = administrator.open_form("/admin/providers").fields["csrf_token"]
         page = administrator.post("/admin/providers/test", {"csrf_token": token, "provider": provider})
         assert page.status == 200, page
-        return provider
+        return page
 
     @contextmanager
     def meanwhile(self, act: Callable[[], object], path: str = "/token", provider: str = "idp") -> Iterator[None]:
@@ -302,6 +309,7 @@ def abroad(
     make: Mapping[str, Mapping[str, Any]],
     *,
     spares: int = 0,
+    tls: Mapping[str, ssl.SSLContext] | None = None,
     more: Sequence[Mapping[str, Any]] = (),
     first: Person | None = None,
     **sections: Any,
@@ -309,15 +317,20 @@ def abroad(
     """A stage of its own with a provider for each of `make`, whose values are options of the configuration.
 
     `spares` are so many more that live at the first one (`Scene.spare`), `more` are further entries of
-    `authn.providers`; `sections` are added to the configuration.
+    `authn.providers`; `sections` are added to the configuration, in which `@port@` and `@metrics@` are where we listen.
+    `tls`: how those providers that speak it prove who they are.
     """
     with ExitStack() as stack:
         shore = stack.enter_context(Shore())
         names = [f"{SPARE}{number}" for number in range(spares)]
         fakes = {
-            name: stack.enter_context(shore.serving(make_fake(name, *(names if number == 0 else ()))))
+            name: stack.enter_context(
+                shore.serving(make_fake(name, *(names if number == 0 else ()), tls=(tls or {}).get(name)))
+            )
             for number, name in enumerate(make)
         }
+        for fake in list(fakes.values())[1:]:
+            fake.keys = [make_key("ES256", "key-1")]  # of its own, though it calls it as others do
         octocat = stack.enter_context(shore.serving(FakeGitHub()))
         octocat.redirect_uri = f"{PUBLIC_URL}/login/callback/github"
         entries = [*(entry(name, fake.url, **make[name]) for name, fake in fakes.items()), *more]
@@ -333,6 +346,7 @@ def abroad(
         sections["authn"] = {"providers": entries, **sections.get("authn", {})}
         port, metrics = free_ports(2)
         text = CONFIG.format(addr=f"127.0.0.1:{port}", metrics=metrics) + write_sections(sections)
+        text = text.replace("@port@", str(port)).replace("@metrics@", str(metrics))
         google = fakes["google"].url if "google" in fakes else "http://127.0.0.1:1"
         program = (sys.executable, ELSEWHERE, google, f"http://{host}")
         stage = stack.enter_context(serving(folder, text, port, first=first, program=program))

@@ -124,7 +124,7 @@ def test_a_token_answer_without_what_it_must_have_is_nobody(scene: Scene, change
         Said(body=b'{"email": "root@example.test", "email_verified": true}'),
         Said(body=b'{"sub": ""}'),
         Said(body=b'{"sub": 1}'),
-        Said(body=b'{"sub": ["stranger"]}'),
+        Said(body=b'{"sub": ["idp-guest"]}'),
         Said(body=b'{"sub": null}'),
     ],
     ids=[*GARBAGE, "of somebody else", "of nobody", "an empty sub", "a number", "a list", "null as sub"],
