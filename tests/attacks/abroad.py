@@ -8,7 +8,7 @@ import re
 import ssl
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from html import unescape
 from pathlib import Path
@@ -25,6 +25,7 @@ from tests.fakes.github import FakeGitHub
 from tests.fakes.keys import make_key
 from tests.fakes.loopback import Answer as Said
 from tests.fakes.loopback import Request
+from tests.fakes.peer import Peer, listening
 from tests.fakes.provider import Client, FakeProvider
 from tests.integration.processes import free_ports
 
@@ -304,12 +305,24 @@ def make_fake(*callbacks: str, **options: Any) -> FakeProvider:
 
 
 @contextmanager
+def trapped(shore: Shore) -> Iterator[Peer]:
+    """Something on this machine that no call may reach: its port is in no `outbound.allow`."""
+    stack = AsyncExitStack()
+    peer = shore.run(stack.enter_async_context(listening()))
+    try:
+        yield peer
+    finally:
+        shore.run(stack.aclose())
+
+
+@contextmanager
 def abroad(
     folder: Path,
     make: Mapping[str, Mapping[str, Any]],
     *,
     spares: int = 0,
     tls: Mapping[str, ssl.SSLContext] | None = None,
+    allow: Sequence[str] = (),
     more: Sequence[Mapping[str, Any]] = (),
     first: Person | None = None,
     **sections: Any,
@@ -318,7 +331,7 @@ def abroad(
 
     `spares` are so many more that live at the first one (`Scene.spare`), `more` are further entries of
     `authn.providers`; `sections` are added to the configuration, in which `@port@` and `@metrics@` are where we listen.
-    `tls`: how those providers that speak it prove who they are.
+    `tls`: how those providers that speak it prove who they are. `allow`: more of `outbound.allow`.
     """
     with ExitStack() as stack:
         shore = stack.enter_context(Shore())
@@ -342,7 +355,8 @@ def abroad(
             fakes["google"].metadata["issuer"] = "https://accounts.google.com"
         ports = [urlsplit(fake.url).netloc for fake in fakes.values()]
         host = urlsplit(octocat.addresses.user).netloc
-        sections = {"outbound": {"allow": [*ports, host], "insecure_http": True}} | sections
+        outbound = {"allow": [*ports, host, *allow], "insecure_http": True} | sections.pop("outbound", {})
+        sections = {"outbound": outbound} | sections
         sections["authn"] = {"providers": entries, **sections.get("authn", {})}
         port, metrics = free_ports(2)
         text = CONFIG.format(addr=f"127.0.0.1:{port}", metrics=metrics) + write_sections(sections)

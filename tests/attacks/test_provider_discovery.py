@@ -9,29 +9,20 @@ from urllib.parse import quote, quote_plus, urlencode
 
 import pytest
 
-from tests.attacks.abroad import CLIENT_ID, CLIENT_SECRET, Scene, find_onward, is_refusal, query_of
+from tests.attacks.abroad import CLIENT_ID, CLIENT_SECRET, Scene, find_onward, is_refusal, query_of, trapped
 from tests.attacks.stage import handed_out
 from tests.attacks.test_provider_tokens import GARBAGE
 from tests.fakes.loopback import Answer as Said
 from tests.fakes.loopback import Request
-from tests.fakes.peer import Peer, listening
+from tests.fakes.peer import Peer
 
 WELL_KNOWN = "/.well-known/openid-configuration"
 
 
 @pytest.fixture
 def trap(maze: Scene) -> Iterator[Peer]:
-    """Something on this machine that no call may reach: its port is in no `outbound.allow`."""
-
-    class Serving:
-        async def __aenter__(self) -> Peer:
-            self._listening = listening()
-            return await self._listening.__aenter__()
-
-        async def __aexit__(self, *error: object) -> None:
-            await self._listening.__aexit__(*error)
-
-    with maze.shore.serving(Serving()) as peer:
+    """Something inside, which nobody may have spoken to by the end."""
+    with trapped(maze.shore) as peer:
         yield peer
         assert peer.connections == 0, "something inside was called"
 
