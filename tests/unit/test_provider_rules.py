@@ -1,5 +1,6 @@
 """What is wrong with a provider, found before a visitor finds it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -295,7 +296,7 @@ def test_nothing_can_be_set_that_would_do_nothing(kind, changes):
 
 
 def test_google_can_be_asked_again_by_a_refresh_token():
-    assert check_provider(a_provider(**GOOGLE, check_every=timedelta(hours=1), par=Par.NEVER)) == []
+    assert check_provider(a_provider(**GOOGLE, par=Par.NEVER)) == []
 
 
 @pytest.mark.parametrize("claim", [".groups", "a..b", "groups.", " groups", "gro\nups", "g" * 501])
@@ -348,6 +349,25 @@ def test_an_address_nobody_verified_is_never_the_key_to_an_account():
     assert check_provider(a_provider(link_by_email=True)) == []
     assert check_provider(a_provider(assume_verified=True)) == []
     assert fields_of(check_provider(a_provider(link_by_email=True, assume_verified=True))) == ["link_by_email"]
+
+
+def test_google_is_tied_to_only_where_it_gives_what_that_takes():
+    """At Google a refresh token comes with consent and not without."""
+    tied = {**GOOGLE, "check_every": timedelta(hours=1)}
+    for prompt in ("", "select_account"):
+        assert fields_of(check_provider(a_provider(**tied, prompt=prompt))) == ["prompt"]
+    for prompt in ("consent", "consent select_account", "select_account consent"):
+        assert check_provider(a_provider(**tied, prompt=prompt)) == []
+
+
+def test_no_account_with_an_address_that_nobody_verified_waits_for_its_owner():
+    """H08: one makes accounts with any address, the other takes whoever has it for the owner."""
+    sloppy, strict = a_provider("sloppy", assume_verified=True), a_provider("strict", link_by_email=True)
+    assert fields_of(check_together([sloppy, strict])) == ["link_by_email"]
+    assert fields_of(check_together([strict, sloppy])) == ["assume_verified"]
+    assert check_together([replace(sloppy, auto_provision=False), strict]) == []
+    assert check_together([sloppy, replace(strict, link_by_email=False)]) == []
+    assert check_together([replace(sloppy, assume_verified=False), strict]) == []
 
 
 def test_a_problem_never_repeats_a_secret():

@@ -162,19 +162,29 @@ def check_provider(provider: Provider) -> list[str]:
 
 def check_together(providers: Iterable[Provider]) -> list[str]:
     """Find what is wrong with providers only beside one another, in the words of `check_provider`."""
-    problems: list[str] = []
-    ids: set[str] = set()
+    problems, before = list[str](), list[Provider]()
     callbacks: dict[str, ProviderId] = {}
     for provider in providers:
-        if provider.id in ids:
+        if any(provider.id == other.id for other in before):
             problems.append(f"id: two providers are called {provider.id!r}")
         elif (other := callbacks.get(provider.callback)) is not None:
             problems.append(
                 f"redirect_url: {provider.callback} belongs to the provider {other!r} already, not to {provider.id!r}"
             )
-        ids.add(provider.id)
+        problems += _check_addresses(provider, before)
+        before.append(provider)
         callbacks.setdefault(provider.callback, provider.id)
     return problems
+
+
+def _check_addresses(provider: Provider, others: Iterable[Provider]) -> Iterator[str]:
+    # SECURITY: or somebody waits in an account with any address they like for its owner to come through another, and
+    # shares it. Held by test_no_account_with_an_address_that_nobody_verified_waits_for_its_owner.
+    for other in others:
+        if provider.link_by_email and other.assume_verified and other.auto_provision:
+            yield f"link_by_email: {other.id!r} makes accounts with addresses that are only assumed to be verified"
+        if other.link_by_email and provider.assume_verified and provider.auto_provision:
+            yield f"assume_verified: accounts made with such addresses would be taken for their owners' by {other.id!r}"
 
 
 def split_problem(problem: str) -> tuple[str, str]:
@@ -303,6 +313,11 @@ def _check_request(provider: Provider) -> Problems:
     prompts = provider.prompt.split(" ") if provider.prompt else []
     if len(set(prompts)) != len(prompts) or not set(prompts) <= set(_PROMPTS[provider.kind]):
         yield "prompt", f"this may hold {', '.join(_PROMPTS[provider.kind])}, each once"
+    elif provider.kind is Kind.GOOGLE and provider.check_every is not None and "consent" not in prompts:
+        yield (
+            "prompt",
+            "with check_every, this must hold consent: Google gives a refresh token only when it asks for it",
+        )
     if provider.max_age is not None and provider.max_age < timedelta(seconds=1):
         yield "max_age", "this must be a second or more"
     if provider.check_every is not None and provider.check_every < _LEAST_CHECK:
