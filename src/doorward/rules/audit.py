@@ -53,7 +53,8 @@ class Act(Enum):
 
 _MEANINGS = {
     Act.LOGIN: "Somebody signed in.",
-    Act.LOGIN_FAILED: "A sign-in failed: wrong password, unknown or disabled account, or a provider's answer that did not hold.",
+    Act.LOGIN_FAILED: "A sign-in failed: wrong password, unknown or disabled account, or a provider's answer that did "
+    "not hold.",
     Act.LOGIN_LOCKED: "A sign-in was refused because of earlier failures.",
     Act.REAUTHENTICATED: "Somebody signed in proved again who they are.",
     Act.LOGOUT: "Somebody signed out.",

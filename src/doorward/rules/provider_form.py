@@ -28,7 +28,7 @@ from doorward.rules.provider import (
     check_provider,
     split_problem,
 )
-from doorward.rules.span import parse_span, format_span
+from doorward.rules.span import format_span, parse_span
 from doorward.rules.strict_json import parse_object
 from doorward.rules.upstream import StoredProvider
 
@@ -48,13 +48,13 @@ _T = TypeVar("_T")
 def parse_fields(
     fields: Mapping[str, str],
     *,
-    id: ProviderId,
-    stored: Provider | None = None,  # noqa: A002 -- what it is called
+    id: ProviderId,  # noqa: A002 -- what it is called
+    stored: Provider | None = None,
 ) -> Provider | list[str]:
     """Read the console's form, or list every problem in the words of `check_provider`.
 
-    Lists are separated by lines, commas or spaces; groups, which may have commas and spaces, by lines alone. `stored` is
-    the provider that is being changed: its secrets stay where their fields are empty, but only while it is the same
+    Lists are separated by lines, commas or spaces; groups, which may have commas and spaces, by lines alone. `stored`
+    is the provider that is being changed: its secrets stay where their fields are empty, but only while it is the same
     place they are shown to. Who could turn its address elsewhere would read them there.
     """
     reading = _Reading(fields)

@@ -14,7 +14,7 @@ _MOST: Final = timedelta(days=3660)
 
 
 def parse_span(text: str) -> timedelta:
-    """Read a span: largest unit first, each at most once, more than nothing, at most ten years. InputError otherwise."""
+    """Read a span: largest unit first, each at most once, more than nothing, at most ten years; else InputError."""
     parts = _SPAN.fullmatch(text)
     if parts is None or not text:
         raise InputError(f"{text!r} is not a span of time")
