@@ -106,6 +106,16 @@ async def test_a_way_back_belongs_to_one_provider(town):
     assert [field for field, _ in outcome.problems] == ["redirect_url"]
 
 
+async def test_only_what_is_wrong_with_itself_keeps_one_out(town):
+    """Not what others have against one another: they cannot be mended here."""
+    town.providers["sloppy"] = a_provider("sloppy", assume_verified=True)
+    town.providers["strict"] = a_provider("strict", link_by_email=True)
+    await add_work(town)
+    await change_work(town, name="Job")
+    outcome = await change_work(town, link_by_email="on")
+    assert [field for field, _ in outcome.problems] == ["link_by_email"]
+
+
 ACTS = [
     lambda town, who: town.console.list(who),
     lambda town, who: town.console.add(who, {**FIELDS, "id": "more"}, now=town.now),

@@ -132,6 +132,17 @@ def test_what_the_file_has_counts_for_more_than_what_the_console_has():
     assert sorted(shadowed) == ["idp", "two", "work"]
 
 
+def test_what_cannot_stand_beside_the_file_does_not_count():
+    """The file may come to say something that the console refused to begin with."""
+    sloppy = a_provider("sloppy", assume_verified=True)
+    merged, shadowed = merge([sloppy], [a_provider("strict", link_by_email=True), a_provider("plain")])
+    assert [each.id for each in merged] == ["sloppy", "plain"]
+    assert shadowed == {
+        "strict": "It cannot stand beside the others: 'sloppy' makes accounts with addresses that are only assumed to "
+        "be verified."
+    }
+
+
 # The flow
 
 

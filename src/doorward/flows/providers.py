@@ -18,7 +18,7 @@ from doorward.flows.ways import CLIENT_SECRET, PRIVATE_KEY, Known, Ways, secret_
 from doorward.interfaces import Keyring, Records, Transaction, Upstream
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.oidc import Finding, Health
-from doorward.rules.provider import Provider, ProviderId, check_provider, check_together, split_problem
+from doorward.rules.provider import Provider, ProviderId, check_beside, check_provider, split_problem
 from doorward.rules.provider_form import parse_fields, to_settings
 from doorward.rules.upstream import Identity, StoredProvider
 from doorward.rules.ways import may_close
@@ -89,7 +89,7 @@ class Providers:
             taken = {each.id for each in known.providers} | {each.id for each, _ in known.shadowed}
             if read.id in taken:
                 raise ConflictError(f"there is a provider {read.id} already")
-            if problems := check_together([*known.providers, read]):
+            if problems := list(check_beside(read, known.providers)):
                 return _unacceptable(problems)
             await transaction.put_provider(self._seal(read, now))
             await _append(transaction, actor, Act.PROVIDER_ADDED, read, now)
@@ -107,7 +107,7 @@ class Providers:
             if not isinstance(provider, Provider):
                 return _unacceptable(provider)
             others = [each for each in known.providers if each.id != provider.id]
-            if problems := check_together([*others, provider]):
+            if problems := list(check_beside(provider, others)):
                 return _unacceptable(problems)
             async with self._change_ways(transaction, actor, known, now):
                 await transaction.put_provider(self._seal(provider, now))
@@ -239,7 +239,7 @@ def _judge_administrators(*, proven: bool) -> Finding:
     if proven:
         return Finding(title, Health.GOOD, "An administrator has signed in through it: passwords can be switched off.")
     text = "No administrator has signed in through it yet, so passwords stay open."
-    advice = "Connect your own account under My account, or map an administrators' claim, and sign in through it once."
+    advice = "Connect your own under Account, or map an administrators' claim, and sign in through it once."
     return Finding(title, Health.UNSURE, text, advice)
 
 

@@ -162,22 +162,21 @@ def check_provider(provider: Provider) -> list[str]:
 
 def check_together(providers: Iterable[Provider]) -> list[str]:
     """Find what is wrong with providers only beside one another, in the words of `check_provider`."""
-    problems, before = list[str](), list[Provider]()
-    callbacks: dict[str, ProviderId] = {}
+    problems: list[str] = []
+    before: list[Provider] = []
     for provider in providers:
-        if any(provider.id == other.id for other in before):
-            problems.append(f"id: two providers are called {provider.id!r}")
-        elif (other := callbacks.get(provider.callback)) is not None:
-            problems.append(
-                f"redirect_url: {provider.callback} belongs to the provider {other!r} already, not to {provider.id!r}"
-            )
-        problems += _check_addresses(provider, before)
+        problems += check_beside(provider, before)
         before.append(provider)
-        callbacks.setdefault(provider.callback, provider.id)
     return problems
 
 
-def _check_addresses(provider: Provider, others: Iterable[Provider]) -> Iterator[str]:
+def check_beside(provider: Provider, others: Iterable[Provider]) -> Iterator[str]:
+    """Find what is wrong with one provider only beside others."""
+    others = list(others)
+    if any(provider.id == other.id for other in others):
+        yield f"id: two providers are called {provider.id!r}"
+    elif owner := next((other for other in others if other.callback == provider.callback), None):
+        yield f"redirect_url: {provider.callback} belongs to the provider {owner.id!r} already, not to {provider.id!r}"
     # SECURITY: or somebody waits in an account with any address they like for its owner to come through another, and
     # shares it. Held by test_no_account_with_an_address_that_nobody_verified_waits_for_its_owner.
     for other in others:

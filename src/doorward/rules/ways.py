@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from doorward.rules.identity import User
-from doorward.rules.provider import Provider, ProviderId
+from doorward.rules.provider import Provider, ProviderId, check_beside, split_problem
 from doorward.rules.upstream import Identity
 
 PASSWORD_SETTING: Final = "sign_in.password"  # noqa: S105 -- the name of a setting
@@ -92,19 +92,18 @@ def merge(
 ) -> tuple[tuple[Provider, ...], dict[ProviderId, str]]:
     """Put the providers of both sources together: the file's in its order, then the console's by name.
 
-    What the file has counts: a provider of the console with the same id or callback is left out. The second part names
+    What the file has counts: a provider of the console that cannot stand beside it is left out. The second part names
     those and says why.
     """
     merged = list(in_file)
-    ids = {provider.id for provider in merged}
-    callbacks = {provider.callback: provider.id for provider in merged}
     shadowed: dict[ProviderId, str] = {}
+    ids = {provider.id for provider in merged}
     for provider in sorted(stored, key=lambda each: (each.name.casefold(), each.id)):
         if provider.id in ids:
             shadowed[provider.id] = "The configuration file has a provider of this name, which counts instead."
-        elif (other := callbacks.get(provider.callback)) is not None:
-            shadowed[provider.id] = f"Its redirect address {provider.callback} belongs to the provider {other}."
+        elif problems := list(check_beside(provider, merged)):
+            reasons = "; ".join(split_problem(problem)[1] for problem in problems)
+            shadowed[provider.id] = f"It cannot stand beside the others: {reasons}."
         else:
             merged.append(provider)
-            callbacks[provider.callback] = provider.id
     return tuple(merged), shadowed
