@@ -1,4 +1,4 @@
-"""Proving again who one is, with a provider: the same account, asked anew where that is what counts."""
+"""Proving who one is with a provider, where the provider has to ask: to confirm, to be fresh, to connect."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -97,3 +97,22 @@ async def test_confirming_with_a_provider_the_account_does_not_have_gives_no_hin
     bob = await town.enter("bob", visitor=visitor)
     url = await town.leave(visitor, subject=Subject(bob.user, bob.session))
     assert departure_of(town, url).login_hint == ""
+
+
+@pytest.mark.parametrize(
+    ("settings", "asked"),
+    [
+        ({}, "login"),
+        ({"prompt": "consent"}, "login"),
+        ({"kind": Kind.GOOGLE}, "select_account"),
+        ({"kind": Kind.GOOGLE, "prompt": "consent"}, "consent select_account"),
+        ({"kind": Kind.GITHUB, "prompt": "select_account"}, "select_account"),
+    ],
+)
+async def test_no_account_is_connected_without_asking_whose_it_is(town, settings, asked):
+    """Whoever got the browser signed in at the provider as themselves would be connected with a single click."""
+    town.providers["idp"] = a_provider(**settings)
+    await town.add_user("bob")
+    bob = await town.enter("bob")
+    url = await town.leave_to_link(Subject(bob.user, bob.session), a_visitor())
+    assert departure_of(town, url).prompt == asked

@@ -190,7 +190,14 @@ class UpstreamSignIn:
         }
         hint = await self._find_hint(provider, state) if state["intent"] == CONFIRM else ""
         try:
-            url = await self._method.depart(provider, token, demand, max_age=max_age, login_hint=hint)
+            url = await self._method.depart(
+                provider,
+                token,
+                demand,
+                max_age=max_age,
+                login_hint=hint,
+                linking=state["intent"] == LINK,
+            )
         except UpstreamError as error:
             self._note(error.failure, provider, str(error))
             return self._refuse(error.failure, provider, state)

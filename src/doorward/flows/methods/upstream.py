@@ -35,15 +35,25 @@ class UpstreamMethod:
         return Method.UPSTREAM
 
     async def depart(
-        self, provider: Provider, state: str, demand: Demand, *, max_age: timedelta | None, login_hint: str
+        self,
+        provider: Provider,
+        state: str,
+        demand: Demand,
+        *,
+        max_age: timedelta | None,
+        login_hint: str,
+        linking: bool = False,
     ) -> str:
-        """The address to send the browser to. UpstreamError where the provider cannot be used."""
+        """The address to send the browser to. UpstreamError where the provider cannot be used.
+
+        `linking`: to connect an account there, so that the person must see which it is.
+        """
         departure = Departure(
             redirect_uri=self._public_url + provider.callback,
             state=state,
             nonce=self._derive("nonce", state),
             verifier=self._derive("verifier", state),
-            prompt=_prompt(provider, demand),
+            prompt=_prompt(provider, demand, linking=linking),
             max_age=max_age,
             acr_values=provider.acr_values,
             login_hint=login_hint,
@@ -79,5 +89,11 @@ def max_age_for(provider: Provider, demand: Demand) -> timedelta | None:
     return _AT_ONCE if demand is Demand.STEP_UP else provider.max_age
 
 
-def _prompt(provider: Provider, demand: Demand) -> str:
-    return "login" if demand is not Demand.SIGN_IN and provider.proves_freshness else provider.prompt
+def _prompt(provider: Provider, demand: Demand, *, linking: bool) -> str:
+    if provider.proves_freshness and (linking or demand is not Demand.SIGN_IN):
+        return "login"
+    if linking:
+        # SECURITY: whoever got the browser signed in there as themselves would be connected without a question, and
+        # come in as its owner from then on (H26). tests/unit/test_upstream_confirming.py looks at it.
+        return " ".join(dict.fromkeys([*provider.prompt.split(), "select_account"]))
+    return provider.prompt
