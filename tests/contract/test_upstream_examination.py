@@ -246,6 +246,17 @@ async def test_a_redirect_uri_is_tried_with_a_pushed_request_where_there_are_tho
         assert meeting.provider.asked("/authorize") == []
 
 
+async def test_a_redirect_uri_is_not_blamed_for_a_secret_that_is_wrong() -> None:
+    """Nobody should go and register again what is registered."""
+    async with parley() as meeting:
+        meeting.provider.metadata["pushed_authorization_request_endpoint"] = f"{meeting.provider.url}/par"
+        found = await examine(meeting, meeting.provider.settings(client_secret="another secret, as long as the first"))
+        assert found["Client"].health is Health.BAD
+        assert found["Redirect URI"].health is Health.UNSURE
+        assert "says nothing about" in found["Redirect URI"].text
+        assert found["Redirect URI"].advice.endswith(REDIRECT_URI)
+
+
 async def test_pushed_requests_that_are_demanded_and_not_there_leave_it_open() -> None:
     async with parley() as meeting:
         found = (await examine(meeting, meeting.provider.settings(par=Par.REQUIRE)))["Redirect URI"]

@@ -115,7 +115,11 @@ class Examination:
             )
             if answer.status in _CREATED:
                 return say_redirect_uri(redirect_uri, asked=True)
-            return _refuse_redirect_uri(redirect_uri, find_words(answer.body, list_secrets(sent)))
+            words = find_words(answer.body, list_secrets(sent))
+            if words is not None and words.error == _UNKNOWN_CLIENT:
+                text = f"As long as the provider does not take who we are, it says nothing about {redirect_uri}."
+                return Finding("Redirect URI", Health.UNSURE, text, _register(redirect_uri))
+            return _refuse_redirect_uri(redirect_uri, words)
         answer = await self._conversation.get(extend_url(metadata.authorization_endpoint, parameters))
         location = answer.headers.get("location", "")
         if location.startswith((f"{redirect_uri}?", f"{redirect_uri}#")):
@@ -134,6 +138,7 @@ class Examination:
         return encode(self._random.token(32))
 
 
+_UNKNOWN_CLIENT: Final = "invalid_client"
 _CLIENT_ADVICE: Final = (
     "Compare client id, client secret and how they are sent (token_auth_method) with the provider's."
 )
