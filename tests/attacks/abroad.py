@@ -318,7 +318,7 @@ def trapped(shore: Shore) -> Iterator[Peer]:
 @contextmanager
 def abroad(
     folder: Path,
-    make: Mapping[str, Mapping[str, Any]],
+    make: Mapping[str, Mapping[str, Any] | None],
     *,
     spares: int = 0,
     tls: Mapping[str, ssl.SSLContext] | None = None,
@@ -327,7 +327,7 @@ def abroad(
     first: Person | None = None,
     **sections: Any,
 ) -> Iterator[Scene]:
-    """A stage of its own with a provider for each of `make`, whose values are options of the configuration.
+    """A stage of its own with a provider for each of `make`, whose values are options of the configuration; None: not in it.
 
     `spares` are so many more that live at the first one (`Scene.spare`), `more` are further entries of
     `authn.providers`; `sections` are added to the configuration, in which `@port@` and `@metrics@` are where we listen.
@@ -346,7 +346,8 @@ def abroad(
             fake.keys = [make_key("ES256", "key-1")]  # of its own, though it calls it as others do
         octocat = stack.enter_context(shore.serving(FakeGitHub()))
         octocat.redirect_uri = f"{PUBLIC_URL}/login/callback/github"
-        entries = [*(entry(name, fake.url, **make[name]) for name, fake in fakes.items()), *more]
+        told = {name: options for name, options in make.items() if options is not None}
+        entries = [*(entry(name, fakes[name].url, **options) for name, options in told.items()), *more]
         if spares:
             home = fakes[next(iter(make))]
             entries += [entry(name, f"{home.url}/{name}") for name in names]

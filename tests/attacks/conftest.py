@@ -16,14 +16,23 @@ MEMORY_SLACK = 64 * 1024 * 1024
 """Bytes that caches with a bound, and the allocator, may keep after everything."""
 FILES_SLACK = 2
 
-PROVIDERS: dict[str, dict[str, Any]] = {
+PROVIDERS: dict[str, dict[str, Any] | None] = {
     "idp": {"groups_claim": "groups", "admin_claim": "roles", "admin_value": "ruler"},
     "other": {},
     "closed": {"auto_provision": False},
     "matching": {"auto_provision": False, "link_by_email": True},
     "google": {"type": "google", "issuer_url": None},
+    "tied": {
+        "scopes": ["openid", "email", "profile", "offline_access"],
+        "check_every": "1m",
+        "groups_claim": "groups",
+        "allowed_groups": ["staff"],
+        "admin_claim": "roles",
+        "admin_value": "ruler",
+    },
+    "listed": None,
 }
-"""The providers of the shared stage, by id, and what is set about each."""
+"""The providers of the shared stage, by id, and what is set about each; None: not in the file."""
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,8 @@ def attacked(stage: Stage, *, faults: bool = False) -> Iterator[Stage]:
     records = check_audit(stage, *(last[0] if last else (0, bytes(32))))
     begun = [record for record in records if record.event.act in {Act.LOGIN, Act.REAUTHENTICATED, Act.SETUP}]
     failed = [record for record in records if record.event.act is Act.LOGIN_FAILED and not _is_upstream(record)]
-    assert len(begun) == len(given), f"{len(given)} sign-ins, {len(begun)} records of one"  # 10
+    withdrawn = [record for record in records if _is_withdrawn(record, begun)]
+    assert len(begun) == len(given) + len(withdrawn), f"{len(given)} sign-ins, {len(begun)} records of one"  # 10
     if not faults:
         # The failure that locks is answered with the wait.
         locked = [record for record in records if record.event.act is Act.LOGIN_LOCKED]
@@ -181,7 +182,11 @@ def count_memory(pid: int) -> int:
 
 
 def _is_failure(note: Note) -> bool:
-    return note.sent.startswith(b"POST /login") and note.answer.status == 403 and b'type="password"' in note.answer.body
+    return (
+        note.sent.startswith((b"POST /login ", b"POST /login?"))
+        and note.answer.status == 403
+        and b'type="password"' in note.answer.body
+    )
 
 
 def _leads_abroad(answer: Answer, abroad: set[str]) -> bool:
@@ -190,6 +195,13 @@ def _leads_abroad(answer: Answer, abroad: set[str]) -> bool:
 
 def _is_upstream(record: AuditRecord) -> bool:
     return record.event.public.get("method") == "fed"
+
+
+def _is_withdrawn(record: AuditRecord, begun: list[AuditRecord]) -> bool:
+    """Whether this says that a sign-in that was written down came to nothing: a provider closed in that moment."""
+    event = record.event
+    late = event.public.get("failure") in {"provider_gone", "signed_out"} and _is_upstream(record)
+    return late and event.act is Act.LOGIN_FAILED and any(each.event.subject == event.subject for each in begun)
 
 
 def _fingerprints(stage: Stage) -> set[bytes]:
