@@ -203,7 +203,7 @@ async def test_a_claim_that_is_read_no_more_grants_no_more(town):
 async def test_a_change_that_takes_nothing_signs_nobody_out(town):
     await open_work(town)
     wendy = await town.enter_upstream(an_admin(), "work")
-    await change_work(town, name="Job", admin_value="boss", scopes="openid")
+    await change_work(town, name="Job", scopes="openid")
     assert (await town.check(wendy)).user.administers
 
 

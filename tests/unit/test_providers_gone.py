@@ -6,7 +6,7 @@ import pytest
 
 from doorward.errors import UnavailableError
 from doorward.flows.admin import CLI
-from doorward.flows.providers import Need, NeededError
+from doorward.flows.providers import READING, Need, NeededError
 from doorward.rules.oidc import Health
 from doorward.rules.provider import Provider
 from tests.fakes.flows import Town
@@ -72,6 +72,70 @@ async def test_nothing_is_taken_while_the_store_is_broken(town):
         await town.console.remove(CLI, "work", now=town.now)
     town.store.broken = False
     assert await town.check(wendy) is not None
+
+
+# Reading otherwise
+
+
+async def test_a_corrected_value_makes_nobody_an_administrator_who_is_none(town):
+    """Whoever took everybody in the crew for administrators does not wait until they sign in again."""
+    await open_work(town, admin_claim="groups", admin_value="crew")
+    wendy, root = await town.enter_upstream(a_worker(), "work"), await town.enter("root")
+    assert (await town.check(wendy)).user.administers
+    await change_work(town, admin_value="bosses")
+    assert await town.check(wendy) is None
+    user = town.store.state.find_user(wendy.user.id)
+    assert (user.granted_admin, user.every_group) == (False, {"crew"})
+    assert await town.check(root) is not None
+    again = await town.enter_upstream(a_worker(), "work")
+    assert not (await town.check(again)).user.administers
+
+
+@pytest.mark.parametrize(
+    "changes", [{"groups_claim": "roles"}, {"groups_prefix": "work:"}, {"groups_rename": "crew=sailors"}]
+)
+async def test_groups_that_are_read_otherwise_are_given_anew(town, changes):
+    await open_work(town)
+    wendy = await town.enter_upstream(an_admin(), "work")
+    await change_work(town, **changes)
+    assert await town.check(wendy) is None
+    user = town.store.state.find_user(wendy.user.id)
+    assert (user.every_group, user.administers) == (frozenset(), True)
+
+
+async def test_whatever_else_is_changed_leaves_what_was_granted(town):
+    await open_work(town, groups_rename="a=b\nc=d")
+    wendy = await town.enter_upstream(an_admin(), "work")
+    await change_work(town, name="Werk", groups_rename="c=d\na=b", allowed_groups="crew")
+    assert (await town.check(wendy)).user.administers
+
+
+async def test_who_administers_by_the_value_alone_is_told_before_it_is_changed(town):
+    await open_work(town)
+    await town.enter_upstream(an_admin(), "work")
+    async with town.store.records.transaction() as transaction:
+        root = await transaction.find_user(town.root.id)
+        await transaction.advance_user(root, replace(root, enabled=False))
+    with pytest.raises(NeededError) as refusal:
+        await change_work(town, admin_value="bosses")
+    assert refusal.value.need is Need.ADMINISTRATORS
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_what_the_file_reads_otherwise_since_the_last_time_is_taken_back_at_the_start(town, known):
+    town.providers["work"] = a_provider(
+        "work", issuer=WORK_ISSUER, groups_claim="groups", admin_claim="roles", admin_value="admin"
+    )
+    await town.console.reconcile(now=town.now)
+    wendy = await town.enter_upstream(an_admin(), "work")
+    if not known:
+        async with town.store.records.transaction() as transaction:
+            await transaction.put_setting(READING, "not what we wrote")
+    town.providers["work"] = replace(town.providers["work"], admin_value="root")
+    await town.console.reconcile(now=town.now)
+    assert (await town.check(wendy) is None) is known
+    await town.console.reconcile(now=town.now)
+    assert town.store.state.find_user(wendy.user.id).administers is not known
 
 
 # Guard rails

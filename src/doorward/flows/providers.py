@@ -4,13 +4,15 @@ The file's providers are the file's: shown, never changed here. Whatever takes a
 granted and ends the sessions made through it, in the same transaction (docs/adr 0019).
 """
 
+import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
+from typing import Final
 
-from doorward.errors import ConflictError, NotFoundError
+from doorward.errors import ConflictError, InputError, NotFoundError
 from doorward.flows.admin import Actor, check_actor
 from doorward.flows.granting import Witness, regrant
 from doorward.flows.outcome import Unacceptable
@@ -20,8 +22,12 @@ from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.oidc import Finding, Health
 from doorward.rules.provider import Provider, ProviderId, check_beside, check_provider, split_problem
 from doorward.rules.provider_form import parse_fields, to_settings
+from doorward.rules.strict_json import parse_object
 from doorward.rules.upstream import Identity, StoredProvider
 from doorward.rules.ways import may_close
+
+READING: Final = "providers.reading"
+"""The setting that keeps how each provider's word on groups and administration was read when it was settled last."""
 
 
 class Need(Enum):
@@ -155,7 +161,8 @@ class Providers:
     async def reconcile(self, *, now: datetime) -> None:
         """Take back what providers granted that are not enabled (any more), and end the sessions made through them.
 
-        For what the file took away while nobody was looking; called at every start.
+        Also what was granted by a claim or a value that is another now. For what the file changed while nobody was
+        looking; called at every start.
         """
         async with self._records.transaction() as transaction:
             known = await self._ways.know(transaction)
@@ -193,19 +200,42 @@ class Providers:
 async def _settle(transaction: Transaction, known: Known, witness: Witness) -> None:
     """See to it that nobody has a session or a right by a provider that does not give it (any more)."""
     places = {(each.id, each.issuer): each for each in known.enabled}
+    reread = await _note_reading(transaction, known.enabled)
     for session in await transaction.list_upstream_sessions():
         if (session.provider, session.issuer) not in places:
             await transaction.end_session(session.handle)
     for identity in await transaction.list_identities():
-        left = _keep_grants(identity, places.get((identity.provider, identity.issuer)))
+        left = _keep_grants(identity, places.get((identity.provider, identity.issuer)), reread)
         if left != identity:
             await regrant(transaction, identity, left, witness)
 
 
-def _keep_grants(identity: Identity, provider: Provider | None) -> Identity:
-    """The identity with what the provider can still have granted. Which groups exactly, its next word says."""
-    grants_groups = provider is not None and provider.groups_claim != ""
-    grants_admin = provider is not None and provider.admin_claim != ""
+async def _note_reading(transaction: Transaction, providers: Sequence[Provider]) -> frozenset[str]:
+    """What is read otherwise than it was, as `<id> groups` or `<id> admin`; how it is read now is written down."""
+    stored = await transaction.find_setting(READING)
+    try:
+        before = parse_object((stored or "{}").encode())
+    except InputError:
+        before = {}
+    present: dict[str, object] = {}
+    for each in providers:
+        renamed = [list(pair) for pair in sorted(each.groups_rename)]
+        present[f"{each.id} groups"] = [each.groups_claim, each.groups_prefix, renamed]
+        present[f"{each.id} admin"] = [each.admin_claim, each.admin_value]
+    written = json.dumps(present, sort_keys=True)
+    if written != stored:
+        await transaction.put_setting(READING, written)
+    return frozenset(what for what, how in present.items() if before.get(what, how) != how)
+
+
+def _keep_grants(identity: Identity, provider: Provider | None, reread: frozenset[str]) -> Identity:
+    """The identity with what the provider can still have granted. Which groups exactly, its next word says.
+
+    SECURITY: nothing of what is read otherwise now. Whoever corrects a value that made everybody an administrator
+    wants them to be none at once, not when they sign in again. tests/unit/test_providers_gone.py corrects one.
+    """
+    grants_groups = provider is not None and provider.groups_claim != "" and f"{provider.id} groups" not in reread
+    grants_admin = provider is not None and provider.admin_claim != "" and f"{provider.id} admin" not in reread
     return replace(
         identity,
         groups=identity.groups if grants_groups else frozenset(),
