@@ -125,6 +125,23 @@ async def test_a_provider_that_became_another_meanwhile_lets_nobody_in(town):
     assert town.store.state.sessions == {}
 
 
+@pytest.mark.parametrize("when", [come_back_while, come_back_and_just_before_the_session])
+@pytest.mark.parametrize(
+    "changes", [{"admin_value": "root"}, {"groups_prefix": "idp:"}, {"allowed_domains": frozenset({"other.test"})}]
+)
+async def test_what_was_true_of_the_provider_before_lets_nobody_in_and_grants_nothing(town, when, changes):
+    """Whoever corrects whom it lets in, or makes an administrator, does not wait for who is on the way."""
+    town.providers["idp"] = replace(town.providers["idp"], admin_claim="groups", admin_value="staff")
+
+    async def change():
+        town.providers["idp"] = replace(town.providers["idp"], **changes)
+
+    outcome = await when(town, change, somebody(claims={"groups": ["staff"]}))
+    assert failure_of(outcome) is Failure.PROVIDER_GONE
+    assert town.store.state.sessions == {}
+    assert [(each.groups, each.is_admin) for each in town.store.state.identities.values()] == [(frozenset(), False)]
+
+
 async def test_an_account_deleted_while_its_provider_closes_needs_nothing_taken_back(town):
     async def close_and_unlink():
         await town.add_user("root", is_admin=True)

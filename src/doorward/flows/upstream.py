@@ -280,8 +280,9 @@ class UpstreamSignIn:
 
     async def _look_again(self, trip: Trip, ticket: Ticket, entered: Entered) -> Failure | None:
         # SECURITY: whoever closed the provider, or signed this person out there, since it was looked at first may have
-        # found no session yet that they could end (H21). tests/unit/test_upstream_meanwhile.py does both.
-        if await self._find_same_provider(ticket) is None:
+        # found no session yet that they could end (H21); and whoever changed whom it lets in, or what it grants, no
+        # grant that they could take back. tests/unit/test_upstream_meanwhile.py does all of it.
+        if await self._find_same_provider(ticket) != trip.provider:
             await self._settling.withdraw(trip, entered.opened.session)
             return Failure.PROVIDER_GONE
         return None if await self._settling.is_noted(entered.opened.session) else Failure.SIGNED_OUT
