@@ -8,6 +8,7 @@ from doorward.rules.provider import GITHUB_ISSUER, GOOGLE_ISSUER, Kind
 from doorward.rules.session import Method
 from doorward.rules.upstream import (
     MAX_GROUPS,
+    RESERVED_NAMES,
     MfaTrust,
     admit,
     display_name_of,
@@ -286,6 +287,15 @@ def test_a_user_name_is_made_of_what_there_is(user_name, address, first):
 def test_an_address_nobody_verified_lends_its_name_to_nobody():
     answer = somebody(user_name="", email="root@example.test", email_verified=False)
     assert list(propose_user_names(a_provider(), answer, entropy=bytes(6))) == ["user-000000000000"]
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED_NAMES))
+@pytest.mark.parametrize("spelling", ["{}", " {}", "-{}.", "{}@corp.example"])
+def test_a_name_that_apps_take_for_somebody_special_is_given_to_nobody(name, spelling):
+    answer = somebody(user_name=spelling.format(name.title()), email=f"{name}@example.test")
+    names = list(propose_user_names(a_provider(), answer, entropy=bytes(6)))
+    assert names[0] == f"{name}-2"
+    assert RESERVED_NAMES.isdisjoint(names)
 
 
 def test_a_taken_name_gets_a_number():

@@ -208,10 +208,10 @@ async def test_another_administrator_who_came_through_keeps_them_closed(town):
     town.passwords_open = False
     await come_through(town)
     assert not await town.ways.is_password_open()
-    await town.enter_upstream(somebody("sub-root", email="root@other.test", user_name="root"))
+    await town.enter_upstream(somebody("sub-rosa", email="rosa@other.test", user_name="rosa"))
     async with town.store.records.transaction() as transaction:
-        root = await transaction.find_user_by_login("root")
-        await transaction.advance_user(root, replace(root, is_admin=True))
+        rosa = await transaction.find_user_by_login("rosa")
+        await transaction.advance_user(rosa, replace(rosa, is_admin=True))
     await town.administration.set_enabled(CLI, "alice", enabled=False, now=town.now)
     assert not await town.ways.is_password_open()
 
