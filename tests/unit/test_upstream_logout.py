@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 
 from doorward.errors import InputError, UnavailableError
-from doorward.flows.outcome import Refused
+from doorward.flows.outcome import Refused, SignedIn
 from doorward.flows.throttle import LoginLimits
 from doorward.flows.upstream_logout import MAX_NAME, MAX_TOKEN
 from doorward.rules.login import Failure
@@ -80,6 +80,20 @@ async def test_a_notice_about_both_must_fit_both(town):
     assert await alive(town, phone, bob) == [True, True]
     assert await send(town, announce(town, "more", sid="sid-1")) == 1
     assert await alive(town, phone, bob) == [False, True]
+
+
+async def test_a_notice_about_a_session_whose_name_we_were_not_told_ends_those_without_one(town):
+    """Some providers name the session only when it ends. What else somebody has there by name goes on."""
+    unnamed, named, bob = await enter(town, sid=""), await enter(town), await enter(town, "sub-bob", "")
+    assert await send(town, announce(town, sid="sid-2")) == 1
+    assert await alive(town, unnamed, named, bob) == [False, True, True]
+    assert await send(town, announce(town, "by-name-alone", subject="", sid="sid-2")) == 0
+
+
+@pytest.mark.parametrize(("sid", "failure"), [("", Trouble.SIGNED_OUT), ("sid-2", Trouble.SIGNED_OUT), ("sid-1", None)])
+async def test_a_sign_in_under_way_whose_name_we_are_not_told_ends_with_such_a_notice(town, sid, failure):
+    outcome = await come_back_while(town, lambda: send(town, announce(town, sid="sid-2")), somebody(sid=sid))
+    assert (failure_of(outcome) if failure else isinstance(outcome, SignedIn)) == (failure or True)
 
 
 async def test_a_notice_ends_nothing_at_another_provider(town):

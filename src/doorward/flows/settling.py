@@ -29,6 +29,7 @@ from doorward.rules.upstream import (
     propose_user_names,
     session_mark,
     subject_mark,
+    unnamed_mark,
     verified_email,
 )
 
@@ -266,10 +267,8 @@ class Settling:
 async def _was_ended(transaction: Transaction, trip: Trip) -> bool:
     """Whether the provider has ended this very sign-in, or all of this person's, since the browser left."""
     proven = trip.authenticated
-    names = [subject_mark(proven.issuer, proven.subject)]
-    if proven.sid:
-        names.append(session_mark(proven.issuer, proven.sid))
-    for name in names:
+    this = session_mark(proven.issuer, proven.sid) if proven.sid else unnamed_mark(proven.issuer, proven.subject)
+    for name in (this, subject_mark(proven.issuer, proven.subject)):
         ended_at = await transaction.find_mark(name)
         # What came back was given out after the browser left, so an earlier end was of something else.
         if ended_at is not None and ended_at >= trip.began_at:

@@ -20,7 +20,7 @@ from doorward.rules.names import clean_text
 from doorward.rules.oidc import Failure as Trouble
 from doorward.rules.oidc import LogoutToken, UpstreamError
 from doorward.rules.provider import Provider
-from doorward.rules.upstream import UpstreamSession, session_mark, subject_mark
+from doorward.rules.upstream import UpstreamSession, session_mark, subject_mark, unnamed_mark
 
 FindProvider = Callable[[str], Awaitable[Provider | None]]
 """The provider with this id, if it is enabled at this moment."""
@@ -80,12 +80,13 @@ class UpstreamLogout:
             keep_until = max(notice.expires_at, now) + 2 * _SKEW
             if not await transaction.put_mark(f"jti:{provider.id}:{notice.jti}", now, keep_until=keep_until):
                 raise InputError("this logout token was used already")
-            if notice.sid:
-                await transaction.put_mark(session_mark(notice.issuer, notice.sid), now, keep_until=now + self._keep)
-            else:
-                mark = subject_mark(notice.issuer, notice.subject)
+            for mark in _marks(notice):
                 await transaction.put_mark(mark, now, keep_until=now + self._keep)
             theirs = await transaction.list_upstream_sessions(subject=notice.subject or None, sid=notice.sid or None)
+            if notice.subject and notice.sid:
+                # Not every provider tells with the sign-in what it calls the session. Which of those without a name it
+                # was, nobody knows: better one too many than the one that goes on.
+                theirs += await transaction.list_upstream_sessions(subject=notice.subject, sid="")
             ended = [each for each in theirs if each.issuer == notice.issuer]
             await _end(transaction, ended, "back_channel", visitor, now)
         return len(ended)
@@ -137,6 +138,14 @@ class UpstreamLogout:
                 await self._throttle.record_oidc(Leg.LOGOUT_TOKEN, visitor, now=now)
                 raise UnavailableError("the provider's keys cannot be had just now") from error
             return None
+
+
+def _marks(notice: LogoutToken) -> list[str]:
+    """What a sign-in under way is to find."""
+    if not notice.sid:
+        return [subject_mark(notice.issuer, notice.subject)]
+    named = [session_mark(notice.issuer, notice.sid)]
+    return [*named, unnamed_mark(notice.issuer, notice.subject)] if notice.subject else named
 
 
 async def end_upstream(

@@ -84,6 +84,11 @@ def session_mark(issuer: str, sid: str) -> str:
     return f"sid {issuer} {sid}"
 
 
+def unnamed_mark(issuer: str, subject: str) -> str:
+    """The mark of somebody one of whose sessions their provider has ended, by a name that it had not told us."""
+    return f"unnamed {issuer} {subject}"
+
+
 def subject_mark(issuer: str, subject: str) -> str:
     """The mark of somebody whose every session their provider has ended."""
     return f"sub {issuer} {subject}"
