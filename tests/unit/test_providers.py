@@ -200,6 +200,17 @@ async def test_a_claim_that_is_read_no_more_grants_no_more(town):
     assert identity.groups == frozenset()
 
 
+async def test_what_was_changed_is_written_down_and_never_to_what(town):
+    await open_work(town)
+    await change_work(town, admin_value="boss", client_secret="n3w-s3cret", allowed_domains="work.test")
+    event = town.audit[-1]
+    assert (event.act.value, event.subject) == ("admin.provider_change", "work")
+    assert event.public["changed"] == "client_secret,admin_value,allowed_domains"
+    assert "n3w-s3cret" not in repr(town.audit)
+    await town.console.set_enabled(CLI, "work", enabled=False, now=town.now)
+    assert town.audit[-1].public["changed"] == "enabled"
+
+
 async def test_a_change_that_takes_nothing_signs_nobody_out(town):
     await open_work(town)
     wendy = await town.enter_upstream(an_admin(), "work")

@@ -295,6 +295,9 @@ async def test_an_address_that_is_somebody_elses_by_now_is_not_taken_from_them(t
     await town.add_user("bob")
     again = await town.enter_upstream(somebody(email="bob@example.test"))
     assert (again.user.name, again.user.email) == ("alice", "")
+    (event,) = [event for event in town.audit if event.act is Act.USER_UPDATED]
+    assert (event.actor, event.subject, event.public["changed"]) == (again.user.id, again.user.id, "email")
+    assert (event.private["email_before"], event.private["email_after"]) == ("alice@example.test", "")
 
 
 async def test_swapped_addresses_swap_nothing_else(town):

@@ -88,6 +88,8 @@ async def regrant(
     if after != present:
         await transaction.advance_user(present, after)
     await _record(transaction, identity, fresh, witness)
+    if (before.display_name, before.email) != (after.display_name, after.email):
+        await _record_profile(transaction, identity, before, after, witness)
     return after
 
 
@@ -126,3 +128,13 @@ async def _record(transaction: Transaction, identity: Identity, fresh: Identity 
     await transaction.append_audit(
         AuditEvent(Act.IDENTITY_GRANTS, witness.actor, identity.user_id, witness.now, public, witness.private)
     )
+
+
+async def _record_profile(
+    transaction: Transaction, identity: Identity, before: User, after: User, witness: Witness
+) -> None:
+    # Rules and apps go by addresses, so a new one is evidence like a new group.
+    changed = [name for name in ("display_name", "email") if getattr(before, name) != getattr(after, name)]
+    public = {"identity": identity.id, "provider": identity.provider, "changed": ",".join(changed)}
+    private = {**witness.private, "email_before": before.email, "email_after": after.email}
+    await transaction.append_audit(AuditEvent(Act.USER_UPDATED, witness.actor, after.id, witness.now, public, private))

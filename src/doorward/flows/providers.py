@@ -7,7 +7,7 @@ granted and ends the sessions made through it, in the same transaction (docs/adr
 import json
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from enum import Enum
 from typing import Final
@@ -117,7 +117,7 @@ class Providers:
                 return _unacceptable(problems)
             async with self._change_ways(transaction, actor, known, now):
                 await transaction.put_provider(self._seal(provider, now))
-            await _append(transaction, actor, Act.PROVIDER_CHANGED, provider, now)
+            await _append(transaction, actor, Act.PROVIDER_CHANGED, provider, now, before=before)
         return provider
 
     async def set_enabled(self, actor: Actor, provider_id: ProviderId, enabled: bool, *, now: datetime) -> Provider:
@@ -125,11 +125,12 @@ class Providers:
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             known = await self._ways.know(transaction)
-            provider = replace(_get(known, provider_id), enabled=enabled)
+            before = _get(known, provider_id)
+            provider = replace(before, enabled=enabled)
             (stored,) = [each for each in await transaction.list_providers() if each.id == provider_id]
             async with self._change_ways(transaction, actor, known, now):
                 await transaction.put_provider(replace(stored, enabled=enabled, changed_at=now))
-            await _append(transaction, actor, Act.PROVIDER_CHANGED, provider, now)
+            await _append(transaction, actor, Act.PROVIDER_CHANGED, provider, now, before=before)
         return provider
 
     async def remove(self, actor: Actor, provider_id: ProviderId, *, now: datetime) -> None:
@@ -286,11 +287,23 @@ def _unacceptable(problems: Sequence[str]) -> Unacceptable:
     return Unacceptable(tuple((name, f"{words[:1].upper()}{words[1:]}.") for name, words in pairs))
 
 
-async def _append(transaction: Transaction, actor: Actor, act: Act, provider: Provider, now: datetime) -> None:
+async def _append(
+    transaction: Transaction,
+    actor: Actor,
+    act: Act,
+    provider: Provider,
+    now: datetime,
+    *,
+    before: Provider | None = None,
+) -> None:
+    """Write down an act; of a change, which settings were changed, and never to what."""
     public = {
         "provider": provider.id,
         "kind": provider.kind.value,
         "issuer": provider.issuer,
         "enabled": "yes" if provider.enabled else "no",
     }
+    if before is not None:
+        names = (each.name for each in fields(Provider))
+        public["changed"] = ",".join(name for name in names if getattr(before, name) != getattr(provider, name))
     await transaction.append_audit(AuditEvent(act, actor.id, provider.id, now, public, dict(actor.private)))
