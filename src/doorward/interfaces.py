@@ -167,6 +167,10 @@ class Transaction(UpstreamRecords, Protocol):
         """Every account, by name."""
         ...
 
+    async def list_administrators(self) -> list[User]:
+        """The accounts that administer, by themselves or by a provider's word, enabled or not, by name."""
+        ...
+
     async def add_user(self, user: User) -> None:
         """Add an account. ConflictError when its name or e-mail address is taken."""
         ...

@@ -259,6 +259,22 @@ async def test_an_administrator_by_a_providers_word_alone_needs_no_group(store):
     assert store.live_view.find_subject(session.fingerprint) == Subject(granted, session)
 
 
+async def test_who_administers_is_told_whoever_made_them_one(store):
+    own, off = (
+        a_user("zoe", is_admin=True, email="zoe@example.test"),
+        a_user("olaf", is_admin=True, enabled=False, email=""),
+    )
+    await add(store.records, own, off)
+    await link(store.records, an_identity(ALICE, is_admin=True), an_identity(ALICE), an_identity(BOB))
+    await link(store.records, an_identity(own, is_admin=True))
+    async with store.elsewhere.transaction() as transaction:
+        told = [replace(ALICE, granted_admin=True), off, replace(own, granted_admin=True)]
+        assert await transaction.list_administrators() == told
+    async with store.records.transaction() as transaction:
+        await transaction.remove_user(ALICE.id)
+        assert [user.name for user in await transaction.list_administrators()] == ["olaf", "zoe"]
+
+
 async def test_what_is_granted_is_neither_written_with_the_account_nor_lost_with_it(store):
     """Changing an account does not make a provider's grant its own."""
     granted = replace(ALICE, granted_groups=frozenset({"team"}), granted_admin=True)

@@ -91,6 +91,9 @@ class FakeTransaction(FakeUpstreamRecords):
         self._store.check()
         return [self._state.granted(user) for user in sorted(self._state.users.values(), key=lambda user: user.name)]
 
+    async def list_administrators(self) -> list[User]:
+        return [user for user in await self.list_users() if user.administers]
+
     async def add_user(self, user: User) -> None:
         self._store.check()
         if user.id in self._state.users:

@@ -251,7 +251,7 @@ async def check_admin_remains(transaction: Transaction, leaving: User) -> None:
     """ConflictError where nobody but this account administers the gateway."""
     if not (leaving.administers and leaving.enabled):
         return
-    others = [user for user in await transaction.list_users() if user.administers and user.enabled]
+    others = [user for user in await transaction.list_administrators() if user.enabled]
     if len(others) <= 1:
         raise ConflictError("this is the last enabled administrator")
 

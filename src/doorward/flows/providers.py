@@ -245,12 +245,12 @@ def _keep_grants(identity: Identity, provider: Provider | None, reread: frozense
 
 
 async def _is_administered(transaction: Transaction) -> bool:
-    return any(user.enabled and user.administers for user in await transaction.list_users())
+    return any(user.enabled for user in await transaction.list_administrators())
 
 
 async def _has_admin_through(transaction: Transaction, provider: Provider) -> bool:
-    for user in await transaction.list_users():
-        if user.administers and may_close(user, await transaction.list_identities(user.id), [provider]):
+    for user in await transaction.list_administrators():
+        if may_close(user, await transaction.list_identities(user.id), [provider]):
             return True
     return False
 

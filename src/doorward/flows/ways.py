@@ -145,13 +145,13 @@ class Ways:
         )
 
     async def _has_admin_through(self, transaction: Transaction, enabled: Sequence[Provider]) -> bool:
-        # Who it was last time is asked first: sign-in pages must not look through all accounts each.
+        # Whoever opens a sign-in page has this asked: so not of every account, and first of who it was last time.
         if self._came_through is not None:
             user = await transaction.find_user(self._came_through)
             if user is not None and may_close(user, await transaction.list_identities(user.id), enabled):
                 return True
-        for user in await transaction.list_users():
-            if user.administers and may_close(user, await transaction.list_identities(user.id), enabled):
+        for user in await transaction.list_administrators():
+            if may_close(user, await transaction.list_identities(user.id), enabled):
                 self._came_through = user.id
                 return True
         return False

@@ -15,7 +15,16 @@ from doorward.rules.identity import User, UserId
 from doorward.rules.session import SessionHandle
 from doorward.storage.sql.database import Database, change_total, map_faults, raise_revision
 from doorward.storage.sql.rows import decode_audit, decode_user, encode_audit, encode_user
-from doorward.storage.sql.tables import audit, installation, memberships, passwords, pending_ends, sessions, users
+from doorward.storage.sql.tables import (
+    audit,
+    identities,
+    installation,
+    memberships,
+    passwords,
+    pending_ends,
+    sessions,
+    users,
+)
 from doorward.storage.sql.upstream import Grants, SqlUpstream, forget_upstream, forget_upstream_of, read_grants
 
 _SALT_SIZE = 16
@@ -57,6 +66,13 @@ class SqlTransaction(SqlUpstream):
             # Spelt out as the index spells it, or SQLite would read every account.
             return await self._find((users.c.email == login) & (users.c.email != literal("", literal_execute=True)))
         return await self._find(users.c.name == login)
+
+    async def list_administrators(self) -> list[User]:
+        """The accounts that administer, by name. Few, so that each may be read by itself and the others not at all."""
+        made = select(identities.c.user_id).where(identities.c.is_admin)
+        query = select(users.c.id).where(users.c.is_admin | users.c.id.in_(made)).order_by(users.c.name)
+        found = [await self._find(users.c.id == user_id) for user_id in (await self._connection.scalars(query)).all()]
+        return [user for user in found if user is not None]
 
     async def list_users(self) -> list[User]:
         """Every account, by name."""
