@@ -154,6 +154,7 @@ async def test_who_said_no_is_not_scolded(door: Door) -> None:
     state = departing.onward.partition("state=")[2]
     answer = await browser.get(f"{CALLBACK}?state={state}&error=access_denied&error_description={quote(MARKUP)}&code=x")
     assert (answer.status, "The sign-in was cancelled." in answer.text) == (400, True)
+    assert "Error 400" not in answer.text, "nothing went wrong"
     assert at(GRAFANA).replace("&", "&amp;") in answer.text
     assert door.town.upstream.arrivals == []
 

@@ -73,6 +73,7 @@ async def test_those_of_the_file_are_shown_and_not_changed(door: Door, root: Bro
     assert "stands in the configuration file" in look.text
     assert f"{HOME}/login/callback/idp" in look.text
     assert "realm_access.roles" in look.text
+    assert "whatever the provider offers" in look.text
     assert 'action="/admin/providers/edit/idp"' not in look.text
     assert "s3cret" not in look.text
     for act in ("disable", "enable", "remove"):
@@ -152,6 +153,13 @@ async def test_everything_that_does_not_fit_is_said_at_once_beside_its_field(roo
     for sentence in re.findall(r'class="wrong"[^>]*>([^<]*)<', answer.text):
         assert not sentence[0].islower()
         assert sentence.endswith(".")
+
+
+async def test_a_mistake_is_told_in_the_forms_words_and_not_in_the_files(root: Browser) -> None:
+    answer = await add(root, client_secret="")
+    assert "where the provider gives none, set “How we prove who we are” to none." in answer.text
+    answer = await add(root, admin_value="masters")
+    assert "“Claim that makes administrators” and “… when it holds” go together." in answer.text
 
 
 async def test_a_name_that_is_taken_is_said_at_its_field(door: Door, root: Browser) -> None:

@@ -149,15 +149,19 @@ class Desk:
         fan: str = "",
         reference: bool = True,
         advice: str = "",
+        is_error: bool = True,
     ) -> Response:
-        """A page with one message, what to do about it, and a way on."""
+        """A page with one message, what to do about it, and a way on.
+
+        `is_error`: whether one with such a status may call itself that.
+        """
         response = self.page(
             visit,
             "message.html",
             status=status,
             title=words.title,
             lines=[line for line in (words.text, advice) if line],
-            status_shown=status,
+            status_shown=status if is_error else 0,
             actions=actions,
             wait_seconds=wait_seconds,
             fan=fan,

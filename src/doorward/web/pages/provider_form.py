@@ -3,6 +3,7 @@
 Their names, and what may stand in them, are `rules.provider_form`'s.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -236,6 +237,14 @@ DEFAULTS: Final[Mapping[Kind, Mapping[str, str]]] = {
     Kind.GITHUB: {"id": "github", "name": "GitHub"},
 }
 """What stands in the form before anybody typed."""
+
+_SETTING: Final = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+
+
+def say(words: str) -> str:
+    """A sentence about what was entered, with the form's words for what the configuration file calls settings."""
+    labels = {each.name: each.label for group in _FORM for each in group.fields}
+    return _SETTING.sub(lambda found: f"“{labels[found[0]]}”" if found[0] in labels else found[0], words)
 
 
 def fill(kind: Kind, values: Mapping[str, str], wrong: Mapping[str, str], *, new: bool) -> list[FilledGroup]:

@@ -18,7 +18,7 @@ from doorward.web.errors import Refusal
 from doorward.web.form import Form
 from doorward.web.pages.desk import Desk, subject_of
 from doorward.web.pages.proof import is_just_proven, is_proven
-from doorward.web.pages.provider_form import DEFAULTS, KIND_NAMES, fill, find_unshown
+from doorward.web.pages.provider_form import DEFAULTS, KIND_NAMES, fill, find_unshown, say
 from doorward.web.pages.provider_icons import provider_icon
 from doorward.web.visit import Visit
 
@@ -261,7 +261,8 @@ def _kind_of(text: str) -> Kind:
 
 def _sentences(unacceptable: Unacceptable) -> dict[str, str]:
     wrong: dict[str, str] = {}
-    for name, words in unacceptable.problems:
+    for name, told in unacceptable.problems:
+        words = say(told)
         sentence = f"{words[:1].upper()}{words[1:]}{'' if words.endswith('.') else '.'}"
         wrong[name] = f"{wrong[name]} {sentence}" if name in wrong else sentence
     return wrong

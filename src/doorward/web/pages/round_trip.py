@@ -26,12 +26,16 @@ _ONLY_OURS = "What {name} says about itself or about us does not fit. Tell your 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """`title` and `advice` may say `{name}`: the provider's. `again`: whether the same once more may end better."""
+    """`title` and `advice` may say `{name}`: the provider's. `again`: whether the same once more may end better.
+
+    `is_error`: whether anything went wrong at all.
+    """
 
     status: int
     title: str
     advice: str = ""
     again: bool = True
+    is_error: bool = True
 
 
 _CASES: Final = {
@@ -42,7 +46,9 @@ _CASES: Final = {
         "holding back our cookies.",
     ),
     Failure.THROTTLED: _Case(429, "One moment, please"),
-    Failure.CANCELLED: _Case(400, "Nothing was changed", "You, or {name} for you, said no. That is all."),
+    Failure.CANCELLED: _Case(
+        400, "Nothing was changed", "You, or {name} for you, said no. That is all.", is_error=False
+    ),
     Failure.PROVIDER_ERROR: _Case(502, "{name} could not finish", _OPERATOR),
     Failure.PROVIDER_GONE: _Case(
         403, "That way is closed", "An administrator has switched it off, or it never was.", again=False
@@ -79,6 +85,7 @@ _IN_ALREADY = _Case(
     "You are signed in already",
     "If you meant to confirm or to connect something, begin that once more where you were.",
     again=False,
+    is_error=False,
 )
 """For who comes upon the address of a sign-in of theirs again: with the Back button, or by loading it anew."""
 
@@ -118,6 +125,7 @@ def show_refused(desk: Desk, visit: Visit, refused: UpstreamRefused) -> Response
         wait_seconds=wait_of(refused),
         fan="shut",
         reference=refused.provider is not None,
+        is_error=case.is_error,
     )
 
 
