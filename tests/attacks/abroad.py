@@ -34,6 +34,8 @@ T = TypeVar("T")
 PUBLIC_URL = "https://auth.example.test"
 CLIENT_ID = "doorward:1"
 CLIENT_SECRET = "Canary-of-the-cl1ent: s3cr3t/+%"
+NAMES = "names.json"
+"""The file, in the folder of the stage, with where names lead."""
 SPARE, SPARES = "spare-", 4
 MARKS = (
     re.compile(re.escape(CLIENT_SECRET).encode()),
@@ -330,7 +332,8 @@ def abroad(
     """A stage of its own with a provider for each of `make`, whose values are options of the configuration; None: not in it.
 
     `spares` are so many more that live at the first one (`Scene.spare`), `more` are further entries of
-    `authn.providers`; `sections` are added to the configuration, in which `@port@` and `@metrics@` are where we listen.
+    `authn.providers`; `sections` are added to the configuration, in which `@port@` and `@metrics@` are where we listen, and
+    `@NAME@` the port of a provider.
     `tls`: how those providers that speak it prove who they are. `allow`: more of `outbound.allow`.
     """
     with ExitStack() as stack:
@@ -362,8 +365,10 @@ def abroad(
         port, metrics = free_ports(2)
         text = CONFIG.format(addr=f"127.0.0.1:{port}", metrics=metrics) + write_sections(sections)
         text = text.replace("@port@", str(port)).replace("@metrics@", str(metrics))
+        for name in make:
+            text = text.replace(f"@{name}@", str(urlsplit(fakes[name].url).port))
         google = fakes["google"].url if "google" in fakes else "http://127.0.0.1:1"
-        program = (sys.executable, ELSEWHERE, google, f"http://{host}")
+        program = (sys.executable, ELSEWHERE, google, f"http://{host}", str(folder / NAMES))
         stage = stack.enter_context(serving(folder, text, port, first=first, program=program))
         stage.metrics, stage.abroad = metrics, {*ports, host}
         stage.marks.extend(MARKS)

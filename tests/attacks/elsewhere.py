@@ -1,18 +1,35 @@
-"""The `doorward` command for which Google and GitHub are on loopback; everything else is as it is.
+"""The `doorward` command for which Google and GitHub are on loopback, and names lead where a test says.
 
-    python tests/attacks/elsewhere.py GOOGLE_URL GITHUB_URL serve --config …
+    python tests/attacks/elsewhere.py GOOGLE_URL GITHUB_URL NAMES serve --config …
 
-No setting leads elsewhere than to the real ones, so this starts the program with other addresses in it.
+No setting leads elsewhere than to the real ones, so this starts the program with other addresses in it. NAMES is a
+file, read at every question, with the addresses that a name server would give just then; other names are the system's.
 """
 
+import json
 import sys
+from collections.abc import Sequence
 from functools import partial
+from ipaddress import ip_address
+from pathlib import Path
 
+from doorward.outside import connection
 from doorward.outside.upstream import client
 from doorward.outside.upstream.github import GitHubAddresses
 
-google, github = sys.argv[1:3]
-del sys.argv[1:3]
+google, github, names = sys.argv[1:4]
+del sys.argv[1:4]
+by_system = connection.resolve_by_system
+
+
+async def resolve(host: str) -> Sequence[connection.Address]:
+    """Ask the file, else the system."""
+    file = Path(names)
+    known = json.loads(file.read_text("utf-8")) if file.exists() else {}
+    return [ip_address(each) for each in known[host]] if host in known else await by_system(host)
+
+
+connection.resolve_by_system = resolve
 # Before anything else takes it from there.
 client.UpstreamClient = partial(
     client.UpstreamClient,

@@ -2,17 +2,19 @@
 
 import json
 import re
+import socket
 import ssl
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from typer.testing import CliRunner
 
 from doorward.cli import build
-from tests.attacks.abroad import Scene, Shore, abroad, entry, is_refusal, trapped
+from tests.attacks.abroad import NAMES, Scene, Shore, abroad, entry, is_refusal, trapped
 from tests.attacks.stage import CONFIG, ROOT, handed_out
 from tests.attacks.test_provider_discovery import INSIDE, WELL_KNOWN
 from tests.attacks.test_provider_tokens import GARBAGE
@@ -142,6 +144,51 @@ def test_the_environment_leads_nothing_elsewhere(tmp_path: Path, shore: Shore, m
             seen = [value for request in scene.idp.requests for value in (*request.headers.values(), request.path)]
         assert not any("qqcanary" in value for value in seen)
         assert peer.connections == 0
+
+
+REBOUND = (
+    ["127.0.0.9"], ["127.0.0.1", "127.0.0.9"], ["127.0.0.9", "127.0.0.1"], ["127.0.0.1", "::1"], ["::ffff:127.0.0.9"],
+    ["127.0.0.1", "10.0.0.1"], ["169.254.169.254"], ["0.0.0.0"], ["127.0.0.1"] * 20 + ["127.0.0.9"], [],
+)  # fmt: skip
+"""What a name server answers when it was asked before; only 127.0.0.1 is open to us."""
+
+
+def test_a_name_that_leads_inside_later_is_not_followed(tmp_path: Path) -> None:
+    """O04, T-16: judged at every call, on every address of the answer, on the address that is connected to."""
+    names = tmp_path / NAMES
+
+    def lead(*addresses: str) -> None:
+        (tmp_path / "new").write_text(json.dumps({"idp.example.test": addresses}), "utf-8")
+        (tmp_path / "new").rename(names)
+
+    lead("127.0.0.1")
+    with abroad(tmp_path, {"idp": {"issuer_url": "http://idp.example.test:@idp@"}}, first=ROOT) as scene:
+        host = f"127.0.0.1:{urlsplit(scene.idp.url).port}"
+        named = json.loads(json.dumps(scene.idp.metadata).replace(host, host.replace("127.0.0.1", "idp.example.test")))
+        scene.idp.metadata = named
+        scene.stage.abroad.add(urlsplit(named["issuer"]).netloc)
+        scene.forget("idp")
+        scene.idp.profile_in_id_token = False
+        assert handed_out(scene.sign_in(scene.stage.browser()))
+        with socket.create_server(("127.0.0.9", urlsplit(scene.idp.url).port)) as trap:
+            trap.setblocking(False)
+            for addresses in REBOUND:
+                browser = scene.stage.browser()
+                back = scene.agree(scene.leave(browser))
+                lead(*addresses)
+                with scene.nothing_happens():
+                    assert is_refusal(scene.come_back(browser, back), 502)
+                # Between the token endpoint and userinfo, and at a test.
+                lead("127.0.0.1")
+                with scene.meanwhile(lambda each=addresses: lead(*each)):
+                    assert is_refusal(scene.sign_in(scene.stage.browser(), scene.newcomer()), 502)
+                scene.examine("idp")
+                assert is_refusal(scene.depart(scene.stage.browser(), "idp"), 502)
+                lead("127.0.0.1")
+                scene.forget("idp")
+            with pytest.raises(BlockingIOError):
+                trap.accept()
+        assert handed_out(scene.sign_in(scene.stage.browser()))
 
 
 def test_a_provider_proves_who_it_is_or_is_not_spoken_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
