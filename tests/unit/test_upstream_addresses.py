@@ -5,32 +5,13 @@ import pytest
 from doorward.flows.admin import CLI
 from doorward.rules.audit import Act
 from doorward.rules.oidc import Failure
-from tests.fakes.flows import Town, a_visitor
+from tests.fakes.granting import OTHER_ISSUER, a_granting_town, identities, try_upstream
 from tests.fakes.upstream import a_provider, failure_of, somebody
-
-OTHER_ISSUER = "https://other.example.test"
 
 
 @pytest.fixture
 def town():
-    made = Town()
-    made.providers["idp"] = a_provider(
-        groups_claim="groups", groups_prefix="idp:", admin_claim="groups", admin_value="root"
-    )
-    return made
-
-
-def member(*groups, **changes):
-    return somebody(claims={"groups": list(groups)}, **changes)
-
-
-async def try_upstream(town, answer, provider="idp"):
-    visitor = a_visitor()
-    return await town.come_back(visitor, await town.leave(visitor, provider), answer)
-
-
-def identities(town):
-    return list(town.store.state.identities.values())
+    return a_granting_town()
 
 
 @pytest.mark.parametrize("auto_provision", [True, False])
