@@ -5,23 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from doorward.config.load import Loaded, parse_config
+from doorward.config.load import parse_config
 from doorward.config.providers import build_outbound
-from doorward.errors import ConfigError
 from doorward.rules.outbound import parse_allowance
-
-SITE = "server: {public_url: 'https://auth.example.com'}\n"
-
-
-def load(text: str, **environ: str) -> Loaded:
-    return parse_config((SITE + text).encode(), environ=environ)
-
-
-def problems_of(text: str, **environ: str) -> list[str]:
-    with pytest.raises(ConfigError) as refused:
-        load(text, **environ)
-    return list(refused.value.problems)
-
+from tests.fakes.configured import load, problems_of
 
 # Calling out
 

@@ -6,30 +6,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ec import SECP256R1, generate_private_key
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from doorward.config.load import Loaded, parse_config
+from doorward.config.load import parse_config
 from doorward.config.providers import build_providers
 from doorward.config.show import list_settings, show_config
 from doorward.errors import ConfigError
-from doorward.rules.provider import ClientAuth, Provider
-
-SITE = "server: {public_url: 'https://auth.example.com'}\n"
-SECRET = "9f86d081884c7d659a2feaa0c55ad015"
-OIDC = f"issuer_url: https://id.example.com, client_id: door, client_secret: {SECRET}"
-
-
-def load(text: str, **environ: str) -> Loaded:
-    return parse_config((SITE + text).encode(), environ=environ)
-
-
-def providers_of(text: str, **environ: str) -> tuple[Provider, ...]:
-    return build_providers(load(text, **environ).config)
-
-
-def problems_of(text: str, **environ: str) -> list[str]:
-    with pytest.raises(ConfigError) as refused:
-        load(text, **environ)
-    return list(refused.value.problems)
-
+from doorward.rules.provider import ClientAuth
+from tests.fakes.configured import OIDC, SECRET, load, problems_of, providers_of
 
 # Secrets, files and variables
 
