@@ -238,13 +238,13 @@ DEFAULTS: Final[Mapping[Kind, Mapping[str, str]]] = {
 }
 """What stands in the form before anybody typed."""
 
-_SETTING: Final = re.compile(r"\b[a-z]+(?:_[a-z]+)+\b")
+_SETTING: Final = re.compile(r"\b[A-Za-z][a-z]*(?:_[a-z]+)+\b")
 
 
 def say(words: str) -> str:
     """A sentence about what was entered, with the form's words for what the configuration file calls settings."""
-    labels = {each.name: each.label for group in _FORM for each in group.fields}
-    return _SETTING.sub(lambda found: f"“{labels[found[0]]}”" if found[0] in labels else found[0], words)
+    labels = {each.name: f"“{each.label}”" for group in _FORM for each in group.fields}
+    return _SETTING.sub(lambda found: labels.get(found[0].lower(), found[0]), words)
 
 
 def fill(kind: Kind, values: Mapping[str, str], wrong: Mapping[str, str], *, new: bool) -> list[FilledGroup]:
