@@ -264,8 +264,14 @@ class Scene:
         """Do something while the provider is being asked for `path`, before it answers."""
         fake = self.fakes[provider]
 
+        def do() -> None:
+            try:
+                act()
+            finally:
+                self.stage.hang_up()  # what this thread has opened, nobody else can close
+
         async def respond(request: Request) -> Said:
-            await asyncio.get_running_loop().run_in_executor(None, act)
+            await asyncio.get_running_loop().run_in_executor(None, do)
             return fake.answer(request)
 
         with self.answering(path, respond, provider):

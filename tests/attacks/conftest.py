@@ -1,6 +1,7 @@
 """One Doorward for the whole suite, and the invariants after every test that touches it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -69,7 +70,22 @@ def coast(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         for person in (ALICE, BOB, DORA):
             scene.stage.add(person)
         scene.stage.command("user", "disable", DORA.name)
-        yield scene
+        with quiet_afterwards(scene):
+            yield scene
+
+
+@contextmanager
+def quiet_afterwards(scene: Scene) -> Iterator[None]:
+    """At the end, memory and open files are back where they were when every part had been used once (invariant 9)."""
+    scene.signed_in("alice").get("/account")
+    scene.examine("idp")
+    scene.stage.hang_up()
+    process = scene.stage.gateway.process
+    files, memory = count_files(process.pid), count_memory(process.pid)
+    yield
+    scene.stage.hang_up()
+    process.wait_until(lambda: count_files(process.pid) <= files + FILES_SLACK)
+    assert count_memory(process.pid) <= memory + MEMORY_SLACK
 
 
 @pytest.fixture
@@ -85,7 +101,8 @@ def labyrinth(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
     """A stage with a provider that may describe itself as it likes, under several names."""
     with abroad(tmp_path_factory.mktemp("maze"), {"idp": {}}, spares=SPARES, first=ROOT) as scene:
         scene.stage.add(ALICE)
-        yield scene
+        with quiet_afterwards(scene):
+            yield scene
 
 
 @pytest.fixture
