@@ -72,6 +72,15 @@ async def test_the_name_of_another_provider_is_shown_where_it_is_one() -> None:
         assert "https://sso.example.com/realms/home" in found["Discovery"].advice
 
 
+async def test_what_the_file_does_not_allow_is_said_once_with_what_it_takes_to_count() -> None:
+    async with parley() as meeting:
+        settings = meeting.provider.settings(issuer="https://127.0.0.1:1")
+        found = (await examine(meeting, settings))["Discovery"]
+        assert found.health is Health.BAD
+        assert "add `127.0.0.1:1` to `outbound.allow`" in found.text
+        assert found.advice == "That stands in the configuration file, and counts after a restart."
+
+
 @pytest.mark.parametrize(
     "document",
     [
@@ -117,7 +126,8 @@ async def test_a_provider_that_does_not_answer_is_said_not_to() -> None:
         client = make_client(clock, provider.url, timeout=0.05)
         found = await client.examine(provider.settings(), public_url=PUBLIC_URL, now=clock.now())
     assert found[0].health is Health.BAD
-    assert "outbound.allow" in found[0].advice
+    assert "did not answer" in found[0].text
+    assert "must answer with JSON" in found[0].advice
 
 
 @pytest.mark.parametrize(
@@ -315,6 +325,8 @@ async def test_what_the_browser_would_be_told_tells_about_the_redirect_uri(
         ({"scopes_supported": None}, {}, "Scopes", Health.UNSURE, "does not say"),
         ({"scopes_supported": ["openid"]}, {}, "Scopes", Health.UNSURE, "email, profile"),
         ({}, {"scopes": ("email",)}, "Scopes", Health.BAD, "openid"),
+        ({}, {"groups_claim": "groups"}, "Scopes", Health.UNSURE, "a scope groups, which is not asked for"),
+        ({}, {"groups_claim": "roles"}, "Scopes", Health.GOOD, "every scope"),
         ({"code_challenge_methods_supported": ["plain"]}, {}, "PKCE", Health.UNSURE, "sent all the same"),
         ({"code_challenge_methods_supported": None}, {}, "PKCE", Health.UNSURE, "sent all the same"),
         ({"backchannel_logout_supported": False}, {}, "Sign-out", Health.GOOD, "signs out there."),
@@ -372,7 +384,7 @@ async def test_silence_at_one_point_does_not_hide_the_others(path: str) -> None:
     clock = FakeClock()
     async with FakeProvider(clock) as provider:
         provider.answers[path] = never
-        client = make_client(clock, provider.url, timeout=0.05)
+        client = make_client(clock, provider.url, timeout=1)
         found = await client.examine(provider.settings(), public_url=PUBLIC_URL, now=clock.now())
     assert [finding.title for finding in found] == TITLES
     assert len([finding for finding in found if finding.health is not Health.GOOD]) == 1

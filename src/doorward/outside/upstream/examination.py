@@ -209,10 +209,12 @@ def _judge_issuer(provider: Provider, error: IssuerMismatchError) -> Finding:
 
 
 def _judge_silence(provider: Provider, error: UpstreamError) -> Finding:
+    text = _sentence(error)
     advice = f"Open {make_discovery_url(provider)} from this machine: it must answer with JSON."
-    if error.failure is Failure.UNREACHABLE:
-        advice += " Where it leads to a private network, outbound.allow must name it."
-    return Finding("Discovery", Health.BAD, _sentence(error), advice)
+    if "`outbound." in text:
+        # What to set is said already, by who refused to connect.
+        advice = "That stands in the configuration file, and counts after a restart."
+    return Finding("Discovery", Health.BAD, text, advice)
 
 
 def _judge_signatures(provider: Provider, metadata: Metadata) -> Finding:
@@ -237,6 +239,9 @@ def _judge_scopes(provider: Provider, metadata: Metadata) -> Finding:
         text = "The provider does not announce: " + ", ".join(unknown) + "."
         advice = "Some providers know more than they announce. If sign-in fails with invalid_scope, leave these out."
         return Finding("Scopes", Health.UNSURE, text, advice)
+    if provider.groups_claim in metadata.scopes and provider.groups_claim not in provider.scopes:
+        text = f"The provider knows a scope {provider.groups_claim}, which is not asked for."
+        return Finding("Scopes", Health.UNSURE, text, "If groups are missing after a sign-in, add it to the scopes.")
     return Finding("Scopes", Health.GOOD, "The provider knows every scope that is asked for.")
 
 
