@@ -252,9 +252,9 @@ async def take(
 async def take_for_documents(chromium: Chromium, folder: Path) -> None:
     """What the README shows, sharp on fine screens, for readers in the light and in the dark."""
     wanted = {
-        "login-app": ("sign-in", 560, 700, 1.5),
+        "login-house": ("sign-in", 560, 904, 1.35),
         "apps": ("apps", 1080, 590, 1.25),
-        "denied": ("denial", 660, 800, 1.2),
+        "denied": ("denial", 660, 816, 1.2),
     }
     for shot in SHOTS:
         if shot.name in wanted:

@@ -29,6 +29,13 @@ async def _providers(door: Door, page: Page) -> None:
     await page.goto(HOME + to("grafana"))
 
 
+async def _house(door: Door, page: Page) -> None:
+    door.add_provider("google", icon="google")
+    door.add_provider("github")
+    door.add_provider("home", name="Pocket ID", icon="pocket-id")
+    await page.goto(HOME + to("grafana"))
+
+
 async def _one_provider(door: Door, page: Page) -> None:
     door.add_provider("google")
     await page.goto(HOME + "/login")
@@ -166,6 +173,7 @@ async def _test(door: Door, page: Page) -> None:
 
 
 PROVIDER_SHOTS = (
+    Shot("login-house", _house),
     Shot("login-providers", _providers),
     Shot("login-one-provider", _one_provider),
     Shot("login-only-providers", _only_providers),
