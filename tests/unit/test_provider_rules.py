@@ -360,6 +360,13 @@ def test_google_is_tied_to_only_where_it_gives_what_that_takes():
         assert check_provider(a_provider(**tied, prompt=prompt)) == []
 
 
+def test_nothing_that_people_write_about_themselves_at_github_gives_rights():
+    """H08: a login can be renamed, and then be taken by somebody else."""
+    named = a_provider(**GITHUB, groups_claim="company", admin_claim="login", admin_value="octocat")
+    assert fields_of(check_provider(named)) == ["groups_claim", "admin_claim"]
+    assert check_provider(replace(named, groups_claim="", admin_claim="", admin_value="")) == []
+
+
 def test_no_account_with_an_address_that_nobody_verified_waits_for_its_owner():
     """H08: one makes accounts with any address, the other takes whoever has it for the owner."""
     sloppy, strict = a_provider("sloppy", assume_verified=True), a_provider("strict", link_by_email=True)

@@ -279,9 +279,7 @@ def _check_client(provider: Provider) -> Problems:
 def _find_key_trouble(pem: str) -> str:
     # Imported by who needs it: an installation without such a key does not pay for it.
     from cryptography.exceptions import UnsupportedAlgorithm
-    from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+    from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
     try:
@@ -290,11 +288,11 @@ def _find_key_trouble(pem: str) -> str:
         return "this key is locked with a passphrase: give it without one"
     except (ValueError, UnsupportedAlgorithm):
         return "this is not a private key in PEM, with its first and last line"
-    if isinstance(key, RSAPrivateKey):
+    if isinstance(key, rsa.RSAPrivateKey):
         return "" if key.key_size >= _SHORTEST_RSA else f"an RSA key has {_SHORTEST_RSA} bits or more"
-    if isinstance(key, Ed25519PrivateKey):
+    if isinstance(key, ed25519.Ed25519PrivateKey):
         return ""
-    if isinstance(key, EllipticCurvePrivateKey) and key.curve.name in _CURVES:
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
         return ""
     return "this must be an RSA key, one on P-256, P-384 or P-521, or Ed25519"
 
@@ -346,6 +344,9 @@ def _check_claims(provider: Provider) -> Problems:
     for field_name, claim in (("groups_claim", provider.groups_claim), ("admin_claim", provider.admin_claim)):
         if claim and not (_is_word(claim) and all(claim.split("."))):
             yield field_name, "this is not the name of a claim, with a dot for depth"
+        elif claim and provider.kind is Kind.GITHUB:
+            # SECURITY: a login is somebody else's once it is renamed, and the rest anybody writes about themselves.
+            yield field_name, "GitHub tells nothing that rights could go by: leave this out"
     if bool(provider.admin_claim) != bool(provider.admin_value):
         lacking = "admin_value" if provider.admin_claim else "admin_claim"
         yield lacking, "admin_claim and admin_value go together"
