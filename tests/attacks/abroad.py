@@ -307,6 +307,7 @@ def entry(provider: str, url: str | None, **options: Any) -> dict[str, Any]:
 def make_fake(*callbacks: str, **options: Any) -> FakeProvider:
     """A provider at which we are registered with these callbacks."""
     fake = FakeProvider(SystemClock(), **options)
+    fake.too_far = 120
     uris = tuple(f"{PUBLIC_URL}/login/callback/{name}" for name in callbacks)
     fake.clients = {CLIENT_ID: Client(secret=CLIENT_SECRET, redirect_uris=uris)}
     return fake

@@ -13,24 +13,26 @@ from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 
-from doorward.outside import connection
+from doorward.outside import fetch
+from doorward.outside.resolver import SystemResolver
 from doorward.outside.upstream import client
 from doorward.outside.upstream.github import GitHubAddresses
+from doorward.rules.outbound import Address
 
 google, github, names = sys.argv[1:4]
 del sys.argv[1:4]
-by_system = connection.resolve_by_system
+by_system = SystemResolver()
 
 
-async def resolve(host: str) -> Sequence[connection.Address]:
+async def resolve(host: str) -> Sequence[Address]:
     """Ask the file, else the system."""
     file = Path(names)
     known = json.loads(file.read_text("utf-8")) if file.exists() else {}
     return [ip_address(each) for each in known[host]] if host in known else await by_system(host)
 
 
-connection.resolve_by_system = resolve
-# Before anything else takes it from there.
+# Before anything else takes them from there.
+fetch.GuardedFetch = partial(fetch.GuardedFetch, resolve=resolve)
 client.UpstreamClient = partial(
     client.UpstreamClient,
     google_discovery=f"{google}/.well-known/openid-configuration",

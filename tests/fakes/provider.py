@@ -87,6 +87,7 @@ class FakeProvider:
         self.claims: dict[str, Any] = {}
         self.userinfo: dict[str, Any] = {}
         self.profile_in_id_token = True
+        self.too_far = 61  # seconds from now that no clock may be off; with a clock that runs, take some more
         self.clients = {CLIENT_ID: Client()}
         self.answers: dict[str, Answer | Respond] = {}
         self.requests: list[Request] = []
