@@ -345,7 +345,7 @@ def _check_claims(provider: Provider) -> Problems:
         if claim and not (_is_word(claim) and all(claim.split("."))):
             yield field_name, "this is not the name of a claim, with a dot for depth"
         elif claim and provider.kind is Kind.GITHUB:
-            # SECURITY: a login is somebody else's once it is renamed, and the rest anybody writes about themselves.
+            # A login is somebody else's once it is renamed, and the rest anybody writes about themselves.
             yield field_name, "GitHub tells nothing that rights could go by: leave this out"
     if bool(provider.admin_claim) != bool(provider.admin_value):
         lacking = "admin_value" if provider.admin_claim else "admin_claim"
