@@ -157,6 +157,28 @@ async def test_everybody_sees_passwords_and_the_enabled_providers(town):
     assert await town.ways.find_provider("nobody") is None
 
 
+async def test_providers_that_stay_as_they_are_are_not_judged_anew(town):
+    """Each is held against every other one: 200 of them at every sign-in page would hold up the checks."""
+    await store(town, a_provider("work", from_file=False))
+    await store(town, a_provider("bad", from_file=False), settings="{}")
+
+    async def know():
+        async with town.store.records.transaction() as transaction:
+            return await town.ways.know(transaction)
+
+    known = await know()
+    assert await know() is known
+    town.providers["more"] = a_provider("more")
+    assert [each.id for each in (await know()).providers] == ["idp", "more", "work"]
+    await store(town, a_provider("work", from_file=False, name="A new name"))
+    assert [each.name for each in (await know()).providers] == ["Idp", "More", "A new name"]
+    async with town.store.records.transaction() as transaction:
+        await transaction.remove_provider("work")
+    known = await know()
+    assert [each.id for each in known.providers] == ["idp", "more"]
+    assert await know() is known
+
+
 async def test_straight_is_decided_by_what_is_open(town):
     town.straight = "last"
     assert (await town.ways.find(last="idp")).straight == town.providers["idp"]

@@ -47,6 +47,15 @@ class Known:
         return tuple(provider for provider in self.providers if provider.enabled)
 
 
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What the file and the console had when they were read last, and what was made of it."""
+
+    in_file: tuple[Provider, ...]
+    stored: Sequence[StoredProvider]
+    known: Known
+
+
 class Ways:
     """Asked anew at every sign-in: what the file, the console and the accounts say at that moment."""
 
@@ -67,6 +76,7 @@ class Ways:
         self._password_in_file = password_in_file
         self._straight = straight
         self._opened: dict[ProviderId, tuple[StoredProvider, Provider | str]] = {}
+        self._reading: _Reading | None = None
         self._came_through: UserId | None = None
 
     async def find(self, *, last: str = "", user: User | None = None) -> OpenWays:
@@ -116,11 +126,19 @@ class Ways:
         return way
 
     async def know(self, transaction: Transaction) -> Known:
-        """Every provider, as this transaction sees them."""
+        """Every provider, as this transaction sees them. While they are the same, so is what is returned."""
+        in_file, stored = self._file_providers(), await transaction.list_providers()
+        last = self._reading
+        if last is None or (last.in_file, last.stored) != (in_file, stored):
+            # Each is held against every other one. With many, sign-in pages that do so would hold up the checks.
+            last = self._reading = _Reading(in_file, stored, self._read(in_file, stored))
+        return last.known
+
+    def _read(self, in_file: Sequence[Provider], listed: Sequence[StoredProvider]) -> Known:
         readable: list[Provider] = []
         unusable: list[tuple[Provider, str]] = []
         opened: dict[ProviderId, tuple[StoredProvider, Provider | str]] = {}
-        for stored in await transaction.list_providers():
+        for stored in listed:
             read = self._open(stored)
             opened[stored.id] = (stored, read)
             if isinstance(read, Provider):
@@ -128,7 +146,7 @@ class Ways:
             else:
                 unusable.append((_name_only(stored), read))
         self._opened = opened
-        providers, shadowed = merge(self._file_providers(), readable)
+        providers, shadowed = merge(in_file, readable)
         left_out = [(each, shadowed[each.id]) for each in readable if each.id in shadowed]
         return Known(providers, (*left_out, *unusable))
 
