@@ -31,17 +31,19 @@ NAMES: Final = tuple(sorted(_DRAWINGS))
 
 def provider_icon(provider: Provider) -> Markup:
     """What stands on the provider's button."""
-    return _draw(provider.icon or _BY_KIND[provider.kind])
+    return _ICONS.get(provider.icon or _BY_KIND[provider.kind], _ICONS[_NEUTRAL])
 
 
 def neutral_icon() -> Markup:
     """What stands for a provider that is gone."""
-    return _draw(_NEUTRAL)
+    return _ICONS[_NEUTRAL]
 
 
-def _draw(wanted: str) -> Markup:
-    ground, drawing = _DRAWINGS[wanted if wanted in _DRAWINGS else _NEUTRAL]
+def _draw(ground: str, drawing: str) -> Markup:
     return Markup(
         '<svg class="glyph{}" viewBox="0 0 24 24" aria-hidden="true" focusable="false">'
         '<rect x=".5" y=".5" width="23" height="23" rx="5" fill="{}"/><path stroke="#fff" d="{}"/></svg>'
     ).format("" if ground else " glyph-own", ground or "none", drawing)
+
+
+_ICONS: Final = {name: _draw(*each) for name, each in _DRAWINGS.items()}
