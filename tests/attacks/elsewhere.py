@@ -3,7 +3,7 @@
     python tests/attacks/elsewhere.py GOOGLE_URL GITHUB_URL NAMES serve --config …
 
 No setting leads elsewhere than to the real ones, so this starts the program with other addresses in it. NAMES is a
-file, read at every question, with the addresses that a name server would give just then; other names are the system's.
+file, read at every question, with the addresses that a name server would give just then; without it the system is asked.
 """
 
 import json
@@ -14,21 +14,18 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from doorward.outside import fetch
-from doorward.outside.resolver import SystemResolver
 from doorward.outside.upstream import client
 from doorward.outside.upstream.github import GitHubAddresses
 from doorward.rules.outbound import Address
 
-google, github, names = sys.argv[1:4]
+google, github = sys.argv[1:3]
+names = Path(sys.argv[3])
 del sys.argv[1:4]
-by_system = SystemResolver()
 
 
 async def resolve(host: str) -> Sequence[Address]:
-    """Ask the file, else the system."""
-    file = Path(names)
-    known = json.loads(file.read_text("utf-8")) if file.exists() else {}
-    return [ip_address(each) for each in known[host]] if host in known else await by_system(host)
+    """Ask the file."""
+    return [ip_address(each) for each in json.loads(names.read_text("utf-8"))[host]]
 
 
 # Before anything else takes them from there.

@@ -1,7 +1,6 @@
 """The way out keeps its promises on real sockets: what goes along, and where it leads."""
 
 import asyncio
-import socket
 from ipaddress import ip_address
 
 import pytest
@@ -217,12 +216,3 @@ async def test_the_system_resolver_is_asked_off_the_loop_and_gives_packed_addres
         await make_fetch()("GET", "http://localhost/")
     with pytest.raises(PeerError, match=r"nowhere\.invalid has no address: "):
         await make_fetch()("GET", "http://nowhere.invalid/")
-
-
-async def test_a_name_server_that_is_silent_is_told_from_a_name_nobody_knows():
-    async def resolve_nothing(*arguments, **options):
-        raise socket.gaierror(socket.EAI_AGAIN, "later")
-
-    asyncio.get_running_loop().getaddrinfo = resolve_nothing
-    with pytest.raises(PeerError, match=r"idp\.test has no address: the name server does not answer"):
-        await make_fetch()("GET", "http://idp.test/")

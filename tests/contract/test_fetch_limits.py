@@ -6,10 +6,13 @@ import json
 import subprocess
 import sys
 from datetime import timedelta
+from ipaddress import ip_address
 
 import pytest
 
 from doorward.errors import PeerError
+from doorward.outside import connection
+from doorward.outside.connection import connect_by_system
 from tests.contract.calls import PUBLIC, Resolver, answering, make_fetch, silence
 from tests.fakes.peer import listening
 
@@ -137,15 +140,64 @@ async def test_a_closed_port_is_said_to_be_closed():
 
 
 async def test_a_silent_host_does_not_hold_up_another():
-    async with listening(silence) as silent, listening() as other:
+    reached = asyncio.Event()
+
+    async def say_nothing(writer):
+        reached.set()
+        await silence(writer)
+
+    async with listening(say_nothing) as silent, listening() as other:
         fetch = make_fetch(f"127.0.0.1:{silent.port}", f"127.0.0.1:{other.port}")
         stuck = [asyncio.create_task(fetch("GET", f"http://127.0.0.1:{silent.port}/")) for _ in range(100)]
+        await reached.wait()
         found = await fetch("GET", f"http://127.0.0.1:{other.port}/")
         for task in stuck:
             task.cancel()
         await asyncio.gather(*stuck, return_exceptions=True)
     assert found.status == 200
     assert silent.connections <= 8
+
+
+async def test_silent_hosts_do_not_hold_up_another_however_many_there_are():
+    """200 providers that nothing comes from, and one that works."""
+    reached, all_reached = set(), asyncio.Event()
+
+    async def connect(address, port):
+        if address.is_loopback:
+            return await connect_by_system(address, port)
+        reached.add(address)
+        if len(reached) == 200:
+            all_reached.set()
+        return await asyncio.Event().wait()
+
+    async def resolve(host):
+        return [ip_address(PUBLIC) + int(host.partition(".")[0])]
+
+    async with listening() as other:
+        fetch = make_fetch(f"127.0.0.1:{other.port}", resolve=resolve, connect=connect)
+        stuck = [asyncio.create_task(fetch("GET", f"http://{number}.test/")) for number in range(200)]
+        called = asyncio.create_task(all_reached.wait())
+        await asyncio.wait([called, *stuck], return_when=asyncio.FIRST_COMPLETED)
+        assert called.done()
+        found = await fetch("GET", f"http://127.0.0.1:{other.port}/")
+        for task in stuck:
+            task.cancel()
+        await asyncio.gather(*stuck, return_exceptions=True)
+    assert found.status == 200
+
+
+async def test_certificates_are_read_once_however_many_call_at_first(monkeypatch):
+    read = []
+
+    def make_tls(ca_file):
+        read.append(ca_file)
+        return actual(ca_file)
+
+    actual = connection.make_tls
+    monkeypatch.setattr(connection, "make_tls", make_tls)
+    async with answering() as (_, fetch, url):
+        await asyncio.gather(*(fetch("GET", url) for _ in range(20)))
+    assert read == [None]
 
 
 async def test_calls_wait_for_their_turn_and_all_of_them_get_it():

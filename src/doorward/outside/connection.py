@@ -7,7 +7,6 @@ stay those of the name. Connections are not kept: nothing of one call can reach 
 
 import asyncio
 import os
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
@@ -54,16 +53,6 @@ def make_tls(ca_file: Path | None) -> ssl.SSLContext:
             reason = os.strerror(error.errno) if type(error) is not ssl.SSLError and error.errno else "no PEM in it"
             raise PeerError(f"outbound.ca_file {ca_file} cannot be used: {reason}") from None
     return context
-
-
-async def resolve_by_system(host: str) -> Sequence[Address]:
-    """Ask the system's resolver (`/etc/hosts`, DNS), off the event loop. PeerError where it knows nothing."""
-    try:
-        found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except socket.gaierror as error:
-        reason = "the name server does not answer" if error.errno == socket.EAI_AGAIN else "the name is not known"
-        raise PeerError(f"{host} has no address: {reason}") from None
-    return list(dict.fromkeys(ip_address(str(entry[4][0])) for entry in found))
 
 
 async def connect_by_system(address: Address, port: int) -> httpcore2.AsyncNetworkStream:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final
 
 from doorward.errors import InputError, PeerError
 from doorward.interfaces import Fetched
+from doorward.outside.resolver import SystemResolver
 from doorward.rules.outbound import OutboundPolicy, parse_destination
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
     from doorward.outside.connection import Connect, Resolve
 
-_MOST_CALLS: Final = 32
+_MOST_CALLS: Final = 256
+"""As many as there are providers that are remembered: when the others are all silent, one that works need not wait."""
 _MOST_CALLS_TO_ONE: Final = 8
 """So that a provider that answers nothing does not hold up the others."""
 _ALWAYS: Final = {"accept-encoding": "identity", "connection": "close"}
@@ -53,8 +55,9 @@ class GuardedFetch:
         connect: "Connect | None" = None,
     ) -> None:
         self._policy, self._ca_file, self._timeout = policy, ca_file, timeout.total_seconds()
-        self._resolve, self._connect = resolve, connect
+        self._resolve, self._connect = resolve or SystemResolver(), connect
         self._tls: ssl.SSLContext | None = None
+        self._making = asyncio.Lock()
         self._room = asyncio.Semaphore(_MOST_CALLS)
         self._lanes: dict[str, _Lane] = {}
 
@@ -78,11 +81,12 @@ class GuardedFetch:
             async with asyncio.timeout(self._timeout), self._turn(destination.authority):
                 from doorward.outside import connection
 
-                if self._tls is None:  # reading hundreds of certificates would hold up the checks
-                    self._tls = await asyncio.to_thread(connection.make_tls, self._ca_file)
+                async with self._making:
+                    if self._tls is None:  # reading hundreds of certificates would hold up the checks
+                        self._tls = await asyncio.to_thread(connection.make_tls, self._ca_file)
                 backend = connection.PinnedBackend(
                     self._policy,
-                    self._resolve or connection.resolve_by_system,
+                    self._resolve,
                     self._connect or connection.connect_by_system,
                     limit=limit + connection.HEAD_SIZE,
                 )
