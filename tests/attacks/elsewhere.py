@@ -29,7 +29,8 @@ async def resolve(host: str) -> Sequence[Address]:
 
 
 # Before anything else takes them from there.
-fetch.GuardedFetch = partial(fetch.GuardedFetch, resolve=resolve)
+if names.exists():
+    fetch.GuardedFetch = partial(fetch.GuardedFetch, resolve=resolve)
 client.UpstreamClient = partial(
     client.UpstreamClient,
     google_discovery=f"{google}/.well-known/openid-configuration",
