@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 from urllib.parse import quote, urlencode
 
 import pytest
 
 from doorward.rules.audit import Act
-from tests.attacks.abroad import PUBLIC_URL, Scene, is_refusal, query_of
-from tests.attacks.stage import ALICE, AUTH, BOB, BROWSER_COOKIE, CSRF_COOKIE, NAVIGATION, STRANGER, handed_out
+from tests.attacks.abroad import CLIENT_ID, PUBLIC_URL, Scene, abroad, is_refusal, query_of
+from tests.attacks.stage import ALICE, AUTH, BOB, BROWSER_COOKIE, CSRF_COOKIE, NAVIGATION, ROOT, STRANGER, handed_out
 from tests.attacks.wire import Answer, write
 
 CANARY = "qqcanary"
@@ -202,6 +204,29 @@ def test_a_state_of_one_provider_is_none_at_the_callback_of_another(scene: Scene
         assert is_refusal(browser.get(f"{path}?{urlencode(back)}"), 400)
         assert is_refusal(scene.come_back(browser, back), 400)
     assert scene.asked(provider="other") == calls
+
+
+@pytest.mark.parametrize("path", ["/api/auth/login", "/api/auth/oidc/callback"])
+def test_a_callback_that_others_had_is_as_strict(tmp_path: Path, path: str) -> None:
+    """C-07, D-07, H01, H02: it is the one way back of the provider that is set to it, and of one use."""
+    with abroad(tmp_path, {"idp": {"redirect_url": PUBLIC_URL + path}}, first=ROOT) as scene:
+        client = scene.idp.clients[CLIENT_ID]
+        scene.idp.clients[CLIENT_ID] = replace(client, redirect_uris=(PUBLIC_URL + path,))
+        others = {"/login/callback/idp", "/api/auth/login", "/api/auth/oidc/callback"} - {path}
+        for other in sorted(others):
+            browser = scene.stage.browser()
+            back = scene.agree(scene.leave(browser))
+            with scene.nothing_happens():
+                assert is_refusal(browser.get(f"{other}?{urlencode(back)}"), 400)
+                assert is_refusal(browser.get(f"{path}?{urlencode(back)}"), 400)
+        browser, thief = scene.stage.browser(), scene.stage.browser()
+        back = scene.agree(scene.leave(browser))
+        with scene.nothing_happens():
+            assert is_refusal(thief.get(f"{path}?{urlencode(back)}"), 400)
+            assert is_refusal(browser.get(f"{path}?code={back['code']}"), 400)
+        assert handed_out(browser.get(f"{path}?{urlencode(back)}"))
+        with scene.nothing_happens():
+            assert is_refusal(browser.get(f"{path}?{urlencode(back)}"), 400)
 
 
 @pytest.mark.parametrize(
