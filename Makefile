@@ -95,7 +95,7 @@ $(PROVIDER): tests/integration/upstream/package-lock.json tests/integration/upst
 ## Speed
 
 .PHONY: bench bench-quick
-bench: $(DEV_STAMP)  ## Measure speed, memory and scale (under five minutes)
+bench: $(DEV_STAMP)  ## Measure speed, memory and scale (about seven minutes)
 	@tools/system.sh nginx wrk
 	$(BIN)/python -m bench $(ARGS)
 

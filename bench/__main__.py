@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from bench import load, processes, town
 from bench.load import Throughput
 from bench.processes import MissingError, Server
+from bench.providers import Providers
 from bench.report import Report, describe_machine
 
 RATE = 5_000
@@ -43,6 +44,7 @@ class Bench:
         if not self._quick:
             self._measure_rules()
             self._measure_sessions()
+            Providers(self.report, self._folder, self._town, self._say).run()
 
     def _measure_start(self) -> None:
         self._say("starting")

@@ -5,53 +5,29 @@ A process of its own, so that it does not hold up the one that times the checks.
 
 import concurrent.futures
 import os
-import re
 import sys
 import time
-from http.client import HTTPConnection
-from urllib.parse import urlencode
 
 from bench.processes import LOAD_CORE
 from bench.town import PASSWORD, SIGNERS
-
-_FIELD = re.compile(r'<input type="hidden" name="([a-z_]+)" value="([^"]*)">')
-_HEADERS = {"Host": "auth.example.com", "X-Forwarded-Proto": "https", "X-Forwarded-Host": "auth.example.com"}
-
-
-class Visitor:
-    """One browser before its sign-in."""
-
-    def __init__(self, port: int, number: int) -> None:
-        self._line = HTTPConnection("127.0.0.1", port, timeout=120)
-        self._headers = {**_HEADERS, "X-Forwarded-For": f"198.51.100.{number + 1}"}
-        self._line.request("GET", "/login", headers=self._headers)
-        reply = self._line.getresponse()
-        page = reply.read().decode("utf-8")
-        cookies = [value.partition(";")[0] for name, value in reply.getheaders() if name.lower() == "set-cookie"]
-        self._form = {**dict(_FIELD.findall(page)), "login": f"user{number}", "password": PASSWORD}
-        self._headers |= {
-            "Cookie": "; ".join(cookies),
-            "Origin": "https://auth.example.com",
-            "Content-Type": "application/x-www-form-urlencoded",
-        }
-
-    def sign_in(self) -> int:
-        """Send the form; the status of the answer."""
-        self._line.request("POST", "/login", body=urlencode(self._form), headers=self._headers)
-        reply = self._line.getresponse()
-        reply.read()
-        self._line.close()
-        return reply.status
+from bench.visitor import Visitor
 
 
 def main() -> None:
     """Open the forms one after the other, then send all at once."""
     os.sched_setaffinity(0, {LOAD_CORE})
     os.nice(5)
-    visitors = [Visitor(int(sys.argv[1]), number) for number in range(SIGNERS)]
+    port = int(sys.argv[1])
+    visitors = [Visitor(port, number) for number in range(SIGNERS)]
+    for visitor in visitors:
+        visitor.open("/login")
+
+    def sign_in(number: int) -> int:
+        return visitors[number].send("/login", {"login": f"user{number}", "password": PASSWORD}).status
+
     with concurrent.futures.ThreadPoolExecutor(SIGNERS) as pool:
         began = time.perf_counter()
-        statuses = list(pool.map(Visitor.sign_in, visitors))
+        statuses = list(pool.map(sign_in, range(SIGNERS)))
     good = sum(status == 303 for status in statuses)
     print(began, time.perf_counter(), good)
 

@@ -5,6 +5,7 @@ import json
 import random
 import shutil
 import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -58,7 +59,7 @@ def build(folder: Path, port: int, *, sessions: int = LIVE, rules: int = 500) ->
         "storage": {"path": str(folder / "data")},
         "proxy": {"trusted": ["127.0.0.0/8"]},
         "cookie": {"domain": "example.com"},
-        "limits": {"login": ["1000/1m"]},
+        "limits": {"login": ["1000/1m"], "oidc": ["1000/1m"]},
         "authz": {"rules": [rule for number in range(rules) for rule in _rules_of(number)][:rules]},
     }
     # JSON is YAML, and quicker to write.
@@ -69,11 +70,11 @@ def build(folder: Path, port: int, *, sessions: int = LIVE, rules: int = 500) ->
     return town
 
 
-def move(town: Town, folder: Path, port: int) -> Town:
-    """The same town once more, for another server."""
+def move(town: Town, folder: Path, port: int, more: Mapping[str, object] | None = None) -> Town:
+    """The same town once more, for another server, with `more` sections in its configuration."""
     shutil.copytree(town.folder, folder)
     path = folder / "doorward.yaml"
-    config = json.loads(path.read_text("utf-8"))
+    config = json.loads(path.read_text("utf-8")) | (more or {})
     config["server"]["addr"], config["storage"]["path"] = f"127.0.0.1:{port}", str(folder / "data")
     path.write_text(json.dumps(config, indent=1), "utf-8")
     return Town(folder, port, town.requests)
