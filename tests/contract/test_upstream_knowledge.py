@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
 from itertools import pairwise
@@ -9,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from doorward.errors import PeerError
+from doorward.interfaces import Fetched
+from doorward.outside.upstream.client import UpstreamClient
 from doorward.outside.upstream.knowledge import (
     KEYS_LIFE,
     METADATA_LIFE,
@@ -16,13 +20,13 @@ from doorward.outside.upstream.knowledge import (
     REFETCH_PAUSE,
     Knowledge,
 )
-from doorward.rules.oidc import Failure, UpstreamError
+from doorward.rules.oidc import Departure, Failure, UpstreamError
 from tests.contract.parley import make_client, parley
 from tests.fakes.keys import make_key
 from tests.fakes.lies import ID_TOKEN_LIES
 from tests.fakes.loopback import Answer
-from tests.fakes.provider import FakeProvider, never
-from tests.fakes.system import FakeClock
+from tests.fakes.provider import REDIRECT_URI, FakeProvider, never
+from tests.fakes.system import FakeClock, FakeRandom
 
 DISCOVERY = "/.well-known/openid-configuration"
 
@@ -316,6 +320,28 @@ async def test_no_more_than_so_many_providers_are_remembered() -> None:
         with pytest.raises(UpstreamError):
             await knowledge.get_metadata(each)
     assert len(calls) == 4 * MOST_PROVIDERS  # the last ten were remembered
+
+
+async def test_two_hundred_providers_that_fail_are_asked_once_however_many_want_to_go_there() -> None:
+    asked: Counter[str] = Counter()
+
+    async def fetch(method: str, url: str, **_rest: Any) -> Fetched:
+        assert method == "GET"
+        asked[url] += 1
+        await asyncio.sleep(0)
+        raise PeerError("nothing answers")
+
+    clock, here = FakeClock(), asyncio.all_tasks()
+    client = UpstreamClient(fetch=fetch, clock=clock, random=FakeRandom())
+    departure = Departure(state="s", nonce="n", verifier="v" * 43, redirect_uri=REDIRECT_URI)
+    failing = [FakeProvider(clock).settings(issuer=f"https://{number}.example") for number in range(200)]
+    for _ in range(5):
+        wishes = [client.depart(settings, departure) for settings in failing * 4]
+        outcomes = await asyncio.gather(*wishes, return_exceptions=True)
+        assert {str(each) for each in outcomes} == {"nothing answers"}
+    assert len(asked) == 200
+    assert set(asked.values()) == {1}
+    assert asyncio.all_tasks() == here
 
 
 async def test_what_a_test_finds_mended_is_asked_anew_at_once() -> None:
