@@ -41,7 +41,7 @@ MARKS = (
     re.compile(re.escape(CLIENT_SECRET).encode()),
     re.compile(re.escape(octo.CLIENT_SECRET).encode()),
     re.compile(rb"\b(?:code|access|refresh)-[0-9]+-[0-9a-f]{16}\b"),
-    re.compile(rb"\beyJ[A-Za-z0-9_-]{8}"),
+    re.compile(rb"\beyJ[A-Za-z0-9_-]{8,}\.eyJ"),
     re.compile(rb"\bgho_[0-9a-f]{20}\b"),
 )
 """Client secrets, and codes and tokens of the providers below."""

@@ -293,8 +293,14 @@ def test_what_is_revoked_there_ends_here(scene: Scene) -> None:
     def is_through() -> bool:
         return scene.stage.query("SELECT count(*) FROM upstream_sessions WHERE check_at = 1") == [(0,)]
 
+    def is_lowered() -> bool:
+        sub = fake.users[names["lowered"]]["sub"]
+        return scene.stage.query("SELECT is_admin FROM identities WHERE subject = ?", sub) == [(0,)]
+
     due()
-    scene.stage.gateway.process.wait_until(lambda: is_through() and left() - {"lowered"} == {"kept", "lying"})
+    scene.stage.gateway.process.wait_until(
+        lambda: is_through() and is_lowered() and left() - {"lowered"} == {"kept", "lying"}
+    )
     for what in ("revoked", "moved", "disabled", "lowered"):
         assert scene.stage.ask("traefik", cookie=browsers[what].cookie()).status != 200, what
     users = [
