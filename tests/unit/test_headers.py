@@ -48,7 +48,15 @@ async def test_every_route_has_them_for_every_method(method: str) -> None:
     """D-28, D-29, D-30, D-31, D-32, D-33, E-83, E-84, E-85, E-86, E-87, K14."""
     door = Door()
     browser = await signed_in(door)
-    paths = [*(path.replace("/*", "/google") for path in door.server.routes), *door.assets.paths(), "/healthz", "/readyz", "/nowhere", "/static/x", "/api/x"]
+    paths = [
+        *(path.replace("/*", "/google") for path in door.server.routes),
+        *door.assets.paths(),
+        "/healthz",
+        "/readyz",
+        "/nowhere",
+        "/static/x",
+        "/api/x",
+    ]
     for path in paths:
         for someone in (browser, Browser(door)):
             answer = await someone._send(method, path, {})
