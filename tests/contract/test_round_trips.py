@@ -9,6 +9,7 @@ from doorward.flows.admin import CLI
 from doorward.flows.outcome import Linked, SignedIn, UpstreamRefused
 from doorward.rules.oidc import Failure
 from doorward.rules.session import Subject
+from doorward.rules.upstream import subject_mark
 from tests.fakes.flows import Town, a_visitor, fingerprint_of
 from tests.fakes.upstream import ISSUER, a_provider, somebody
 
@@ -127,7 +128,7 @@ async def test_a_provider_closed_before_the_session_takes_everything_back(town):
 async def test_a_notice_from_the_provider_stops_what_is_on_its_way(town):
     async def notice():
         async with town.store.records.transaction() as transaction:
-            await transaction.put_mark(f"sub:{ISSUER}:sub-alice", town.now, keep_until=town.now)
+            await transaction.put_mark(subject_mark(ISSUER, "sub-alice"), town.now, keep_until=town.now)
 
     town.upstream.meanwhile.append(notice)
     visitor = a_visitor()
