@@ -79,11 +79,11 @@ class GuardedFetch:
         sent = {**_UNLESS_SAID, **given, **_ALWAYS, "host": destination.authority}
         try:
             async with asyncio.timeout(self._timeout), self._turn(destination.authority):
+                async with self._making:
+                    if self._tls is None:  # loading the library and reading certificates would hold up the checks
+                        self._tls = await asyncio.to_thread(_make_tls, self._ca_file)
                 from doorward.outside import connection
 
-                async with self._making:
-                    if self._tls is None:  # reading hundreds of certificates would hold up the checks
-                        self._tls = await asyncio.to_thread(connection.make_tls, self._ca_file)
                 backend = connection.PinnedBackend(
                     self._policy,
                     self._resolve,
@@ -111,3 +111,9 @@ class GuardedFetch:
             lane.callers -= 1
             if not lane.callers:
                 del self._lanes[authority]
+
+
+def _make_tls(ca_file: Path | None) -> "ssl.SSLContext":
+    from doorward.outside import connection
+
+    return connection.make_tls(ca_file)
