@@ -31,7 +31,7 @@ _ALONE, _AT_ONCE, _HERE = 60, 50, 8
 _RATE, _PACE_S = 5_000, 15.0
 _CROWD = 10
 """People who set out for providers that fail, each second, while checks are timed."""
-_RUSH, _RUSH_S = 80, 30.0
+_RUSH, _RUSH_S = 40, 50.0
 """The same while memory is watched, and for how long."""
 _FAILED = 502
 """The status of a departure to a provider that does not answer."""
@@ -177,7 +177,7 @@ class Providers:
         self._say(f"{_RATE:,} checks per second")
         address, requests = ("127.0.0.1", server.port), self._home.requests
         load.pace(address, requests, _RATE, len(requests) / _RATE, fresh=False)
-        return load.pace(address, requests, _RATE, _PACE_S, fresh=False)
+        return load.pace(address, requests, _RATE, _PACE_S, fresh=False, shares=True)
 
     @contextmanager
     def _depart(self, server: Server, rate: float, seconds: float) -> Iterator["Crowd"]:
