@@ -13,7 +13,11 @@ from typing import NamedTuple, Protocol
 
 from doorward.rules.audit import AuditEvent, AuditRecord
 from doorward.rules.envelope import Place
+from doorward.rules.factor import FactorId, Factors, Passkey, RecoveryCode, Totp
+from doorward.rules.history import SignInNote
 from doorward.rules.identity import User, UserId
+from doorward.rules.invite import Invite, InviteId
+from doorward.rules.letter import Letter, LetterId, LetterState
 from doorward.rules.oidc import Arrival, Authenticated, Departure, Finding, LogoutToken
 from doorward.rules.provider import Provider, ProviderId
 from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
@@ -152,7 +156,111 @@ class UpstreamRecords(Protocol):
         ...
 
 
-class Transaction(UpstreamRecords, Protocol):
+class FactorRecords(Protocol):
+    """The part of a transaction that is about second factors. All of it goes with the account."""
+
+    async def find_factors(self, user_id: UserId) -> Factors:
+        """All of an account's factors."""
+        ...
+
+    async def list_protected(self) -> frozenset[UserId]:
+        """The accounts that have an authenticator app or a passkey."""
+        ...
+
+    async def put_totp(self, totp: Totp) -> None:
+        """Set the account's authenticator app in place of any it had."""
+        ...
+
+    async def advance_totp(self, old: Totp, new: Totp) -> bool:
+        """Replace `old` by `new`, only if it still is exactly `old`: how a step is used at most once (F01)."""
+        ...
+
+    async def remove_totp(self, user_id: UserId) -> bool:
+        """Take it away; whether there was one."""
+        ...
+
+    async def find_passkey(self, digest: bytes) -> Passkey | None:
+        """The passkey with this credential, whosever it is."""
+        ...
+
+    async def add_passkey(self, passkey: Passkey) -> None:
+        """Add one. ConflictError when its credential is registered already, to whomever (G11)."""
+        ...
+
+    async def advance_passkey(self, old: Passkey, new: Passkey) -> bool:
+        """Replace `old` by `new` (same id, owner and credential), only if it still is exactly `old`."""
+        ...
+
+    async def remove_passkey(self, passkey_id: FactorId) -> bool:
+        """Remove one; whether there was one."""
+        ...
+
+    async def put_recovery_codes(self, user_id: UserId, codes: Sequence[RecoveryCode]) -> None:
+        """Put a new set in place of the old one; nothing takes all away."""
+        ...
+
+    async def spend_recovery_code(self, code_id: FactorId, at: datetime) -> bool:
+        """Mark one as used. False when it was, or is gone: it counts once however many ask (F09)."""
+        ...
+
+
+class AccountRecords(Protocol):
+    """The part of a transaction that is about invitations, the history of sign-ins, and mail."""
+
+    async def list_invites(self) -> list[Invite]:
+        """All invitations, the newest first."""
+        ...
+
+    async def find_invite(self, digest: bytes) -> Invite | None:
+        """The invitation whose token has this SHA-256."""
+        ...
+
+    async def add_invite(self, invite: Invite) -> None:
+        """Add one."""
+        ...
+
+    async def advance_invite(self, old: Invite, new: Invite) -> bool:
+        """Replace `old` by `new` (same id), only if it still is exactly `old` (T-23)."""
+        ...
+
+    async def remove_invite(self, invite_id: InviteId) -> bool:
+        """Forget one; whether there was one."""
+        ...
+
+    async def note_sign_in(self, note: SignInNote) -> None:
+        """Add to the account's history; what is older than the newest `rules.history.KEPT` is dropped."""
+        ...
+
+    async def list_sign_ins(self, user_id: UserId, *, limit: int) -> list[SignInNote]:
+        """The account's last sign-ins, the newest first."""
+        ...
+
+    async def add_letter(self, letter: Letter) -> None:
+        """Queue a mail, with everything else of this transaction or not at all."""
+        ...
+
+    async def list_due_letters(self, now: datetime, *, limit: int) -> list[Letter]:
+        """Waiting mails whose next try is due, the longest waiting first."""
+        ...
+
+    async def list_letters(self, *, limit: int = 100, state: LetterState | None = None) -> list[Letter]:
+        """Mails of any state, or of one, the newest first."""
+        ...
+
+    async def advance_letter(self, old: Letter, new: Letter) -> bool:
+        """Replace `old` by `new` (same id), only if it still is exactly `old`."""
+        ...
+
+    async def find_letter(self, letter_id: LetterId) -> Letter | None:
+        """One mail."""
+        ...
+
+    async def purge_letters(self, before: datetime) -> int:
+        """Forget mails that were done with before then; how many."""
+        ...
+
+
+class Transaction(UpstreamRecords, FactorRecords, AccountRecords, Protocol):
     """One durable transaction: all of it is committed when the `async with` block ends, or none of it."""
 
     async def find_user(self, user_id: UserId) -> User | None:
@@ -441,6 +549,66 @@ class Upstream(Protocol):
 
     def find_trouble(self, provider: Provider) -> str | None:
         """Why the provider cannot be used just now as far as is known, without asking it; None when nothing is."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class NewPasskey:
+    """What a browser registered. `credential_id` and `public_key` are raw bytes."""
+
+    credential_id: bytes
+    public_key: bytes
+    transports: tuple[str, ...]
+    sign_count: int
+    verified: bool
+    backup_eligible: bool
+    backed_up: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Assertion:
+    """What a passkey signed."""
+
+    sign_count: int
+    verified: bool
+    backup_eligible: bool
+    backed_up: bool
+
+
+class Passkeys(Protocol):
+    """WebAuthn. Relying party and origins are configured, never sent (G02, G03). InputError where all is not well.
+
+    `answer` is the JSON text that the browser's `PublicKeyCredential.toJSON()` gives.
+    """
+
+    def ask_registration(
+        self, user: User, challenge: bytes, *, exclude: Sequence[tuple[bytes, tuple[str, ...]]]
+    ) -> str:
+        """The options for `navigator.credentials.create`, as JSON text. `exclude`: credentials there are already."""
+        ...
+
+    def read_registration(self, answer: str, challenge: bytes) -> NewPasskey:
+        """Verify what came of it."""
+        ...
+
+    def ask_assertion(self, challenge: bytes, *, allow: Sequence[tuple[bytes, tuple[str, ...]]], verify: bool) -> str:
+        """The options for `navigator.credentials.get`. No `allow`: any passkey. `verify`: its user must be verified."""
+        ...
+
+    def read_handle(self, answer: str) -> tuple[bytes, bytes | None]:
+        """Credential id and user handle of an answer that is not verified yet."""
+        ...
+
+    def read_assertion(self, answer: str, challenge: bytes, *, public_key: bytes, verify: bool) -> Assertion:
+        """Verify it. Counter and backup marks are the caller's to judge (`rules.passkey`)."""
+        ...
+
+
+class Mailer(Protocol):
+    """The way to an SMTP server."""
+
+    async def send(self, *, to: str, subject: str, text: str, html: str, message_id: str) -> None:
+        """Hand one mail over. UnavailableError where trying again may help, PeerError where it cannot."""
         ...
 
 

@@ -12,7 +12,9 @@ from doorward.rules.reason import Reason
 from doorward.rules.request import AccessRequest
 from doorward.rules.session import Method, Session, Subject, find_end
 
-SECOND_FACTORS = frozenset({Method.TOTP, Method.PASSKEY, Method.RECOVERY_CODE, Method.UPSTREAM_MFA})
+SECOND_FACTORS = frozenset(
+    {Method.TOTP, Method.PASSKEY, Method.SECURITY_KEY, Method.RECOVERY_CODE, Method.UPSTREAM_MFA}
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,6 +33,33 @@ class Act(Enum):
     USER_DELETED = "admin.user_delete"
     USER_GROUPS = "admin.user_groups"
     PASSWORD_SET = "admin.password_set"  # noqa: S105 -- an act's name
+    PASSWORD_CHANGED = "user.password_change"  # noqa: S105 -- an act's name
+    PASSWORD_RESET_ASKED = "user.password_reset_request"  # noqa: S105 -- an act's name
+    PASSWORD_RESET = "user.password_reset"  # noqa: S105 -- an act's name
+    RESET_LINK_MADE = "admin.reset_link"
+    PROFILE_CHANGED = "user.profile_change"
+    EMAIL_CHANGE_ASKED = "user.email_change_request"
+    EMAIL_CHANGED = "user.email_change"
+    EXPORTED = "user.export"
+    ACCOUNT_DELETED = "user.delete"
+    DISOWNED = "user.session_disown"
+    TOTP_ENABLED = "user.mfa_enable"
+    TOTP_DISABLED = "user.mfa_disable"
+    PASSKEY_ADDED = "user.passkey_add"
+    PASSKEY_RENAMED = "user.passkey_rename"
+    PASSKEY_REMOVED = "user.passkey_remove"
+    PASSKEY_REFUSED = "user.passkey_refuse"
+    RECOVERY_CODES_MADE = "user.recovery_codes_make"
+    RECOVERY_CODE_USED = "user.recovery_code_use"
+    REGISTERED = "user.register"
+    REGISTRATION_APPROVED = "admin.registration_approve"
+    REGISTRATION_REFUSED = "admin.registration_refuse"
+    INVITE_MADE = "admin.invite_create"
+    INVITE_REVOKED = "admin.invite_revoke"
+    INVITE_USED = "user.invite_use"
+    FACTORS_RESET = "admin.mfa_reset"
+    PASSWORD_FORCED = "admin.password_force_change"  # noqa: S105 -- an act's name
+    POLICY_CHANGED = "admin.policy_change"
     LOGOUT_UPSTREAM = "user.logout_upstream"
     IDENTITY_LINKED = "user.identity_link"
     IDENTITY_UNLINKED = "user.identity_unlink"
@@ -67,6 +94,33 @@ _MEANINGS = {
     Act.USER_DELETED: "An account was deleted; its sessions ended.",
     Act.USER_GROUPS: "An account's groups were changed.",
     Act.PASSWORD_SET: "A password was set or changed; other sessions of the account ended.",
+    Act.PASSWORD_CHANGED: "Somebody changed their own password; their other sessions ended.",
+    Act.PASSWORD_RESET_ASKED: "Somebody asked for a link to set a new password.",
+    Act.PASSWORD_RESET: "A password was set by such a link; all sessions of the account ended.",
+    Act.RESET_LINK_MADE: "An administrator, or the command line, made a link to set a new password.",
+    Act.PROFILE_CHANGED: "Somebody changed their own name or language.",
+    Act.EMAIL_CHANGE_ASKED: "Somebody asked to change their e-mail address; a link went to the new one.",
+    Act.EMAIL_CHANGED: "An e-mail address was confirmed and took the place of the old one.",
+    Act.EXPORTED: "Somebody took a copy of what is stored about them.",
+    Act.ACCOUNT_DELETED: "Somebody deleted their own account.",
+    Act.DISOWNED: "Somebody said of one of their sessions that it is not theirs; all sessions of the account ended.",
+    Act.TOTP_ENABLED: "An authenticator app was set up.",
+    Act.TOTP_DISABLED: "An authenticator app was taken away.",
+    Act.PASSKEY_ADDED: "A passkey or security key was added.",
+    Act.PASSKEY_RENAMED: "A passkey or security key was given another name.",
+    Act.PASSKEY_REMOVED: "A passkey or security key was removed.",
+    Act.PASSKEY_REFUSED: "A passkey was refused because it looks copied: its counter or its backup mark is impossible.",
+    Act.RECOVERY_CODES_MADE: "New recovery codes took the place of the old ones.",
+    Act.RECOVERY_CODE_USED: "A recovery code was used up.",
+    Act.REGISTERED: "Somebody made an account for themselves.",
+    Act.REGISTRATION_APPROVED: "An account that was registered was let in.",
+    Act.REGISTRATION_REFUSED: "An account that was registered was refused, and deleted.",
+    Act.INVITE_MADE: "An invitation was made.",
+    Act.INVITE_REVOKED: "An invitation was taken back.",
+    Act.INVITE_USED: "An invitation was used.",
+    Act.FACTORS_RESET: "An account's second factors were taken away; its sessions ended.",
+    Act.PASSWORD_FORCED: "An account has to change its password at the next sign-in.",
+    Act.POLICY_CHANGED: "Who needs a second factor, or who may register, was changed.",
     Act.LOGOUT_UPSTREAM: "A provider ended a sign-in: by a logout notice, or by refusing to renew it.",
     Act.IDENTITY_LINKED: "An account at a provider was connected to an account here.",
     Act.IDENTITY_UNLINKED: "The connection of an account to a provider was taken away.",

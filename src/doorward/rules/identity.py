@@ -17,6 +17,11 @@ class User:
     under an older one is dead (docs/adr 0007). `groups` and `is_admin` are the account's own; what providers grant
     stands beside them, for it comes and goes with their word (docs/adr 0019). Decisions go by both together:
     `every_group` and `administers`.
+
+    `must_change_password`: the next sign-in asks for a new one before anything opens (A-17). `awaits_approval`: it was
+    registered and nobody has let it in yet; it is not enabled until then. `console_only`: it may use our own pages, and
+    no app (D-06). `language` is the one its owner chose ("" leaves it to the browser). `enrol_by`: until when it may
+    sign in without the second factor that policy asks for; None where nothing was asked yet.
     """
 
     id: UserId
@@ -30,6 +35,11 @@ class User:
     created_at: datetime
     granted_groups: frozenset[str] = frozenset()
     granted_admin: bool = False
+    must_change_password: bool = False
+    awaits_approval: bool = False
+    console_only: bool = False
+    language: str = ""
+    enrol_by: datetime | None = None
 
     @property
     def every_group(self) -> frozenset[str]:

@@ -24,10 +24,15 @@ class Method(Enum):
     PASSWORD = "pwd"  # noqa: S105 -- a method's name
     TOTP = "otp"
     PASSKEY = "hwk"
+    """A passkey that verified its user: by itself two factors."""
+    SECURITY_KEY = "user"
+    """A passkey or security key that was only touched: good as a second factor, not alone (G06)."""
     RECOVERY_CODE = "recovery"
     UPSTREAM = "fed"
     UPSTREAM_MFA = "mfa"
     """The provider says that there was a second factor, and its word on that counts (`mfa.trust_idp`)."""
+    LINK = "link"
+    """A link that was handed out or mailed to set a new password. It never makes a session by itself."""
 
 
 NEVER: Final = datetime(1970, 1, 1, tzinfo=UTC)

@@ -20,11 +20,23 @@ class Purpose(Enum):
     LOGIN = "login"
     SETUP = "setup"
     UPSTREAM = "upstream"
+    TOTP = "totp"
+    """An authenticator app that is being set up: its sealed secret, not confirmed yet."""
+    PASSKEY = "passkey"
+    """The challenge of a passkey that is being added."""
+    RECOVERY_CODES = "recovery_codes"
+    """New recovery codes, sealed, that wait to be acknowledged; until then the old ones hold."""
+    RESET = "reset"
+    """A link to set a new password."""
+    EMAIL = "email"
+    """A link that confirms a new e-mail address."""
+    REGISTRATION = "registration"
+    """A link that proves the address of somebody who registers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """`browser` is SHA-256 of the pre-session cookie of the browser that began (empty where none began it: setup)."""
+    """`browser` is SHA-256 of the pre-session cookie of the browser that began (empty where none did: setup, mails)."""
 
     id: TicketId
     purpose: Purpose

@@ -1,0 +1,59 @@
+"""A mail on its way: what it is about, to whom, and what has become of it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import NewType
+
+from doorward.rules.identity import UserId
+
+LetterId = NewType("LetterId", str)
+"""32 hex digits."""
+
+
+class LetterKind(Enum):
+    """What a mail is about; the value is the name of its templates."""
+
+    RESET = "reset"
+    EMAIL_CONFIRM = "email_confirm"
+    EMAIL_CHANGED = "email_changed"
+    INVITE = "invite"
+    REGISTRATION_CONFIRM = "registration_confirm"
+    REGISTRATION_KNOWN = "registration_known"
+    REGISTRATION_WAITS = "registration_waits"
+    REGISTRATION_APPROVED = "registration_approved"
+    NEW_DEVICE = "new_device"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105 -- a letter's name
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    RECOVERY_CODE_USED = "recovery_code_used"
+    TEST = "test"
+
+
+class LetterState(Enum):
+    """What has become of it."""
+
+    WAITING = "waiting"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A mail in the queue.
+
+    `sealed`: canonical JSON of `to`, `language` and the template's `values`, for Place("letters", "sealed", id). It may
+    hold a link that opens something, so it is made "" the moment the mail is sent or given up. `trouble` is what the
+    server said last, cleaned and bounded. `user_id` is the account it is about, "" for none.
+    """
+
+    id: LetterId
+    kind: LetterKind
+    user_id: UserId
+    sealed: str
+    state: LetterState
+    queued_at: datetime
+    next_try_at: datetime
+    tries: int = 0
+    done_at: datetime | None = None
+    trouble: str = ""
