@@ -197,12 +197,6 @@ class TrustedWords(Section):
     acr: Many[Text] = Field(default=(), description="Authentication context classes (`acr`). One of them suffices.")
 
 
-class Mfa(Section):
-    """Second factors."""
-
-    trust_idp: TrustedWords = TrustedWords()
-
-
 class Outbound(Section):
     """Calls that Doorward makes, to providers. Without more: https, port 443, public addresses."""
 

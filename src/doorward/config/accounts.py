@@ -1,0 +1,74 @@
+"""The settings of accounts: how people sign in, and for how long."""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from doorward.config.section import Section
+from doorward.config.upstream import Provider, ProviderEntry, TrustedWords
+from doorward.config.values import Duration, Flag, OptionalDuration, Whole
+from doorward.config.words import Straight
+
+
+class SessionSection(Section):
+    """How long a sign-in lasts."""
+
+    ttl: Duration = Field(
+        default=timedelta(hours=24), description="A session ends this long after sign-in, used or not."
+    )
+    idle_timeout: OptionalDuration = Field(
+        default=timedelta(minutes=120), description="It ends earlier when unused for this long, or `off`."
+    )
+    remember_ttl: OptionalDuration = Field(
+        default=timedelta(days=7), description="The same with “remember me”; `off` takes that box away."
+    )
+    remember_idle_timeout: OptionalDuration = Field(
+        default=None, description="The idle limit with “remember me”, or `off`."
+    )
+
+
+class Authn(Section):
+    """Signing in."""
+
+    state_ttl: Duration = Field(
+        default=timedelta(minutes=10),
+        description="How long a sign-in may take from first page to last, the way to a provider and back included.",
+    )
+    select_account: Flag = Field(
+        default=False, description="Have every provider set in this file ask which account, at every sign-in."
+    )
+    password: Flag = Field(
+        default=True,
+        description="Whether one may sign in with a password of ours. `false` takes effect when an administrator has "
+        "signed in with a provider, and only as long as there is such a way; "
+        "`doorward sign-in passwords on` brings passwords back whatever stands here.",
+    )
+    straight: Straight = Field(
+        default="only",
+        description="When to go to a provider without showing the sign-in page first. `only`: when there is one "
+        "provider and no password; `last`: to the one last used in this browser; a provider's id: always to that "
+        "one; `off`: never. After signing out, the page is shown once in any case.",
+    )
+    provider: Provider | None = Field(
+        default=None, description="One provider that people may sign in with, in forward-auth's form."
+    )
+    providers: tuple[ProviderEntry, ...] = Field(
+        default=(), description="Any number of providers, besides that one and those added in the console."
+    )
+
+
+class Mfa(Section):
+    """Second factors."""
+
+    trust_idp: TrustedWords = TrustedWords()
+
+
+class Password(Section):
+    """Passwords. The floor stands; these tighten it."""
+
+    min_length: Whole = Field(default=8, ge=8, le=128, description="The fewest characters of a new password.")
+    algorithm: Literal["bcrypt", "argon2id"] = Field(
+        default="bcrypt", description="How passwords are hashed. Older hashes are renewed at the next sign-in."
+    )
+    bcrypt_cost: Whole = Field(default=12, ge=12, le=15, description="Each step doubles the work.")
