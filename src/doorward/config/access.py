@@ -17,9 +17,12 @@ class Require(Section):
     """What a require rule asks for. Written as a list: `[two_factor, fresh: 15m, network: [10.0.0.0/8]]`."""
 
     two_factor: Flag = Field(
-        default=False, description="A second factor was shown. Refuses until second factors exist."
+        default=False, description="A second factor was shown. Who has not shown it yet is asked in place."
     )
-    passkey: Flag = Field(default=False, description="A passkey was used. Refuses until passkeys exist.")
+    passkey: Flag = Field(
+        default=False,
+        description="A passkey that verified its user was used. Who has not used it yet is asked in place.",
+    )
     fresh: OptionalDuration = Field(default=None, description="The last proof of identity is younger than this.")
     network: Many[NetworkValue] = Field(default=(), description="The visitor's address is in one of these networks.")
 

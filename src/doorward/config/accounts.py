@@ -59,8 +59,18 @@ class Authn(Section):
 
 
 class Mfa(Section):
-    """Second factors."""
+    """Second factors. What is set in the console stands above `required`."""
 
+    required: Literal["none", "admins", "all", "per_rule"] = Field(
+        default="none",
+        description="Who must have one. Whoever has one is asked for it at every sign-in; with `per_rule` only where a "
+        "rule asks for `two_factor` or `passkey`.",
+    )
+    grace: OptionalDuration = Field(
+        default=timedelta(days=7),
+        description="How long those who must and have none may still sign in without, from the first time they are "
+        "told. `off`: they set one up at once.",
+    )
     trust_idp: TrustedWords = TrustedWords()
 
 

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, 
 from typing import Final
 
 from doorward.config.access import Rule
+from doorward.config.account_check import check_accounts
 from doorward.config.finding import Finding
 from doorward.config.provider_check import check_providers, note_providers
 from doorward.config.schema import Config
@@ -37,6 +38,7 @@ def check_config(config: Config) -> tuple[list[Finding], list[Finding]]:
         *_check_secrets(config),
         *_check_listeners(config),
         *check_providers(config),
+        *check_accounts(config),
         *_check_names(config),
     ]
     notices = [
