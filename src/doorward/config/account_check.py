@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Final
+from urllib.parse import urlsplit
 
 from doorward.config.finding import Finding
+from doorward.config.names import is_address, is_local, is_within
 from doorward.config.schema import Config
+from doorward.config.suffixes import is_shared_suffix
 from doorward.rules.span import format_span
 
 _LONGEST_GRACE: Final = timedelta(days=90)
@@ -14,9 +17,57 @@ _LONGEST_GRACE: Final = timedelta(days=90)
 def check_accounts(config: Config) -> Iterator[Finding]:
     """Problems, with which nothing may start."""
     yield from _check_grace(config)
+    yield from _check_passkeys(config)
+
+
+def note_accounts(config: Config) -> Iterator[Finding]:
+    """What an operator should know."""
+    yield from _note_passkeys(config)
 
 
 def _check_grace(config: Config) -> Iterator[Finding]:
     grace = config.mfa.grace
     if grace is not None and grace > _LONGEST_GRACE:
         yield Finding("mfa.grace", f"{format_span(grace)} is too long to protect anybody", "at most 90d")
+
+
+def _check_passkeys(config: Config) -> Iterator[Finding]:
+    """Browsers refuse a name that is not theirs, so nobody could use a passkey (attack G03)."""
+    rp_id, host = config.webauthn.rp_id, config.server.public_host
+    if rp_id is not None and is_shared_suffix(rp_id):
+        yield Finding(
+            "webauthn.rp_id",
+            f"under {rp_id} strangers have names of their own; browsers refuse such a name",
+            f"use a name of yours below it, such as home.{rp_id}",
+        )
+    elif rp_id is not None and not is_within(rp_id, host):
+        yield Finding(
+            "webauthn.rp_id",
+            f"the address of this gateway, {host}, is not within {rp_id}, so browsers would refuse every passkey",
+            "leave it out, or write a parent of that host",
+            ("server.public_url",),
+        )
+    for position, origin in enumerate(config.webauthn.origins):
+        name = urlsplit(origin).hostname or ""
+        if not is_within(config.rp_id, name):
+            yield Finding(
+                f"webauthn.origins[{position}]",
+                f"{name} is not within {config.rp_id}, the name that passkeys are bound to",
+                "set webauthn.rp_id to the parent they share",
+                ("webauthn.rp_id", "server.public_url"),
+            )
+        elif not origin.startswith("https:") and not is_local(name):
+            yield Finding(f"webauthn.origins[{position}]", "browsers use passkeys over https only", "write https://")
+
+
+def _note_passkeys(config: Config) -> Iterator[Finding]:
+    host = config.server.public_host
+    reason = ""
+    if is_address(host):
+        reason = f"browsers use no passkeys at an address such as {host}"
+    elif not config.server.is_https and not is_local(host):
+        reason = "browsers use passkeys over https only"
+    for position, rule in enumerate(config.authz.rules):
+        if reason and rule.require is not None and rule.require.passkey:
+            hint = "give server.public_url a name and https"
+            yield Finding(f"authz.rules[{position}].require", f"nobody can show a passkey: {reason}", hint)

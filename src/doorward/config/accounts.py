@@ -1,13 +1,13 @@
 """The settings of accounts: how people sign in, and for how long."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, PlainValidator
 
-from doorward.config.section import Section
+from doorward.config.section import Section, parse_issuer, parse_rp_id
 from doorward.config.upstream import Provider, ProviderEntry, TrustedWords
-from doorward.config.values import Duration, Flag, OptionalDuration, Whole
+from doorward.config.values import Duration, Flag, Many, OptionalDuration, Origin, Whole
 from doorward.config.words import Straight
 
 
@@ -72,6 +72,35 @@ class Mfa(Section):
         "told. `off`: they set one up at once.",
     )
     trust_idp: TrustedWords = TrustedWords()
+
+
+class Totp(Section):
+    """Authenticator apps."""
+
+    issuer: Annotated[str, PlainValidator(parse_issuer)] = Field(
+        default="",
+        description="What apps call us beside the account's name. Default: `Doorward at` and the host of "
+        "`server.public_url`.",
+    )
+
+
+class Webauthn(Section):
+    """Passkeys and security keys. They work over https only, or at localhost, and never at a bare address."""
+
+    rp_id: Annotated[str | None, PlainValidator(parse_rp_id)] = Field(
+        default=None,
+        description="The name they are bound to: the host of `server.public_url`, which is the default, or a parent of "
+        "it. Choose it for good: with another one, all passkeys are lost.",
+    )
+    origins: Many[Origin] = Field(
+        default=(),
+        description="Addresses besides `server.public_url` whose pages may use them, each within `rp_id`.",
+    )
+    verify: Literal["preferred", "required"] = Field(
+        default="preferred",
+        description="Whether the key must verify its user, by PIN or biometrics, also when it is the second proof. "
+        "A passkey alone always must.",
+    )
 
 
 class Password(Section):

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Hashable, Iterable, Iterator
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Final
 
 from doorward.config.access import Rule
-from doorward.config.account_check import check_accounts
+from doorward.config.account_check import check_accounts, note_accounts
 from doorward.config.finding import Finding
+from doorward.config.names import is_local, is_within
 from doorward.config.provider_check import check_providers, note_providers
 from doorward.config.schema import Config
 from doorward.config.suffixes import is_shared_suffix
@@ -47,6 +48,7 @@ def check_config(config: Config) -> tuple[list[Finding], list[Finding]]:
         *note_providers(config),
         *_note_storage(config),
         *_note_rules(config),
+        *note_accounts(config),
     ]
     return problems, notices
 
@@ -71,16 +73,6 @@ def require_startable(config: Config) -> None:
         raise ConfigError("the configuration cannot be started", problems)
 
 
-def is_local(host: str) -> bool:
-    """Whether a host is this machine by its name alone, so that plain http stays inside it."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
-
-
 def is_worldwide(networks: Iterable[Network]) -> bool:
     """Whether the networks together hold half or more of what the internet has (attack A02)."""
     every = list(networks)
@@ -92,11 +84,6 @@ def is_worldwide(networks: Iterable[Network]) -> bool:
         min(network.num_addresses, _GLOBAL_IPV6.num_addresses) for network in six if network.overlaps(_GLOBAL_IPV6)
     )
     return held * 2 >= _GLOBAL_IPV6.num_addresses
-
-
-def is_within(domain: str, host: str) -> bool:
-    """Whether a cookie for the domain reaches the host."""
-    return host == domain or host.endswith("." + domain)
 
 
 def _check_proxy(config: Config) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ two settings is in `check`.
 from pydantic import Field
 
 from doorward.config.access import App, Authz
-from doorward.config.accounts import Authn, Mfa, Password, SessionSection
+from doorward.config.accounts import Authn, Mfa, Password, SessionSection, Totp, Webauthn
 from doorward.config.limits import Limits
 from doorward.config.section import Section
 from doorward.config.serving import Cookie, Headers, Logger, Prometheus, Proxy, Server, Storage
@@ -27,6 +27,8 @@ class Config(Section):
     storage: Storage = Storage()
     authn: Authn = Authn()
     mfa: Mfa = Mfa()
+    totp: Totp = Totp()
+    webauthn: Webauthn = Webauthn()
     authz: Authz = Authz()
     apps: tuple[App, ...] = Field(default=(), description="The apps behind the gateway, for pages and log lines.")
     limits: Limits = Limits()
@@ -38,3 +40,18 @@ class Config(Section):
     def cookie_secure(self) -> bool:
         """Whether our cookies carry `Secure`."""
         return self.server.is_https if self.cookie.secure == "auto" else self.cookie.secure is True
+
+    @property
+    def totp_issuer(self) -> str:
+        """What authenticator apps call us."""
+        return self.totp.issuer or f"Doorward at {self.server.public_host}"
+
+    @property
+    def rp_id(self) -> str:
+        """The name that passkeys are bound to."""
+        return self.webauthn.rp_id or self.server.public_host
+
+    @property
+    def webauthn_origins(self) -> tuple[str, ...]:
+        """The origins whose pages may use passkeys, ours first."""
+        return tuple(dict.fromkeys((self.server.public_url, *self.webauthn.origins)))

@@ -15,6 +15,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _METHOD = re.compile(r"[A-Z]{1,20}")
 _REDIS_ADDRESS = re.compile(r"[A-Za-z0-9_.-]{1,253}:[0-9]{1,5}")
 _MAX_LINE = 200
+_MAX_ISSUER = 64
 
 
 class Section(BaseModel):
@@ -66,6 +67,28 @@ def parse_secure(value: object) -> object:
     if value == "auto" or isinstance(value, bool):
         return value
     raise refuse(f"{value!r} is not one of auto, true, false", "write auto")
+
+
+def parse_rp_id(value: object) -> str:
+    """The name that passkeys are bound to."""
+    hint = "write the host of public_url or a parent of it, such as example.com"
+    if not isinstance(value, str):
+        raise refuse("this must be text", hint)
+    try:
+        host, port = parse_host(value)
+    except InputError:
+        host, port = "", ""
+    if not host or port or host.startswith("[") or re.fullmatch(r"[0-9.]+", host):
+        raise refuse(f"{value!r} is not a domain", hint)
+    return host
+
+
+def parse_issuer(value: object) -> str:
+    """What authenticator apps call us. They part it from the account's name by a colon."""
+    issuer = parse_line(value)
+    if ":" in issuer or len(issuer) > _MAX_ISSUER:
+        raise refuse(f"this must be at most {_MAX_ISSUER} characters without a colon", "write Example Inc.")
+    return issuer
 
 
 def parse_method(value: object) -> str:
