@@ -91,7 +91,18 @@ def subjects(draw: st.DrawFn) -> Subject | None:
     name, email = draw(st.sampled_from([("alice", ""), ("bob", "bob@example.com")]))
     groups = draw(st.frozensets(st.sampled_from(["admins", "staff"]), **FEW))
     enabled = draw(st.booleans())
-    user = User(UserId(name), name, name, email, groups, is_admin=False, enabled=enabled, generation=1, created_at=NOW)
+    user = User(
+        UserId(name),
+        name,
+        name,
+        email,
+        groups,
+        is_admin=False,
+        enabled=enabled,
+        generation=1,
+        created_at=NOW,
+        console_only=draw(st.sampled_from([False, False, False, True])),
+    )
     session = assume_session(
         user, NOW - draw(st.sampled_from([timedelta(), timedelta(minutes=30), timedelta(hours=2)]))
     )
@@ -117,6 +128,15 @@ def test_the_explanation_carries_the_very_verdict_of_the_decision(
     request: AccessRequest, subject: Subject | None, policy: Policy
 ) -> None:
     assert explain(request, subject, policy, now=NOW).verdict == decide(request, subject, policy, now=NOW)
+
+
+@given(REQUESTS, subjects(), policies())
+def test_no_app_is_told_of_an_account_for_the_console(
+    request: AccessRequest, subject: Subject | None, policy: Policy
+) -> None:
+    """D-06: neither by a rule nor where anyone may pass."""
+    verdict = decide(request, subject, policy, now=NOW)
+    assert not (isinstance(verdict, Allow) and verdict.subject and verdict.subject.user.console_only)
 
 
 @given(REQUESTS, subjects(), policies())

@@ -66,3 +66,4 @@ def test_a_person_who_is_allowed_without_conditions_leaves_only_guarded_paths() 
     rules = Policy([OPEN, deny]).for_host(HOST.name)
     assert find_guards(rules, USER, USER.groups) == ("admin",)
     assert find_guards(rules, make_user("bob"), frozenset()) is None
+    assert find_guards(rules, make_user("alice", "family", console_only=True), USER.groups) is None

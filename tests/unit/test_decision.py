@@ -106,6 +106,17 @@ def test_a_disabled_account_is_denied_and_not_sent_to_sign_in() -> None:
     assert decide(ask(), sign_in(enabled=False), Policy([EVERYONE]), now=START) == Deny(Reason.USER_DISABLED)
 
 
+def test_an_account_for_the_console_is_denied_at_every_app() -> None:
+    """D-06: by no rule, not where anyone may pass, not as an administrator; elsewhere the host is unknown as ever."""
+    opened = Rule("open", Effect.ALLOW, (HOST,), audience=Audience.ANYONE)
+    for policy in (Policy([EVERYONE]), Policy([opened]), Policy([])):
+        subject = sign_in(console_only=True, is_admin=True)
+        known = policy.for_host(HOST.name).is_known
+        assert decide(ask(), subject, policy, now=START) == Deny(Reason.CONSOLE_ONLY if known else Reason.UNKNOWN_HOST)
+    late = START + timedelta(days=2)
+    assert decide(ask(), sign_in(console_only=True), Policy([EVERYONE]), now=late) == Challenge(Reason.SESSION_EXPIRED)
+
+
 def test_a_preflight_passes_by_the_apps_choice_but_not_past_a_network() -> None:
     """B25."""
     app = App("app", (HOST,), preflight=True)

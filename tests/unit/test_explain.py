@@ -193,6 +193,11 @@ def test_the_app_and_the_groups_are_told() -> None:
             signed_in(authenticated_at=NOW - timedelta(hours=1)),
             ("sign in again",),
         ),
+        (
+            [rule(audience=Audience.ANY_USER)],
+            signed_in(replace(ALICE, console_only=True)),
+            ("let the account alice open apps, too",),
+        ),
         ([rule(), requiring(Requirement(networks=(OFFICE,)))], None, ("come from 10.0.0.0/8",)),
         ([rule(networks=(OFFICE,))], None, ("come from 10.0.0.0/8",)),
         ([rule(times=(MORNING,))], None, ("come on Thursday at 08:00",)),

@@ -145,6 +145,20 @@ def test_a_preflight_passes_where_the_app_says_so_and_carries_nobody(world: Worl
     assert check(world, "app.example.test", **more).status == HTTPStatus.UNAUTHORIZED
 
 
+def test_an_account_for_the_console_opens_no_app_from_its_very_next_check(world: World) -> None:
+    """D-06: also what was allowed a moment ago, and where anyone may pass."""
+    cookie = world.sign_in(make_user("alice", is_admin=True))
+    gate = world.make_gate()
+    for _ in range(2):
+        assert check(world, "app.example.test", cookie=cookie, gate=gate).status == HTTPStatus.OK
+    world.change_user("alice", console_only=True)
+    for host, uri in (("app.example.test", "/"), ("open.example.test", "/public/x")):
+        answer = check(world, host, uri, cookie, gate=gate)
+        assert answer.status == HTTPStatus.FORBIDDEN
+        assert b"console_only" in answer.body
+        assert not any(name.startswith("x-forwarded-user") for name in fields_of(answer))
+
+
 def test_a_denial_is_a_page_for_a_person_and_a_problem_for_a_program(world: World) -> None:
     cookie = world.sign_in(make_user("alice", "family"))
     page = check(world, "admin.example.test", cookie=cookie)

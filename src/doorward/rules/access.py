@@ -56,6 +56,10 @@ def decide(request: AccessRequest, subject: Subject | None, policy: Policy, *, n
         if end is not None:
             subject, absence = None, end
     user = subject.user if subject else None
+    if user is not None and user.console_only:
+        # SECURITY: before any rule, and where anyone may pass, too: no app is ever told of such an account (D-06).
+        # tests/property/test_explain.py would fail.
+        return Deny(Reason.CONSOLE_ONLY)
     groups = policy.groups_of(user) if user else frozenset[str]()
 
     for rule in rules.denies:

@@ -22,6 +22,7 @@ class Reason(Enum):
     NOT_FRESH = "not_fresh"
     # Denied
     USER_DISABLED = "user_disabled"
+    CONSOLE_ONLY = "console_only"
     UNKNOWN_HOST = "unknown_host"
     NO_RULE = "no_rule"
     DENIED_BY_RULE = "denied_by_rule"
@@ -52,6 +53,7 @@ _SENTENCES = {
     Reason.SESSION_REVOKED: "Your sign-in was ended.",
     Reason.NOT_FRESH: "This address asks for a recent sign-in.",
     Reason.USER_DISABLED: "Your account is disabled.",
+    Reason.CONSOLE_ONLY: "Your account is for running this gateway, and opens no app.",
     Reason.UNKNOWN_HOST: "This gateway does not serve that address.",
     Reason.NO_RULE: "No rule lets your account open this.",
     Reason.DENIED_BY_RULE: "A rule refuses this to your account.",

@@ -120,6 +120,9 @@ def _candidates(case: _Case, verdict: Verdict) -> Iterator[_Case]:
         case Reason.USER_DISABLED if case.subject is not None:
             user = replace(case.subject.user, enabled=True)
             yield case.then(f"enable the account {user.name}", subject=Subject(user, case.subject.session))
+        case Reason.CONSOLE_ONLY if case.subject is not None:
+            user = replace(case.subject.user, console_only=False)
+            yield case.then(f"let the account {user.name} open apps, too", subject=Subject(user, case.subject.session))
         case Reason.NO_SESSION | Reason.SESSION_EXPIRED | Reason.SESSION_IDLE | Reason.SESSION_REVOKED:
             yield from _sign_in(case)
             yield from _move(case)

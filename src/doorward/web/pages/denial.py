@@ -21,11 +21,12 @@ _ADVICE = {
     Reason.PASSKEY_REQUIRED: "Ask the administrator how passkeys are set up here.",
     Reason.INSECURE_SCHEME: "Open the same address with https:// in front.",
     Reason.USER_DISABLED: "Only an administrator can enable it again.",
+    Reason.CONSOLE_ONLY: "To open apps, sign in with an account of your own.",
     Reason.UNKNOWN_HOST: "Check the address. If you run this site: no app and no rule names this host.",
     Reason.UNAVAILABLE: "Nothing is wrong with your account. Try again in a moment.",
     Reason.BAD_REQUEST: "Go back and follow the link again, or type the address anew.",
 }
-_SIGNED_OUT_HELPS = frozenset({Reason.NO_RULE, Reason.DENIED_BY_RULE, Reason.USER_DISABLED})
+_SIGNED_OUT_HELPS = frozenset({Reason.NO_RULE, Reason.DENIED_BY_RULE, Reason.USER_DISABLED, Reason.CONSOLE_ONLY})
 
 
 class DenialPage:
