@@ -189,6 +189,10 @@ def test_every_template_is_used() -> None:
 def test_scripts_are_enhancement_only() -> None:
     for script in (PAGES / "static").glob("*.js"):
         text = script.read_text()
+        if script.name == "passkey.js":
+            # The one thing browsers do for scripts only. It asks our own page for the options, and nobody else.
+            assert text.count("fetch(") == text.count("fetch(this.#place.dataset.options") == 1
+            text = text.replace("fetch(", "")
         assert not re.search(r"\bfetch\(|XMLHttpRequest|innerHTML|document\.write|eval\(|https?://", text), script.name
 
 

@@ -1,6 +1,8 @@
-// Enhancement only: every page works without this.
+// Enhancement only: every page works without this, and only passkeys need it.
 import { addCopy } from "./copy.js";
 import { runCountdowns } from "./countdown.js";
+import { addPasskeys } from "./passkey.js";
+import { addPrint } from "./print.js";
 import { showRelativeTimes } from "./relative-time.js";
 import { addReveal } from "./reveal.js";
 
@@ -8,4 +10,6 @@ runCountdowns(document);
 showRelativeTimes(document);
 addReveal(document);
 addCopy(document);
+addPrint(document);
+addPasskeys(document);
 document.querySelector("[data-focus]")?.focus();
