@@ -127,3 +127,61 @@ def test_a_rule_that_asks_for_a_passkey_where_none_works_is_noted(url: str, word
 
 def test_a_rule_that_asks_for_a_passkey_is_no_news_where_they_work() -> None:
     assert not [each for each in notices_of("authz: {rules: [{domain: a.b, require: passkey}]}") if "passkey" in each]
+
+
+# Registration and recovery
+
+
+def about(key: str, text: str) -> list[str]:
+    return [notice for notice in notices_of(text) if notice.startswith(key)]
+
+
+def test_registration_is_locked_after_the_first_user_unless_it_is_said() -> None:
+    """E-24."""
+    registration = load("").config.registration
+    assert (registration.mode, registration.approval) == ("first_user_then_locked", False)
+    assert not about("registration", "")
+
+
+@pytest.mark.parametrize("mode", ["first_user_then_locked", "closed", "invite", "open", "oidc_auto"])
+def test_every_mode_of_registration_is_read(mode: str) -> None:
+    """B-13."""
+    assert load(f"registration: {{mode: {mode}, approval: true}}").config.registration.mode == mode
+
+
+@pytest.mark.parametrize("mode", ["true", "opened", "''"])
+def test_no_other_mode_is(mode: str) -> None:
+    (problem,) = problems_of(f"registration: {{mode: {mode}}}")
+    assert problem.startswith("registration.mode (line 2): ")
+
+
+def test_a_door_that_stands_open_is_noted() -> None:
+    (notice,) = about("registration", "registration: {mode: open}")
+    assert "anyone who can open the sign-in page" in notice
+    assert not about("registration", "registration: {mode: open, approval: true}")
+
+
+@pytest.mark.parametrize("mode", ["first_user_then_locked", "closed"])
+def test_approval_of_nobody_is_noted(mode: str) -> None:
+    (notice,) = about("registration", f"registration: {{mode: {mode}, approval: true}}")
+    assert notice.startswith("registration.approval (line 2): it has no effect")
+
+
+def test_accounts_by_providers_without_a_provider_are_noted() -> None:
+    (notice,) = about("registration", "registration: {mode: oidc_auto}")
+    assert "no provider is set" in notice
+    provider = "{id: work, type: github, client_id: door, client_secret: 9f86d081884c7d659a2feaa0c55ad015}"
+    assert not about("registration", f"registration: {{mode: oidc_auto}}\nauthn: {{providers: [{provider}]}}")
+
+
+def test_a_link_to_set_a_new_password_is_good_for_an_hour() -> None:
+    assert load("").config.recovery.link_ttl == timedelta(hours=1)
+    for span in ("5m", "1d"):
+        load(f"recovery: {{link_ttl: {span}}}")
+
+
+@pytest.mark.parametrize(("span", "words"), [("4m", "too short"), ("25h", "too long")])
+def test_a_link_that_is_good_too_long_or_not_long_enough_is_refused(span: str, words: str) -> None:
+    (problem,) = problems_of(f"recovery: {{link_ttl: {span}}}")
+    assert problem.startswith("recovery.link_ttl (line 2): ")
+    assert words in problem

@@ -12,17 +12,21 @@ from doorward.config.suffixes import is_shared_suffix
 from doorward.rules.span import format_span
 
 _LONGEST_GRACE: Final = timedelta(days=90)
+_SHORTEST_LINK: Final = timedelta(minutes=5)
+_LONGEST_LINK: Final = timedelta(days=1)
 
 
 def check_accounts(config: Config) -> Iterator[Finding]:
     """Problems, with which nothing may start."""
     yield from _check_grace(config)
     yield from _check_passkeys(config)
+    yield from _check_recovery(config)
 
 
 def note_accounts(config: Config) -> Iterator[Finding]:
     """What an operator should know."""
     yield from _note_passkeys(config)
+    yield from _note_registration(config)
 
 
 def _check_grace(config: Config) -> Iterator[Finding]:
@@ -71,3 +75,23 @@ def _note_passkeys(config: Config) -> Iterator[Finding]:
         if reason and rule.require is not None and rule.require.passkey:
             hint = "give server.public_url a name and https"
             yield Finding(f"authz.rules[{position}].require", f"nobody can show a passkey: {reason}", hint)
+
+
+def _check_recovery(config: Config) -> Iterator[Finding]:
+    span = config.recovery.link_ttl
+    if span < _SHORTEST_LINK:
+        yield Finding("recovery.link_ttl", f"{format_span(span)} is too short for a mail to arrive", "at least 5m")
+    elif span > _LONGEST_LINK:
+        yield Finding("recovery.link_ttl", f"{format_span(span)} is too long for what opens an account", "at most 1d")
+
+
+def _note_registration(config: Config) -> Iterator[Finding]:
+    registration = config.registration
+    if registration.mode == "open" and not registration.approval:
+        hint = "`registration.approval: true` lets an administrator look first"
+        yield Finding("registration.mode", "anyone who can open the sign-in page can make an account", hint)
+    if registration.approval and registration.mode in {"first_user_then_locked", "closed"}:
+        yield Finding("registration.approval", "it has no effect: nobody can make an account for themselves", calm=True)
+    if registration.mode == "oidc_auto" and not (config.authn.provider or config.authn.providers):
+        hint = "add one under authn.providers, or in the console"
+        yield Finding("registration.mode", "no provider is set in this file whose people could get an account", hint)

@@ -103,6 +103,27 @@ class Webauthn(Section):
     )
 
 
+class Registration(Section):
+    """Who may make an account. What is set in the console stands above `mode`."""
+
+    mode: Literal["first_user_then_locked", "closed", "invite", "open", "oidc_auto"] = Field(
+        default="first_user_then_locked",
+        description="`first_user_then_locked`: whoever comes first becomes the administrator, then nobody. `closed`: "
+        "nobody. `invite`: who has an invitation. `open`: anyone. `oidc_auto`: who signs in with a provider that "
+        "allows it.",
+    )
+    approval: Flag = Field(
+        default=False,
+        description="An account that somebody made for themselves waits until an administrator lets it in.",
+    )
+
+
+class Recovery(Section):
+    """Setting a new password when the old one is forgotten."""
+
+    link_ttl: Duration = Field(default=timedelta(hours=1), description="How long a link to set a new password is good.")
+
+
 class Password(Section):
     """Passwords. The floor stands; these tighten it."""
 

@@ -8,7 +8,7 @@ two settings is in `check`.
 from pydantic import Field
 
 from doorward.config.access import App, Authz
-from doorward.config.accounts import Authn, Mfa, Password, SessionSection, Totp, Webauthn
+from doorward.config.accounts import Authn, Mfa, Password, Recovery, Registration, SessionSection, Totp, Webauthn
 from doorward.config.limits import Limits
 from doorward.config.section import Section
 from doorward.config.serving import Cookie, Headers, Logger, Prometheus, Proxy, Server, Storage
@@ -29,6 +29,8 @@ class Config(Section):
     mfa: Mfa = Mfa()
     totp: Totp = Totp()
     webauthn: Webauthn = Webauthn()
+    registration: Registration = Registration()
+    recovery: Recovery = Recovery()
     authz: Authz = Authz()
     apps: tuple[App, ...] = Field(default=(), description="The apps behind the gateway, for pages and log lines.")
     limits: Limits = Limits()
