@@ -1,4 +1,4 @@
-"""Second factors, registration, recovery and mail, as the configuration knows them."""
+"""Second factors, registration and recovery, as the configuration knows them."""
 
 from datetime import timedelta
 

@@ -14,6 +14,7 @@ from doorward.rules.span import format_span
 _LONGEST_GRACE: Final = timedelta(days=90)
 _SHORTEST_LINK: Final = timedelta(minutes=5)
 _LONGEST_LINK: Final = timedelta(days=1)
+_LONGEST_MAIL: Final = timedelta(minutes=2)
 
 
 def check_accounts(config: Config) -> Iterator[Finding]:
@@ -21,12 +22,14 @@ def check_accounts(config: Config) -> Iterator[Finding]:
     yield from _check_grace(config)
     yield from _check_passkeys(config)
     yield from _check_recovery(config)
+    yield from _check_mail(config)
 
 
 def note_accounts(config: Config) -> Iterator[Finding]:
     """What an operator should know."""
     yield from _note_passkeys(config)
     yield from _note_registration(config)
+    yield from _note_mail(config)
 
 
 def _check_grace(config: Config) -> Iterator[Finding]:
@@ -95,3 +98,38 @@ def _note_registration(config: Config) -> Iterator[Finding]:
     if registration.mode == "oidc_auto" and not (config.authn.provider or config.authn.providers):
         hint = "add one under authn.providers, or in the console"
         yield Finding("registration.mode", "no provider is set in this file whose people could get an account", hint)
+
+
+def _check_mail(config: Config) -> Iterator[Finding]:
+    mail = config.mail
+    if mail.is_on and mail.sender is None:
+        hint = "write Doorward <doorward@example.com>"
+        yield Finding("mail.sender", "a mail must be from somebody", hint, ("mail.host",))
+    if mail.username and mail.password is None:
+        yield Finding("mail.password", "there is a user name, but no password", "give it in a file: password_file")
+    if mail.password is not None and not mail.username:
+        yield Finding("mail.username", "there is a password, but no user name", "give both, or none")
+    if mail.password is not None and mail.security == "none" and not is_local(mail.host):
+        yield Finding(
+            "mail.security",
+            "the password would travel readably",
+            "write starttls or tls",
+            ("mail.password", "mail.host"),
+        )
+    if mail.timeout > _LONGEST_MAIL:
+        yield Finding("mail.timeout", f"{format_span(mail.timeout)} would hold up the mails after it", "at most 2m")
+
+
+def _note_mail(config: Config) -> Iterator[Finding]:
+    mail = config.mail
+    if not mail.is_on:
+        if mail != type(mail)():
+            yield Finding("mail", "it has no effect: mail.host is not set, so no mail is sent", "set mail.host")
+        return
+    if mail.security == "none" and not is_local(mail.host):
+        message = f"DANGER: links that open accounts travel readably to {mail.host}"
+        yield Finding("mail.security", message, "write starttls or tls")
+    if mail.security == "none" and mail.ca_file:
+        yield Finding(
+            "mail.ca_file", "it has no effect: nothing is encrypted", "write starttls or tls in mail.security"
+        )

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 KEYS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
-    # forward-auth's spelling -> ours (C-14, C-15, C-30, C-26)
+    # another spelling -> ours; all but the last are forward-auth's (C-14, C-15, C-30, C-26)
     ("server", "cookieName"): ("cookie", "name"),
     ("server", "domain"): ("cookie", "domain"),
     ("session", "session_ttl"): ("session", "ttl"),
     ("authz", "rules", "*", "domain"): ("authz", "rules", "*", "hosts"),
     ("authz", "rules", "*", "path"): ("authz", "rules", "*", "paths"),
     ("authz", "rules", "*", "policy"): ("authz", "rules", "*", "effect"),
+    ("mail", "from"): ("mail", "sender"),
 }
 """`*` stands for the position in a list."""
 

@@ -143,8 +143,8 @@ def parse_config(
     config, broken = _validate(draft)
     if config is not None:
         problems, notices = check.check_config(config)
-        if config.outbound.ca_file:
-            problems += check_certificates("outbound.ca_file", config.outbound.ca_file)
+        for place, file in (("outbound", config.outbound.ca_file), ("mail", config.mail.ca_file)):
+            problems += check_certificates(f"{place}.ca_file", file) if file else []
         broken |= draft.unread
         draft.problems.extend(_place(draft, finding) for finding in problems if _stands(draft, finding, broken))
         draft.notices.extend(_place(draft, finding) for finding in notices)

@@ -134,7 +134,7 @@ def make_configuration() -> str:
         *_section_pages(Config, ()),
         "## Other names",
         "",
-        "Keys of a forward-auth configuration, which loads unchanged:",
+        "Keys that are understood, too. A forward-auth configuration loads unchanged:",
         "",
         "| Key | Means |",
         "|---|---|",

@@ -1,8 +1,8 @@
 """Every setting: its name, its kind, its default and what it does. docs/reference/configuration.md is made from this.
 
 Frozen all the way down. Unknown keys are refused; a value of the wrong kind is refused, never converted. The sections
-are in `serving`, `accounts`, `limits` and `upstream`; rules, groups and apps are in `access`. What must hold between
-two settings is in `check`.
+are in `serving`, `accounts`, `mail`, `limits` and `upstream`; rules, groups and apps are in `access`. What must hold
+between two settings is in `check`.
 """
 
 from pydantic import Field
@@ -10,6 +10,7 @@ from pydantic import Field
 from doorward.config.access import App, Authz
 from doorward.config.accounts import Authn, Mfa, Password, Recovery, Registration, SessionSection, Totp, Webauthn
 from doorward.config.limits import Limits
+from doorward.config.mail import Mail
 from doorward.config.section import Section
 from doorward.config.serving import Cookie, Headers, Logger, Prometheus, Proxy, Server, Storage
 from doorward.config.upstream import Outbound
@@ -31,6 +32,7 @@ class Config(Section):
     webauthn: Webauthn = Webauthn()
     registration: Registration = Registration()
     recovery: Recovery = Recovery()
+    mail: Mail = Mail()
     authz: Authz = Authz()
     apps: tuple[App, ...] = Field(default=(), description="The apps behind the gateway, for pages and log lines.")
     limits: Limits = Limits()

@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from doorward.config import values
 from doorward.config.access import Require, Rule
+from doorward.config.mail import Sender
 from doorward.config.patterns import Hours
 from doorward.config.upstream import ProviderEntry
 from doorward.config.values import (
@@ -54,7 +55,7 @@ def spell(value: object) -> Any:
             return format_path(value)
         case Allowance():
             return _spell_allowance(value)
-        case Listen() | Hours() | Rename() | IPv4Network() | IPv6Network() | tzinfo():
+        case Listen() | Hours() | Rename() | Sender() | IPv4Network() | IPv6Network() | tzinfo():
             return str(value)
         case tuple():
             return [spell(item) for item in value]
