@@ -1,6 +1,7 @@
 """The settings that say how often and how much."""
 
 from datetime import timedelta
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -8,6 +9,11 @@ from doorward.config.patterns import WindowValue
 from doorward.config.section import Section
 from doorward.config.values import Duration, Many, Size, Whole
 from doorward.rules.throttle import Window
+
+_MINUTE: Final = timedelta(minutes=1)
+_QUARTER: Final = timedelta(minutes=15)
+
+Windows = Annotated[Many[WindowValue], Field(min_length=1)]
 
 
 class LoginFailures(Section):
@@ -24,18 +30,46 @@ class LoginFailures(Section):
 
 
 class Limits(Section):
-    """How often, how much."""
+    """How often, how much. Each is counted by itself, per address; all of its windows must have room.
 
-    login: Many[WindowValue] = Field(
-        default=(Window(5, timedelta(minutes=1)), Window(10, timedelta(minutes=15))),
-        min_length=1,
-        description="Sign-in attempts per address; all of these windows must have room.",
+    An IPv6 address counts as its /64.
+    """
+
+    login: Windows = Field(
+        default=(Window(5, _MINUTE), Window(10, _QUARTER)), description="Attempts to sign in with a password."
     )
-    oidc: Many[WindowValue] = Field(
-        default=(Window(10, timedelta(minutes=1)), Window(20, timedelta(minutes=15))),
-        min_length=1,
-        description="The same for the ways to a provider and back, counted apart, and for logout tokens that are not "
-        "genuine.",
+    otp_verify: Windows = Field(
+        default=(Window(5, _MINUTE), Window(5, _QUARTER)),
+        description="Codes and passkeys shown as a second proof. One sign-in takes five wrong ones at most.",
+    )
+    mfa_manage: Windows = Field(
+        default=(Window(10, _MINUTE), Window(5, _QUARTER)),
+        description="Setting up, confirming and taking away second factors.",
+    )
+    password_change: Windows = Field(
+        default=(Window(10, _MINUTE), Window(5, _QUARTER)),
+        description="Changing one's own password; per account, too.",
+    )
+    registration: Windows = Field(default=(Window(10, _QUARTER),), description="Attempts to make an account.")
+    invite: Windows = Field(default=(Window(10, _QUARTER),), description="Invitations looked at.")
+    forgot: Windows = Field(
+        default=(Window(3, _QUARTER),),
+        description="Asking for a link to set a new password; per name or e-mail address that was given, too.",
+    )
+    reset: Windows = Field(default=(Window(5, _QUARTER),), description="Following such a link.")
+    oidc: Windows = Field(
+        default=(Window(10, _MINUTE), Window(20, _QUARTER)),
+        description="The ways to a provider and back, counted apart, and logout tokens that are not genuine.",
+    )
+    admin: Windows = Field(default=(Window(30, _QUARTER),), description="Changes made by administrators.")
+    export: Windows = Field(default=(Window(30, _QUARTER),), description="Copies of one's own data.")
+    destructive: Windows = Field(
+        default=(Window(3, _QUARTER),), description="What cannot be undone, such as deleting one's own account."
+    )
+    count: Literal["all", "failed"] = Field(
+        default="all",
+        description="What is counted by `login`, `otp_verify`, `password_change` and `reset`: `all` attempts, or only "
+        "the `failed` ones.",
     )
     login_failures: LoginFailures = Field(default=LoginFailures(), description="The lock after failures.")
     body_size: Size = Field(

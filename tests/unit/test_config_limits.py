@@ -1,0 +1,56 @@
+"""How often, as the configuration knows it: each limit by itself, with several windows."""
+
+from datetime import timedelta
+
+import pytest
+
+from doorward.config.limits import Limits
+from doorward.rules.throttle import Window
+from tests.fakes.configured import load, problems_of
+
+MINUTE, QUARTER = timedelta(minutes=1), timedelta(minutes=15)
+DEFAULTS = {
+    "login": (Window(5, MINUTE), Window(10, QUARTER)),
+    "otp_verify": (Window(5, MINUTE), Window(5, QUARTER)),
+    "mfa_manage": (Window(10, MINUTE), Window(5, QUARTER)),
+    "password_change": (Window(10, MINUTE), Window(5, QUARTER)),
+    "registration": (Window(10, QUARTER),),
+    "invite": (Window(10, QUARTER),),
+    "forgot": (Window(3, QUARTER),),
+    "reset": (Window(5, QUARTER),),
+    "oidc": (Window(10, MINUTE), Window(20, QUARTER)),
+    "admin": (Window(30, QUARTER),),
+    "export": (Window(30, QUARTER),),
+    "destructive": (Window(3, QUARTER),),
+}
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_a_limit_has_the_windows_that_were_promised(name: str) -> None:
+    """A-04, A-30, A-31, B-25, B-26, B-27, D-19, D-20, D-23, D-24, D-25, D-27."""
+    assert getattr(load("").config.limits, name) == DEFAULTS[name]
+
+
+def test_no_limit_is_without_a_promise() -> None:
+    assert set(Limits.model_fields) - {"count", "login_failures", "body_size"} == set(DEFAULTS)
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+def test_every_limit_can_be_set_with_one_window_or_several(name: str) -> None:
+    assert getattr(load(f"limits: {{{name}: 7/2h}}").config.limits, name) == (Window(7, timedelta(hours=2)),)
+    several = getattr(load("", **{f"DOORWARD__LIMITS__{name.upper()}": "7/2h,9/1d"}).config.limits, name)
+    assert several == (Window(7, timedelta(hours=2)), Window(9, timedelta(days=1)))
+
+
+@pytest.mark.parametrize("name", DEFAULTS)
+@pytest.mark.parametrize("value", ["[]", "off", "0/1m", "5", "5/1"])
+def test_no_limit_can_be_taken_away(name: str, value: str) -> None:
+    (problem,) = problems_of(f"limits: {{{name}: {value}}}")
+    assert problem.startswith(f"limits.{name}")
+
+
+def test_every_attempt_is_counted_unless_it_is_said() -> None:
+    assert load("").config.limits.count == "all"
+    assert load("limits: {count: failed}").config.limits.count == "failed"
+    (problem,) = problems_of("limits: {count: none}")
+    assert problem.startswith("limits.count (line 2): ")
