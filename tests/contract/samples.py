@@ -4,7 +4,11 @@ from datetime import timedelta
 from itertools import count
 
 from doorward.rules.audit import Act, AuditEvent
+from doorward.rules.factor import FactorId, Passkey, RecoveryCode, Totp
+from doorward.rules.history import SignInNote
 from doorward.rules.identity import User, UserId
+from doorward.rules.invite import Invite, InviteId
+from doorward.rules.letter import Letter, LetterId, LetterKind, LetterState
 from doorward.rules.provider import ProviderId
 from doorward.rules.session import Fingerprint, Method, Session, SessionHandle
 from doorward.rules.ticket import Purpose, Ticket, TicketId
@@ -120,6 +124,97 @@ def a_provider(name="main", **changes):
         "changed_at": START + timedelta(microseconds=9),
     }
     return StoredProvider(**{**values, **changes})
+
+
+def a_totp(user, **changes):
+    values = {
+        "user_id": user.id,
+        "sealed": "gcm1:totp",
+        "last_step": 63_116_640,
+        "created_at": START + timedelta(microseconds=11),
+        "last_used_at": None,
+    }
+    return Totp(**{**values, **changes})
+
+
+def a_passkey(user, **changes):
+    number = next(_numbers)
+    values = {
+        "id": FactorId(f"{number:032x}"),
+        "user_id": user.id,
+        "digest": number.to_bytes(32, "big"),
+        "sealed": "gcm1:passkey",
+        "name": "Älice’s 🔑",
+        "sign_count": 0,
+        "verifies": True,
+        "backup_eligible": True,
+        "backed_up": False,
+        "created_at": START + timedelta(microseconds=number),
+        "last_used_at": None,
+    }
+    return Passkey(**{**values, **changes})
+
+
+def a_recovery_code(user, position=0, **changes):
+    values = {
+        "id": FactorId(f"{next(_numbers):032x}"),
+        "user_id": user.id,
+        "position": position,
+        "sealed": f"gcm1:code {position}",
+        "created_at": START + timedelta(microseconds=13),
+        "used_at": None,
+    }
+    return RecoveryCode(**{**values, **changes})
+
+
+def an_invite(**changes):
+    number = next(_numbers)
+    values = {
+        "id": InviteId(f"{number:032x}"),
+        "digest": number.to_bytes(32, "big"),
+        "made_by": UserId(""),
+        "made_at": START + timedelta(microseconds=number),
+        "expires_at": START + timedelta(days=7, microseconds=1),
+        "max_uses": 1,
+        "uses": 0,
+        "groups": frozenset({"staff", "Ä, “B”"}),
+        "email": "guest@example.test",
+        "note": "für Zoë",
+        "revoked_at": None,
+    }
+    return Invite(**{**values, **changes})
+
+
+def a_sign_in(user, **changes):
+    number = next(_numbers)
+    values = {
+        "id": f"{number:032x}",
+        "user_id": user.id,
+        "at": START + timedelta(microseconds=number),
+        "failure": "",
+        "methods": frozenset({Method.PASSWORD, Method.SECURITY_KEY}),
+        "session": SessionHandle(f"{number:022d}"),
+        "new_device": False,
+        "sealed": "gcm1:note",
+    }
+    return SignInNote(**{**values, **changes})
+
+
+def a_letter(**changes):
+    number = next(_numbers)
+    values = {
+        "id": LetterId(f"{number:032x}"),
+        "kind": LetterKind.RESET,
+        "user_id": UserId(""),
+        "sealed": "gcm1:letter",
+        "state": LetterState.WAITING,
+        "queued_at": START + timedelta(microseconds=number),
+        "next_try_at": START + timedelta(microseconds=number),
+        "tries": 0,
+        "done_at": None,
+        "trouble": "",
+    }
+    return Letter(**{**values, **changes})
 
 
 async def link(records, *identities):

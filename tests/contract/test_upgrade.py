@@ -12,28 +12,43 @@ from doorward.errors import ConfigError, UnavailableError
 from doorward.interfaces import StoredPassword
 from doorward.outside.keyring import FileKeyring
 from doorward.rules.audit import GENESIS, verify_link
+from doorward.rules.factor import Factors
 from doorward.rules.session import Fingerprint, Subject
 from doorward.rules.throttle import Window
 from doorward.rules.ticket import Purpose, TicketId
 from doorward.storage.sql import schema
 from doorward.storage.sqlite import FILE_NAME, open_sqlite
 from tests.contract.durable import ROOT, opened, start
-from tests.contract.samples import a_user, an_identity, link
+from tests.contract.samples import a_passkey, a_user, an_identity, link
 from tests.fakes.system import START, FakeRandom
 
-MASTER_KEY = sha256(b"schema 0001").digest()
+VERSIONS = ["0001", "0002"]
+ADDED_COLUMNS = {"users": (0, 0, 0, "", None)}
+"""What a row of an older version gets, after its own columns, by table."""
 ALICE = a_user(is_admin=True)
 BOB = a_user("bob", groups=frozenset({"guests"}), email="", enabled=False, generation=3)
 
 
+LINKED_ALICE = replace(ALICE, granted_groups=frozenset({"team", "ops"}), granted_admin=True)
+
+
+def master_key(version):
+    return sha256(f"schema {version}".encode()).digest()
+
+
+@pytest.fixture(params=VERSIONS)
+def version(request):
+    return request.param
+
+
 @pytest.fixture
-def path(folder):
-    """A database of the first schema, in use before."""
+def path(folder, version):
+    """A database of an older schema, in use before."""
     folder.mkdir(mode=0o700)
     path = folder / FILE_NAME
     path.touch(mode=0o600)
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript((ROOT / "tests/vectors/storage/0001.sql").read_text("utf-8"))
+        connection.executescript((ROOT / f"tests/vectors/storage/{version}.sql").read_text("utf-8"))
     return path
 
 
@@ -48,19 +63,24 @@ def read_all(path):
     return {entry[1]: entry for entry in made}, rows
 
 
-def test_an_upgrade_keeps_every_row_and_every_table(path):
+def test_every_older_schema_has_a_database_to_try():
+    kept = {path.stem for path in (ROOT / "tests/vectors/storage").glob("*.sql")}
+    assert kept == set(VERSIONS) == schema._KNOWN - {schema.HEAD}
+
+
+def test_an_upgrade_keeps_every_row_and_every_table(path, version):
     """Q11."""
     made, rows = read_all(path)
-    assert rows["alembic_version"] == [("0001",)]
+    assert rows.pop("alembic_version") == [(version,)]
     assert all(rows.values())
     schema.upgrade(path)
     made_after, rows_after = read_all(path)
-    assert {name: made_after[name] for name in made} == made
+    unchanged = made.keys() - ADDED_COLUMNS
+    assert {name: made_after[name] for name in unchanged} == {name: made[name] for name in unchanged}
     assert rows_after.pop("alembic_version") == [(schema.HEAD,)]
-    assert {name: rows_after[name] for name in rows if name != "alembic_version"} == {
-        name: found for name, found in rows.items() if name != "alembic_version"
-    }
-    assert not any(found for name, found in rows_after.items() if name not in rows)
+    for name, found in rows.items():
+        assert rows_after.pop(name) == [(*row, *ADDED_COLUMNS.get(name, ())) for row in found]
+    assert not any(rows_after.values())
 
 
 def test_an_upgraded_database_is_made_as_a_new_one(path):
@@ -84,12 +104,13 @@ def test_an_upgraded_database_is_made_as_a_new_one(path):
     assert shape(path) == shape(new)
 
 
-async def test_what_an_older_version_stored_works_on(path):
+async def test_what_an_older_version_stored_works_on(path, version):
     """Accounts, password, sessions, half-finished things, counters, evidence and keys; and the new parts beside them."""
     fingerprint = Fingerprint((1).to_bytes(32, "big"))
+    alice = ALICE if version == "0001" else LINKED_ALICE
     async with opened(path.parent) as storage:
         async with storage.records.transaction() as transaction:
-            assert await transaction.list_users() == [ALICE, BOB]
+            assert await transaction.list_users() == [alice, BOB]
             assert await transaction.find_password(ALICE.id) == StoredPassword("gcm1:alice", START)
             assert await transaction.is_set_up()
             records = (await transaction.list_audit())[::-1]
@@ -98,22 +119,27 @@ async def test_what_an_older_version_stored_works_on(path):
             assert verify_link(record, previous)
             previous = record.hash
         assert len(records) == 2
-        assert await storage.sessions.count() == 2
-        session = await storage.sessions.find(fingerprint)
-        remembered, first = await storage.sessions.list_of(ALICE.id)
-        assert {remembered.parent, first.parent} == {None, session.handle}
+        sessions = {each.fingerprint: each for each in await storage.sessions.list_of(ALICE.id)}
+        assert await storage.sessions.count() == len(sessions) == (2 if version == "0001" else 1)
+        session = sessions.pop(fingerprint)
+        assert all(each.parent == session.handle for each in sessions.values())
         ticket = TicketId((3).to_bytes(32, "big"))
         assert await storage.tickets.take(ticket, Purpose.LOGIN, START) is not None
         window = (Window(1, START - START.replace(year=2029)),)
         assert not (await storage.counters.spend("login:192.0.2.1", window, START)).allowed
-        keyring = FileKeyring([MASTER_KEY], FakeRandom("keyring"))
+        keyring = FileKeyring([master_key(version)], FakeRandom("keyring"))
         assert len(await storage.load_signing_key(keyring, FakeRandom("other"), START)) == 32
         with closing(storage.open_live_view()) as view:
-            assert view.find_subject(fingerprint) == Subject(ALICE, session)
+            assert view.find_subject(fingerprint) == Subject(alice, session)
             assert [each.user_id for each in view.list_pending_ends(0)] == [BOB.id]
             await link(storage.records, an_identity(ALICE, groups=frozenset({"team"})))
-            granted = replace(ALICE, granted_groups=frozenset({"team"}))
+            granted = replace(alice, granted_groups=alice.granted_groups | {"team"})
             assert view.find_subject(fingerprint) == Subject(granted, session)
+            async with storage.records.transaction() as transaction:
+                assert await transaction.find_factors(ALICE.id) == Factors()
+                await transaction.add_passkey(a_passkey(ALICE))
+                await transaction.advance_user(granted, replace(granted, must_change_password=True, language="de"))
+            assert view.find_subject(fingerprint).user.must_change_password
             await storage.close()
 
 
@@ -121,13 +147,13 @@ def test_an_interrupted_upgrade_leaves_nothing_behind(path):
     """Q11: everything is as the older version left it, which can be started again."""
     with closing(sqlite3.connect(path)) as connection:
         # In the way of the last table, so that the migration fails near its end.
-        connection.execute("CREATE TABLE settings (x)")
+        connection.execute("CREATE TABLE letters (x)")
     before = read_all(path)
     with pytest.raises(UnavailableError, match="cannot be migrated"):
         schema.upgrade(path)
     assert read_all(path) == before
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TABLE settings")
+        connection.execute("DROP TABLE letters")
     schema.upgrade(path)
     assert read_all(path)[1]["alembic_version"] == [(schema.HEAD,)]
 
@@ -148,18 +174,18 @@ def test_what_a_newer_version_wrote_is_refused_and_not_touched(path):
     """Q11: also where the present version would know the tables."""
     schema.upgrade(path)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0003'")
+        connection.execute("UPDATE alembic_version SET version_num = '0004'")
     before = read_all(path)
-    with pytest.raises(ConfigError, match=f"schema 0003; this one knows {schema.HEAD}"):
+    with pytest.raises(ConfigError, match=f"schema 0004; this one knows {schema.HEAD}"):
         open_sqlite(path.parent, random=FakeRandom())
     assert read_all(path) == before
 
 
-def test_several_processes_may_upgrade_at_once(path):
+def test_several_processes_may_upgrade_at_once(path, version):
     """One migrates, the others find it done; all use the same signing key."""
     key = path.with_name("encryption_key")
     key.touch(mode=0o600)
-    key.write_text(MASTER_KEY.hex())
+    key.write_text(master_key(version).hex())
     started = [start("first_start.py", path.parent, stdin=subprocess.PIPE) for _ in range(3)]
     for process in started:
         process.stdin.close()

@@ -15,6 +15,7 @@ from doorward.rules.identity import User, UserId
 from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
 from doorward.rules.throttle import Spent, Window, spend
 from doorward.rules.ticket import Purpose, Ticket, TicketId
+from tests.fakes.account_records import FakeAccountRecords, FakeFactorRecords
 from tests.fakes.state import State, end, end_all, end_one, is_over, own, touch
 from tests.fakes.system import FakeRandom
 from tests.fakes.upstream_records import FakeUpstreamRecords
@@ -72,7 +73,7 @@ class FakeRecords:
             yield FakeTransaction(self._store, state)
 
 
-class FakeTransaction(FakeUpstreamRecords):
+class FakeTransaction(FakeUpstreamRecords, FakeFactorRecords, FakeAccountRecords):
     """`interfaces.Transaction`."""
 
     def __init__(self, store: FakeStore, state: State) -> None:
@@ -113,7 +114,7 @@ class FakeTransaction(FakeUpstreamRecords):
 
     async def remove_user(self, user_id: UserId) -> bool:
         await self.end_sessions_of(user_id)
-        self._state.passwords.pop(user_id, None)
+        self._state.drop_belongings(user_id)
         for identity in await self.list_identities(user_id):
             self._state.drop_identity(identity.id)
         return self._state.users.pop(user_id, None) is not None

@@ -4,9 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from doorward.errors import ConflictError
 from doorward.interfaces import StoredPassword, Use
 from doorward.rules.audit import AuditRecord
+from doorward.rules.factor import FactorId, Passkey, RecoveryCode, Totp
+from doorward.rules.history import SignInNote
 from doorward.rules.identity import User, UserId
+from doorward.rules.invite import Invite, InviteId
+from doorward.rules.letter import Letter, LetterId
 from doorward.rules.provider import ProviderId
 from doorward.rules.session import Fingerprint, Session, SessionHandle
 from doorward.rules.ticket import Ticket, TicketId
@@ -29,6 +34,12 @@ class State:
     marks: dict[str, tuple[datetime, datetime]] = field(default_factory=dict)
     providers: dict[ProviderId, StoredProvider] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
+    totps: dict[UserId, Totp] = field(default_factory=dict)
+    passkeys: dict[FactorId, Passkey] = field(default_factory=dict)
+    recovery_codes: dict[FactorId, RecoveryCode] = field(default_factory=dict)
+    invites: dict[InviteId, Invite] = field(default_factory=dict)
+    sign_ins: list[SignInNote] = field(default_factory=list)
+    letters: dict[LetterId, Letter] = field(default_factory=dict)
     revision: int = 0
     changes: int = 0
 
@@ -46,7 +57,26 @@ class State:
             marks=dict(self.marks),
             providers=dict(self.providers),
             settings=dict(self.settings),
+            totps=dict(self.totps),
+            passkeys=dict(self.passkeys),
+            recovery_codes=dict(self.recovery_codes),
+            invites=dict(self.invites),
+            sign_ins=list(self.sign_ins),
+            letters=dict(self.letters),
         )
+
+    def check_account(self, user_id: UserId) -> None:
+        if user_id not in self.users:
+            raise ConflictError("the account is gone")
+
+    def drop_belongings(self, user_id: UserId) -> None:
+        """What goes with an account, besides its sessions and identities."""
+        self.passwords.pop(user_id, None)
+        self.totps.pop(user_id, None)
+        self.passkeys = {key: each for key, each in self.passkeys.items() if each.user_id != user_id}
+        self.recovery_codes = {key: each for key, each in self.recovery_codes.items() if each.user_id != user_id}
+        self.sign_ins = [each for each in self.sign_ins if each.user_id != user_id]
+        self.letters = {key: each for key, each in self.letters.items() if each.user_id != user_id}
 
     def find_user(self, user_id: UserId) -> User | None:
         user = self.users.get(user_id)

@@ -211,6 +211,7 @@ def _signing_place(number: int) -> Place:
 
 _USER_COLUMNS = """
     u.id, u.name, u.display_name, u.email, u.is_admin, u.enabled, u.generation, u.created_at,
+    u.must_change_password, u.awaits_approval, u.console_only, u.language, u.enrol_by,
     (SELECT group_concat(m.group_name, char(10)) FROM memberships m WHERE m.user_id = u.id),
     (SELECT max(i.is_admin) || char(10) || ifnull(group_concat(g.group_name, char(10)), '')
         FROM identities i LEFT JOIN identity_groups g ON g.identity_id = i.id WHERE i.user_id = u.id)
@@ -225,7 +226,7 @@ _FIND_SUBJECT = f"""
     FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.fingerprint = ?
 """  # noqa: S608 -- constants only
 _FIND_USER = f"SELECT {_USER_COLUMNS} FROM users u WHERE u.id = ?"  # noqa: S608 -- constants only
-_USER_WIDTH = 10
+_USER_WIDTH = 15
 _NOTHING: Final = (frozenset[str](), False)
 
 
@@ -328,7 +329,23 @@ class SqliteLiveView:
 
 
 def _user(row: tuple[Any, ...]) -> User:
-    user_id, name, display_name, email, is_admin, enabled, generation, created, groups, grants = row[:_USER_WIDTH]
+    (
+        user_id,
+        name,
+        display_name,
+        email,
+        is_admin,
+        enabled,
+        generation,
+        created,
+        must_change,
+        awaits,
+        console_only,
+        language,
+        enrol_by,
+        groups,
+        grants,
+    ) = row[:_USER_WIDTH]
     granted_groups, granted_admin = _NOTHING if grants is None else _grants(grants)
     return User(
         user_id,
@@ -342,6 +359,11 @@ def _user(row: tuple[Any, ...]) -> User:
         from_micros(created),
         granted_groups,
         granted_admin,
+        must_change != 0,
+        awaits != 0,
+        console_only != 0,
+        language,
+        None if enrol_by is None else from_micros(enrol_by),
     )
 
 

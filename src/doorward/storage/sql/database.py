@@ -1,12 +1,12 @@
 """One way into the database: a serial writer, a few readers, and every driver's error as one of ours."""
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, delete, exc, select, update
+from sqlalchemy import Column, ColumnElement, Table, delete, exc, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from doorward.errors import ConflictError, UnavailableError
@@ -101,6 +101,29 @@ class Database:
         """Close every connection."""
         await self._reader.dispose()
         await self._writer.dispose()
+
+
+class InTransaction:
+    """What every part of a transaction stands on: its one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+
+@contextmanager
+def refused(message: str) -> Generator[None, None, None]:
+    """Say in a ConflictError what a broken constraint means here."""
+    try:
+        with map_faults():
+            yield
+    except ConflictError as error:
+        raise ConflictError(message) from error
+
+
+async def advance(connection: AsyncConnection, table: Table, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Replace a row only if it still is exactly `old`: one UPDATE compares every column."""
+    same = [table.c[name] == value for name, value in old.items()]
+    return (await connection.execute(update(table).where(*same).values(new))).rowcount > 0
 
 
 async def raise_revision(connection: AsyncConnection) -> None:

@@ -60,6 +60,11 @@ def encode_user(user: User) -> dict[str, Any]:
         "enabled": user.enabled,
         "generation": user.generation,
         "created_at": user.created_at,
+        "must_change_password": user.must_change_password,
+        "awaits_approval": user.awaits_approval,
+        "console_only": user.console_only,
+        "language": user.language,
+        "enrol_by": user.enrol_by,
     }
 
 
@@ -79,6 +84,11 @@ def decode_user(
         created_at=row["created_at"],
         granted_groups=granted_groups,
         granted_admin=granted_admin,
+        must_change_password=row["must_change_password"],
+        awaits_approval=row["awaits_approval"],
+        console_only=row["console_only"],
+        language=row["language"],
+        enrol_by=row["enrol_by"],
     )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    false,
 )
 from typing_extensions import override
 
@@ -75,6 +76,12 @@ users = Table(
     Column("enabled", Boolean, nullable=False),
     Column("generation", BigInteger, nullable=False),
     Column("created_at", Instant, nullable=False),
+    # What came later has a default, for the accounts that were there before.
+    Column("must_change_password", Boolean, nullable=False, server_default=false()),
+    Column("awaits_approval", Boolean, nullable=False, server_default=false()),
+    Column("console_only", Boolean, nullable=False, server_default=false()),
+    Column("language", Text, nullable=False, server_default=""),
+    Column("enrol_by", Instant),
 )
 # An account may have no address; two accounts may not share one.
 Index(
@@ -237,6 +244,94 @@ settings = Table(
     Column("name", Text, primary_key=True),
     Column("value", Text, nullable=False),
     sqlite_with_rowid=False,
+)
+
+totps = Table(
+    "totp",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("last_step", BigInteger, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_used_at", Instant),
+)
+
+passkeys = Table(
+    "passkeys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    # One credential, one account: whoever registers somebody else's key again does not take it over.
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("sealed", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sign_count", BigInteger, nullable=False),
+    Column("verifies", Boolean, nullable=False),
+    Column("backup_eligible", Boolean, nullable=False),
+    Column("backed_up", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("last_used_at", Instant),
+)
+
+recovery_codes = Table(
+    "recovery_codes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("used_at", Instant),
+    UniqueConstraint("user_id", "position"),
+)
+
+invites = Table(
+    "invites",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    # No foreign key: what it lets in does not depend on whether its maker is still there.
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("max_uses", BigInteger),
+    Column("uses", BigInteger, nullable=False),
+    Column("groups", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("revoked_at", Instant),
+)
+
+sign_ins = Table(
+    "sign_ins",
+    metadata,
+    # Clustered as it is read: an account's last ones lie side by side.
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("at", Instant, primary_key=True),
+    Column("id", Text, primary_key=True),
+    Column("failure", Text, nullable=False),
+    Column("methods", Text, nullable=False),
+    Column("session", Text),
+    Column("new_device", Boolean, nullable=False),
+    Column("sealed", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+letters = Table(
+    "letters",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    # NULL where a mail is about no account; the others go with theirs.
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), index=True),
+    Column("sealed", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("queued_at", Instant, nullable=False, index=True),
+    Column("next_try_at", Instant, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("done_at", Instant, index=True),
+    Column("trouble", Text, nullable=False),
+    Index("ix_letters_state_next_try_at", "state", "next_try_at"),
 )
 
 installation = Table(

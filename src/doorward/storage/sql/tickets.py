@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, insert, select
 
 from doorward.rules.ticket import Purpose, Ticket, TicketId
-from doorward.storage.sql.database import Database, change_total, read_total
+from doorward.storage.sql.database import Database, advance, change_total, read_total
 from doorward.storage.sql.rows import decode_ticket, encode_ticket
 from doorward.storage.sql.tables import tickets
 
@@ -32,13 +32,11 @@ class SqlTickets:
             return None if row is None else decode_ticket(row)
 
     async def advance(self, old: Ticket, new: Ticket) -> bool:
-        """Replace `old` by `new`, only if it still is exactly `old`: one UPDATE compares every column."""
+        """Replace `old` by `new`, only if it still is exactly `old`."""
         if new.id != old.id:
             raise ValueError("a ticket's id never changes")
-        same = [tickets.c[name] == value for name, value in encode_ticket(old).items()]
         async with self._database.write() as connection:
-            changed = await connection.execute(update(tickets).where(*same).values(encode_ticket(new)))
-            return changed.rowcount > 0
+            return await advance(connection, tickets, encode_ticket(old), encode_ticket(new))
 
     async def take(self, ticket_id: TicketId, purpose: Purpose, now: datetime) -> Ticket | None:
         """Return the ticket and remove it: one DELETE, so at most one asker gets it."""

@@ -4,8 +4,6 @@ Whatever identities grant is read with the account itself: `read_grants`.
 """
 
 from collections import defaultdict
-from collections.abc import Generator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -19,7 +17,7 @@ from doorward.rules.identity import UserId
 from doorward.rules.provider import ProviderId
 from doorward.rules.session import SessionHandle
 from doorward.rules.upstream import Identity, IdentityId, StoredProvider, UpstreamSession
-from doorward.storage.sql.database import map_faults, raise_revision
+from doorward.storage.sql.database import InTransaction, raise_revision, refused
 from doorward.storage.sql.rows import (
     decode_identity,
     decode_provider,
@@ -42,11 +40,8 @@ class Grants:
     is_admin: bool = False
 
 
-class SqlUpstream:
+class SqlUpstream(InTransaction):
     """`interfaces.UpstreamRecords` on one connection: the part of a transaction that `SqlTransaction` builds upon."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
 
     async def find_identity(self, issuer: str, subject: str) -> Identity | None:
         """The identity with exactly this key."""
@@ -59,7 +54,7 @@ class SqlUpstream:
 
     async def add_identity(self, identity: Identity) -> None:
         """Link an identity; where it grants something, its account has changed."""
-        with _refused("that identity is linked already, or its account is gone"):
+        with refused("that identity is linked already, or its account is gone"):
             await self._connection.execute(insert(identities).values(encode_identity(identity)))
         await self._grant(identity.id, identity.groups)
         if identity.groups or identity.is_admin:
@@ -92,7 +87,7 @@ class SqlUpstream:
 
     async def put_upstream_session(self, session: UpstreamSession) -> None:
         """Note the provider's side of a session that is about to be stored."""
-        with _refused("the session has an upstream session already, or its identity is gone"):
+        with refused("the session has an upstream session already, or its identity is gone"):
             await self._connection.execute(insert(upstream_sessions).values(encode_upstream_session(session)))
 
     async def find_upstream_session(self, handle: SessionHandle) -> UpstreamSession | None:
@@ -130,7 +125,7 @@ class SqlUpstream:
         if await self._find_upstream_session(old.handle, lock=True) != old:
             return False
         change = update(upstream_sessions).where(upstream_sessions.c.handle == old.handle)
-        with _refused("the identity is gone"):
+        with refused("the identity is gone"):
             await self._connection.execute(change.values(encode_upstream_session(new)))
         return True
 
@@ -242,15 +237,6 @@ async def forget_upstream_of(connection: AsyncConnection, user_id: UserId, *, ke
     own = select(identities.c.id).where(identities.c.user_id == user_id).scalar_subquery()
     query = delete(upstream_sessions).where(upstream_sessions.c.identity_id.in_(own))
     await connection.execute(query if keep is None else query.where(upstream_sessions.c.handle != keep))
-
-
-@contextmanager
-def _refused(message: str) -> Generator[None, None, None]:
-    try:
-        with map_faults():
-            yield
-    except ConflictError as error:
-        raise ConflictError(message) from error
 
 
 def _digest(name: str) -> bytes:
