@@ -5,6 +5,8 @@ from datetime import timedelta
 import pytest
 
 from doorward.config.load import parse_config
+from doorward.rules.mfa import MfaRequired
+from doorward.rules.registration import Mode
 from tests.fakes.configured import load, notices_of, problems_of
 
 # Second factors
@@ -16,7 +18,7 @@ def test_nobody_must_have_a_second_factor_unless_it_is_said() -> None:
     assert (mfa.required, mfa.grace) == ("none", timedelta(days=7))
 
 
-@pytest.mark.parametrize("word", ["none", "admins", "all", "per_rule"])
+@pytest.mark.parametrize("word", [each.value for each in MfaRequired])
 def test_who_must_have_a_second_factor_is_one_of_four_words(word: str) -> None:
     """B-12."""
     assert load(f"mfa: {{required: {word}, grace: off}}").config.mfa.required == word
@@ -143,7 +145,7 @@ def test_registration_is_locked_after_the_first_user_unless_it_is_said() -> None
     assert not about("registration", "")
 
 
-@pytest.mark.parametrize("mode", ["first_user_then_locked", "closed", "invite", "open", "oidc_auto"])
+@pytest.mark.parametrize("mode", [each.value for each in Mode])
 def test_every_mode_of_registration_is_read(mode: str) -> None:
     """B-13."""
     assert load(f"registration: {{mode: {mode}, approval: true}}").config.registration.mode == mode
@@ -161,9 +163,8 @@ def test_a_door_that_stands_open_is_noted() -> None:
     assert not about("registration", "registration: {mode: open, approval: true}")
 
 
-@pytest.mark.parametrize("mode", ["first_user_then_locked", "closed"])
-def test_approval_of_nobody_is_noted(mode: str) -> None:
-    (notice,) = about("registration", f"registration: {{mode: {mode}, approval: true}}")
+def test_approval_of_nobody_is_noted() -> None:
+    (notice,) = about("registration", "registration: {mode: closed, approval: true}")
     assert notice.startswith("registration.approval (line 2): it has no effect")
 
 

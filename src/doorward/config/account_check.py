@@ -93,7 +93,7 @@ def _note_registration(config: Config) -> Iterator[Finding]:
     if registration.mode == "open" and not registration.approval:
         hint = "`registration.approval: true` lets an administrator look first"
         yield Finding("registration.mode", "anyone who can open the sign-in page can make an account", hint)
-    if registration.approval and registration.mode in {"first_user_then_locked", "closed"}:
+    if registration.approval and registration.mode == "closed":
         yield Finding("registration.approval", "it has no effect: nobody can make an account for themselves", calm=True)
     if registration.mode == "oidc_auto" and not (config.authn.provider or config.authn.providers):
         hint = "add one under authn.providers, or in the console"

@@ -108,9 +108,9 @@ class Registration(Section):
 
     mode: Literal["first_user_then_locked", "closed", "invite", "open", "oidc_auto"] = Field(
         default="first_user_then_locked",
-        description="`first_user_then_locked`: whoever comes first becomes the administrator, then nobody. `closed`: "
-        "nobody. `invite`: who has an invitation. `open`: anyone. `oidc_auto`: who signs in with a provider that "
-        "allows it.",
+        description="`first_user_then_locked`: the setup link makes the first account, an administrator; later ones "
+        "need an invitation. `closed`: nobody, invited or not. `invite`: who has an invitation. `open`: anyone, too. "
+        "`oidc_auto`: who signs in with a provider that allows it, too. Administrators can always add accounts.",
     )
     approval: Flag = Field(
         default=False,
