@@ -1,9 +1,10 @@
 """What the flows answer: values, matched exhaustively by whoever shows them."""
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from doorward.rules import oidc
+from doorward.rules.factor import Factor
 from doorward.rules.identity import User
 from doorward.rules.login import Demand, Failure, Step
 from doorward.rules.provider import Provider
@@ -13,12 +14,15 @@ from doorward.rules.upstream import Identity
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A sign-in has begun.
+    """A sign-in is under way.
 
-    `token` goes into the form (hidden field) and comes back with it. `account` is set for a step-up: the one account
-    that may answer, whose name the page shows fixed; `demand` says which of its ways will do. `return_url` is where it
-    will lead (absolute, vetted), empty for the list of apps; `return_refused` says that a return address was given and
-    refused (D18).
+    `token` goes into the form (hidden field) and comes back with it; every step has one of its own. `account` is set
+    where it is known who may answer: for a step-up, whose page shows the name fixed, and after the first proof.
+    `demand` says which of its ways will do. `return_url` is where it will lead (absolute, vetted), empty for the list
+    of apps; `return_refused` says that a return address was given and refused (D18).
+
+    `factors` are what may answer a second proof; none of them: the account has no factor that would do. `passkey`:
+    whether a passkey may answer this step. `may_postpone`: enrolment may be put off, until `enrol_by` at the latest.
     """
 
     token: str
@@ -27,6 +31,17 @@ class Started:
     return_refused: bool
     account: User | None
     demand: Demand = Demand.SIGN_IN
+    factors: frozenset[Factor] = frozenset()
+    passkey: bool = False
+    may_postpone: bool = False
+    enrol_by: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """Right so far, and there is more to do. Nothing is open yet."""
+
+    started: Started
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ and tries the other learns that the two belong together. Counting them apart wou
 
 import asyncio
 import hmac
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Final
@@ -37,6 +37,51 @@ class Leg(Enum):
     LOGOUT_FRAME = "logout_frame"
 
 
+class Bucket(Enum):
+    """What is counted by itself: one budget for each purpose (2.6)."""
+
+    LOGIN = "login"
+    OTP_VERIFY = "otp_verify"
+    MFA_MANAGE = "mfa_manage"
+    PASSWORD_CHANGE = "password_change"  # noqa: S105 -- a purpose's name
+    REGISTER = "register"
+    INVITE = "invite"
+    FORGOT = "forgot"
+    RESET = "reset"
+    ADMIN = "admin"
+    EXPORT = "export"
+    DESTRUCTIVE = "destructive"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The windows of a bucket. `account` counts for each account, however many addresses try."""
+
+    address: tuple[Window, ...]
+    account: tuple[Window, ...] = ()
+
+
+_QUARTER: Final = timedelta(minutes=15)
+_MINUTE: Final = timedelta(minutes=1)
+BUDGETS: Final[Mapping[Bucket, Budget]] = {
+    Bucket.LOGIN: Budget((Window(5, _MINUTE), Window(10, _QUARTER))),
+    # An account's codes are a million, of which three are right at a time: a day's tries must stay a tiny part (F04).
+    Bucket.OTP_VERIFY: Budget(
+        (Window(5, _MINUTE), Window(5, _QUARTER)), (Window(10, _QUARTER), Window(30, timedelta(days=1)))
+    ),
+    Bucket.MFA_MANAGE: Budget((Window(10, _MINUTE), Window(5, _QUARTER))),
+    Bucket.PASSWORD_CHANGE: Budget((Window(10, _MINUTE), Window(5, _QUARTER)), (Window(5, _QUARTER),)),
+    Bucket.REGISTER: Budget((Window(10, _QUARTER),)),
+    Bucket.INVITE: Budget((Window(10, _QUARTER),)),
+    Bucket.FORGOT: Budget((Window(3, _QUARTER),), (Window(3, _QUARTER),)),
+    Bucket.RESET: Budget((Window(5, _QUARTER),), (Window(5, _QUARTER),)),
+    Bucket.ADMIN: Budget((Window(30, _QUARTER),)),
+    Bucket.EXPORT: Budget((Window(30, _QUARTER),)),
+    Bucket.DESTRUCTIVE: Budget((Window(3, _QUARTER),)),
+}
+"""What holds where nothing else is set."""
+
+
 @dataclass(frozen=True, slots=True)
 class LoginLimits:
     """`login` counts every attempt of an address; `begin` opened sign-in pages; `lock` failures.
@@ -54,6 +99,12 @@ class LoginLimits:
     slow_by: timedelta = timedelta(seconds=3)
     oidc: tuple[Window, ...] = (Window(10, timedelta(minutes=1)), Window(20, timedelta(minutes=15)))
     lock: LockPolicy = field(default_factory=LockPolicy)
+    budgets: Mapping[Bucket, Budget] = field(default_factory=dict[Bucket, Budget])
+    """Those that differ from `BUDGETS`."""
+
+    def find_budget(self, bucket: Bucket) -> Budget:
+        """The windows of a bucket."""
+        return Budget(self.login) if bucket is Bucket.LOGIN else self.budgets.get(bucket, BUDGETS[bucket])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +114,12 @@ class Target:
     account: str
     place: str
     known: bool
+    kind: str = "login"
 
     @property
     def lock_key(self) -> str:
         """The counter of failures on this account from this place."""
-        return f"login_failures:{self.account}:{self.place}"
+        return f"{self.kind}_failures:{self.account}:{self.place}"
 
 
 class Throttle:
@@ -87,7 +139,23 @@ class Throttle:
 
     async def spend_login(self, visitor: Visitor, *, now: datetime) -> Spent:
         """Count an attempt of this address, right or wrong. Nothing clears it but time (E10)."""
-        return await self._counters.spend(f"login:{address_key(visitor.address)}", self._limits.login, now)
+        return await self.spend(Bucket.LOGIN, visitor, now=now)
+
+    async def spend(
+        self, bucket: Bucket, visitor: Visitor, *, user: User | None = None, name: str | None = None, now: datetime
+    ) -> Spent:
+        """Count one try before it is looked at: for the address and, where the bucket says so, for the account.
+
+        `user` is the account it is about, or `name` what was typed for one (canonical), whether or not there is such an
+        account. A device the account knows has room of its own there, so that strangers cannot use up its owner's.
+        """
+        budget = self._limits.find_budget(bucket)
+        spent = await self._counters.spend(f"{bucket.value}:{address_key(visitor.address)}", budget.address, now)
+        if not spent.allowed or not budget.account or (user is None and name is None):
+            return spent
+        target = self.aim(user, name, visitor, now=now)
+        place = target.place if target.known else "anywhere"
+        return await self._counters.spend(f"{bucket.value}:{target.account}:{place}", budget.account, now)
 
     async def spend_oidc(self, leg: Leg, visitor: Visitor, *, now: datetime) -> Spent:
         """Count a departure to a provider, or a callback, of this address. Before anything is looked up or asked."""
@@ -115,6 +183,15 @@ class Throttle:
         # A known device has a counter of its own, so that a neighbour behind the same address cannot lock it.
         place = f"device:{name_device(visitor.device)}" if known else f"address:{address_key(visitor.address)}"
         return Target(account, place, known)
+
+    def aim_second(self, user: User, visitor: Visitor, *, now: datetime) -> Target:
+        """Find the counters of an attempt at a second proof.
+
+        Whoever gets here has proven something already and may have any number of addresses, so that all devices that
+        the account does not know share one lock (F04). One that it knows has its own.
+        """
+        target = self.aim(user, None, visitor, now=now)
+        return replace(target, kind="otp", place=target.place if target.known else "anywhere")
 
     @asynccontextmanager
     async def turn(self, target: Target) -> AsyncGenerator[None]:

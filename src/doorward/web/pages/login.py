@@ -48,6 +48,14 @@ _STATUS_OF = {
     Failure.THROTTLED: 429,
     Failure.TICKET_GONE: 409,
     Failure.PASSWORDS_CLOSED: 403,
+    Failure.WRONG_CODE: 403,
+    Failure.WRONG_PASSKEY: 403,
+    Failure.AWAITS_APPROVAL: 403,
+    Failure.UPSTREAM_GONE: 409,
+    Failure.ENROLMENT_DUE: 409,
+    Failure.FACTOR_NEEDED: 409,
+    Failure.PASSKEY_KNOWN: 409,
+    Failure.TOO_MANY_PASSKEYS: 409,
 }
 
 
