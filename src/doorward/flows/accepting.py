@@ -18,6 +18,15 @@ class PasswordRules:
 
 
 @dataclass(frozen=True, slots=True)
+class ProfileForm:
+    """The names and the address of an account, canonical."""
+
+    name: str
+    display_name: str
+    email: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccountForm:
     """What an account is made of, canonical."""
 
@@ -39,18 +48,43 @@ def accept_account(
 ) -> AccountForm | Unacceptable:
     """Read every field and report every problem at once. An empty display name becomes the user name."""
     problems: list[tuple[str, str]] = []
-    accepted_name = _read(name, parse_user_name, "name", problems)
-    accepted_display = accepted_name
-    if display_name:
-        accepted_display = _read(display_name, parse_display_name, "display_name", problems)
-    accepted_email = _read(email, parse_email, "email", problems) if email else ""
+    profile = _read_profile(name, display_name, email, problems)
     accepted_groups = [_read(group, parse_group_name, "groups", problems) for group in groups]
-    secret = accept_password(password, name=accepted_name, email=accepted_email, rules=rules)
+    secret = accept_password(password, name=profile.name, email=profile.email, rules=rules)
     if isinstance(secret, Unacceptable):
         return Unacceptable((*problems, *secret.problems))
     if problems:
         return Unacceptable(tuple(problems))
-    return AccountForm(accepted_name, accepted_display, accepted_email, frozenset(accepted_groups), secret)
+    return AccountForm(profile.name, profile.display_name, profile.email, frozenset(accepted_groups), secret)
+
+
+def accept_profile(*, name: str, display_name: str, email: str) -> ProfileForm | Unacceptable:
+    """Read the names and the address of an account, and report every problem at once."""
+    problems: list[tuple[str, str]] = []
+    profile = _read_profile(name, display_name, email, problems)
+    return Unacceptable(tuple(problems)) if problems else profile
+
+
+def accept_email(email: str) -> str | Unacceptable:
+    """Read an e-mail address. None given is none."""
+    problems: list[tuple[str, str]] = []
+    accepted = _read(email, parse_email, "email", problems) if email else ""
+    return Unacceptable(tuple(problems)) if problems else accepted
+
+
+def accept_new_password(
+    password: str, again: str, *, name: str, email: str, rules: PasswordRules
+) -> str | Unacceptable:
+    """Read a new password that was typed twice."""
+    accepted = accept_password(password, name=name, email=email, rules=rules)
+    problems = accepted.problems if isinstance(accepted, Unacceptable) else ()
+    problems += check_again(password, again)
+    return Unacceptable(problems) if problems or isinstance(accepted, Unacceptable) else accepted
+
+
+def check_again(password: str, again: str) -> tuple[tuple[str, str], ...]:
+    """The problem with what was typed a second time, if there is one."""
+    return () if password == again else (("password_again", "The two passwords are not the same."),)
 
 
 def accept_password(password: str, *, name: str, email: str, rules: PasswordRules) -> str | Unacceptable:
@@ -68,6 +102,13 @@ def accept_groups(groups: Iterable[str]) -> frozenset[str] | Unacceptable:
     problems: list[tuple[str, str]] = []
     accepted = [_read(group, parse_group_name, "groups", problems) for group in groups]
     return Unacceptable(tuple(problems)) if problems else frozenset(accepted)
+
+
+def _read_profile(name: str, display_name: str, email: str, problems: list[tuple[str, str]]) -> ProfileForm:
+    accepted_name = _read(name, parse_user_name, "name", problems)
+    accepted_display = _read(display_name, parse_display_name, "display_name", problems) if display_name else ""
+    accepted_email = _read(email, parse_email, "email", problems) if email else ""
+    return ProfileForm(accepted_name, accepted_display or accepted_name, accepted_email)
 
 
 def _read(text: str, parse: Callable[[str], str], field: str, problems: list[tuple[str, str]]) -> str:

@@ -1,0 +1,88 @@
+"""Who acts upon accounts, and whether they may: looked at in the transaction of the act."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from doorward.errors import ConflictError, ForbiddenError, InputError, NotFoundError
+from doorward.flows.visitor import Visitor
+from doorward.interfaces import Transaction
+from doorward.rules.audit import Act, AuditEvent
+from doorward.rules.identity import User, UserId
+from doorward.rules.names import parse_login
+from doorward.rules.session import Subject
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who acts: an account, or the word "cli". `private` goes into the erasable part of the audit record."""
+
+    id: str
+    user_id: UserId | None = None
+    private: Mapping[str, str] = field(default_factory=dict)
+
+
+CLI = Actor("cli")
+"""The operator at the machine, whom the operating system has let in."""
+
+
+def actor_of(subject: Subject, visitor: Visitor) -> Actor:
+    """The actor behind a signed-in administrator; ForbiddenError when it is none."""
+    if not subject.user.administers:
+        raise ForbiddenError("this is for administrators")
+    return Actor(subject.user.id, subject.user.id, visitor.private())
+
+
+async def check_actor(transaction: Transaction, actor: Actor) -> None:
+    """ForbiddenError where the actor is no administrator (any more), looked at in the transaction of the act."""
+    if actor.user_id is None:
+        return
+    user = await transaction.find_user(actor.user_id)
+    if user is None or not user.enabled or not user.administers:
+        raise ForbiddenError("this is for administrators")
+
+
+async def get_present(transaction: Transaction, subject: Subject) -> User:
+    """The account of a session as it is now; ForbiddenError where it lost a right since the door was opened to it.
+
+    The door looks before the act, and whatever takes rights away may come between (J04).
+    """
+    user = await transaction.find_user(subject.user.id)
+    if user is None or not user.enabled or user.generation != subject.session.generation:
+        raise ForbiddenError("this session has ended")
+    return user
+
+
+async def get_user(transaction: Transaction, login: str) -> User:
+    """The account with this user name or e-mail address, as somebody typed it. NotFoundError where there is none."""
+    name = parse_login(login)
+    if name is None:
+        raise InputError("that is neither a user name nor an e-mail address")
+    user = await transaction.find_user_by_login(name)
+    if user is None:
+        raise NotFoundError(f"there is no account {name}")
+    return user
+
+
+async def check_admin_remains(transaction: Transaction, leaving: User) -> None:
+    """ConflictError where nobody but this account administers the gateway."""
+    if not (leaving.administers and leaving.enabled):
+        return
+    others = [user for user in await transaction.list_administrators() if user.enabled]
+    if len(others) <= 1:
+        raise ConflictError("this is the last enabled administrator")
+
+
+async def append(
+    transaction: Transaction,
+    actor: Actor,
+    act: Act,
+    subject: str,
+    now: datetime,
+    public: Mapping[str, str] | None = None,
+    private: Mapping[str, str] | None = None,
+) -> None:
+    """Write down what an actor did."""
+    await transaction.append_audit(
+        AuditEvent(act, actor.id, subject, now, public or {}, {**actor.private, **(private or {})})
+    )

@@ -1,0 +1,48 @@
+"""What the flows ask of the mail: a place in the queue, in the transaction of the act that a letter is about."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Protocol
+
+from doorward.interfaces import Transaction
+from doorward.rules.identity import User
+from doorward.rules.language import choose
+from doorward.rules.letter import LetterKind
+
+
+class Outbox(Protocol):
+    """The queue (`flows.post.Post`)."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether mail is set up."""
+        ...
+
+    async def queue(
+        self,
+        transaction: Transaction,
+        kind: LetterKind,
+        *,
+        to: str,
+        language: str,
+        values: Mapping[str, str],
+        user_id: str,
+        now: datetime,
+    ) -> None:
+        """Queue one letter, with everything else of the transaction or not at all."""
+        ...
+
+
+async def tell(
+    outbox: Outbox | None,
+    transaction: Transaction,
+    kind: LetterKind,
+    user: User,
+    now: datetime,
+    values: Mapping[str, str] | None = None,
+) -> None:
+    """Tell somebody, at the address of their account; nothing where it has none or mail is not set up."""
+    if user.email and outbox is not None and outbox.is_open:
+        said = {"name": user.display_name, **(values or {})}
+        language = choose("", own=user.language)
+        await outbox.queue(transaction, kind, to=user.email, language=language, values=said, user_id=user.id, now=now)

@@ -1,0 +1,316 @@
+"""What administrators do to accounts. Every act is audited in its own transaction.
+
+Whatever takes a right away raises the account's session generation in that transaction, so that no sign-in under way
+can slip past it (docs/adr 0007; J04).
+"""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from doorward.errors import ConflictError, NotFoundError
+from doorward.flows.accepting import PasswordRules, accept_account, accept_groups, accept_password, accept_profile
+from doorward.flows.acting import Actor, append, check_actor, check_admin_remains, get_user
+from doorward.flows.letters import Outbox, tell
+from doorward.flows.methods.password import PasswordMethod
+from doorward.flows.opening import HANDLE_SIZE, encode
+from doorward.flows.outcome import Unacceptable
+from doorward.flows.rights import take_rights
+from doorward.interfaces import Random, Records, Sessions, Transaction
+from doorward.rules.audit import Act
+from doorward.rules.identity import User, UserId
+from doorward.rules.letter import LetterKind
+
+
+class People:
+    """Accounts.
+
+    A web actor must be an enabled administrator at the moment of the act: ForbiddenError otherwise, decided inside the
+    transaction. Accounts are named by user name or e-mail address: NotFoundError when there is none. No act may leave
+    an installation that has enabled administrators without one: ConflictError (R05). `outbox` None tells nobody.
+    """
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        sessions: Sessions,
+        password: PasswordMethod,
+        rules: PasswordRules,
+        random: Random,
+        outbox: Outbox | None = None,
+    ) -> None:
+        self._records = records
+        self._sessions = sessions
+        self._password = password
+        self._rules = rules
+        self._random = random
+        self._outbox = outbox
+
+    async def list_users(self, actor: Actor) -> list[User]:
+        """Every account, by name."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            return await transaction.list_users()
+
+    async def list_protected(self, actor: Actor) -> frozenset[UserId]:
+        """The accounts that have a second factor."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            return await transaction.list_protected()
+
+    async def add_user(
+        self,
+        actor: Actor,
+        *,
+        name: str,
+        display_name: str,
+        email: str,
+        password: str,
+        groups: Iterable[str] = (),
+        is_admin: bool = False,
+        must_change: bool = False,
+        console_only: bool = False,
+        now: datetime,
+    ) -> User | Unacceptable:
+        """Add an account. ConflictError when its name or e-mail address is taken.
+
+        The first administrator made this way closes the setup page for ever, as the setup link would (R01). With
+        `must_change` the password is good for one sign-in, which asks for another.
+        """
+        form = accept_account(
+            name=name, display_name=display_name, email=email, groups=groups, password=password, rules=self._rules
+        )
+        if isinstance(form, Unacceptable):
+            return form
+        user = User(
+            id=UserId(encode(self._random.token(HANDLE_SIZE))),
+            name=form.name,
+            display_name=form.display_name,
+            email=form.email,
+            groups=form.groups,
+            is_admin=is_admin,
+            enabled=True,
+            generation=1,
+            created_at=now,
+            must_change_password=must_change,
+            console_only=console_only,
+        )
+        stored = await self._password.seal(user.id, form.password, now=now)
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            if is_admin and not await transaction.is_set_up():
+                await transaction.claim_first_admin(user.id, now)
+            await transaction.add_user(user)
+            await transaction.put_password(user.id, stored)
+            public = {"admin": "yes" if is_admin else "no", "groups": ",".join(sorted(form.groups))}
+            await append(transaction, actor, Act.USER_CREATED, user.id, now, public, {"name": user.name})
+        return user
+
+    async def set_password(
+        self, actor: Actor, login: str, password: str, *, must_change: bool = False, now: datetime
+    ) -> User | Unacceptable:
+        """Set an account's password; all its sessions end. `must_change` as in `add_user` (A-17)."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
+        accepted = accept_password(password, name=user.name, email=user.email, rules=self._rules)
+        if isinstance(accepted, Unacceptable):
+            return accepted
+        stored = await self._password.seal(user.id, accepted, now=now)
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            present = await transaction.find_user(user.id)
+            if present is None:
+                raise NotFoundError("the account was deleted meanwhile")
+            await transaction.put_password(user.id, stored)
+            changed = await take_rights(transaction, present, replace(present, must_change_password=must_change))
+            public = {"must_change": "yes"} if must_change else {}
+            await append(transaction, actor, Act.PASSWORD_SET, user.id, now, public)
+        return changed
+
+    async def set_groups(
+        self, actor: Actor, login: str, groups: Iterable[str], *, now: datetime
+    ) -> User | Unacceptable:
+        """Set an account's groups; all its sessions end when it loses one."""
+        accepted = accept_groups(groups)
+        if isinstance(accepted, Unacceptable):
+            return accepted
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
+            changed = replace(user, groups=accepted)
+            if user.groups <= accepted:
+                await transaction.advance_user(user, changed)
+            else:
+                changed = await take_rights(transaction, user, changed)
+            public = {"before": ",".join(sorted(user.groups)), "after": ",".join(sorted(accepted))}
+            await append(transaction, actor, Act.USER_GROUPS, user.id, now, public)
+        return changed
+
+    async def set_enabled(self, actor: Actor, login: str, enabled: bool, *, now: datetime) -> User:
+        """Disable (all its sessions end) or enable an account."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
+            # Whoever enables an account has let it in.
+            changed = replace(user, enabled=enabled, awaits_approval=user.awaits_approval and not enabled)
+            if enabled:
+                await transaction.advance_user(user, changed)
+            else:
+                await check_admin_remains(transaction, user)
+                changed = await take_rights(transaction, user, changed)
+            act = Act.USER_ENABLED if enabled else Act.USER_DISABLED
+            await append(transaction, actor, act, user.id, now)
+        return changed
+
+    async def delete_user(self, actor: Actor, login: str, *, now: datetime) -> User:
+        """Delete an account with its sessions; its id is never used again (E30)."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
+            await check_admin_remains(transaction, user)
+            await transaction.end_sessions_of(user.id)
+            await transaction.remove_user(user.id)
+            await append(transaction, actor, Act.USER_DELETED, user.id, now, private={"name": user.name})
+        return user
+
+    async def edit_user(
+        self,
+        actor: Actor,
+        login: str,
+        *,
+        name: str,
+        display_name: str,
+        email: str,
+        seen: str = "",
+        now: datetime,
+    ) -> User | Unacceptable:
+        """Change an account's names and address, which counts at once: an administrator answers for the address.
+
+        With another name or address it is another one to the rules, so its sessions end. `seen` is the `version_of`
+        what the form showed: ConflictError where somebody else changed it since (R08), or where a name is taken.
+        """
+        form = accept_profile(name=name, display_name=display_name, email=email)
+        if isinstance(form, Unacceptable):
+            return form
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
+            if seen and seen != version_of(user):
+                raise ConflictError("somebody else changed this account meanwhile")
+            changed = replace(user, name=form.name, display_name=form.display_name, email=form.email)
+            if (changed.name, changed.email) == (user.name, user.email):
+                await transaction.advance_user(user, changed)
+            else:
+                changed = await take_rights(transaction, user, changed)
+            if user.email != changed.email:
+                await tell(self._outbox, transaction, LetterKind.EMAIL_CHANGED, user, now)
+            private = {"name": changed.name, "name_before": user.name, "email_before": user.email}
+            await append(transaction, actor, Act.USER_UPDATED, user.id, now, private=private)
+        return changed
+
+    async def set_admin(self, actor: Actor, login: str, is_admin: bool, *, now: datetime) -> User:
+        """Make somebody an administrator, or no more (all their sessions end). A provider's word stands beside it."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
+            changed = replace(user, is_admin=is_admin)
+            if is_admin:
+                if not await transaction.is_set_up():
+                    await transaction.claim_first_admin(user.id, now)
+                await transaction.advance_user(user, changed)
+            else:
+                if not changed.administers:
+                    await check_admin_remains(transaction, user)
+                changed = await take_rights(transaction, user, changed)
+            await append(transaction, actor, Act.USER_UPDATED, user.id, now, {"admin": "yes" if is_admin else "no"})
+        return changed
+
+    async def set_console_only(self, actor: Actor, login: str, console_only: bool, *, now: datetime) -> User:
+        """Keep an account to our own pages (its sessions end), or let it use apps again (D-06)."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
+            changed = replace(user, console_only=console_only)
+            if console_only:
+                changed = await take_rights(transaction, user, changed)
+            else:
+                await transaction.advance_user(user, changed)
+            public = {"console_only": "yes" if console_only else "no"}
+            await append(transaction, actor, Act.USER_UPDATED, user.id, now, public)
+        return changed
+
+    async def force_password_change(self, actor: Actor, login: str, *, now: datetime) -> User:
+        """Have the next sign-in ask for a new password; all sessions end. ConflictError where there is no password."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
+            if await transaction.find_password(user.id) is None:
+                raise ConflictError("this account has no password")
+            changed = await take_rights(transaction, user, replace(user, must_change_password=True))
+            await append(transaction, actor, Act.PASSWORD_FORCED, user.id, now)
+        return changed
+
+    async def reset_factors(self, actor: Actor, login: str, *, now: datetime) -> User:
+        """Take all second factors and recovery codes of an account away; all its sessions end (A-17)."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            user = await get_user(transaction, login)
+            factors = await transaction.find_factors(user.id)
+            await transaction.remove_totp(user.id)
+            for passkey in factors.passkeys:
+                await transaction.remove_passkey(passkey.id)
+            await transaction.put_recovery_codes(user.id, ())
+            # Whoever has to have one gets the time anew: they lost it through no choice of theirs.
+            changed = await take_rights(transaction, user, replace(user, enrol_by=None))
+            public = {
+                "totp": "no" if factors.totp is None else "yes",
+                "passkeys": str(len(factors.passkeys)),
+                "recovery_codes": str(factors.unused_codes),
+            }
+            await append(transaction, actor, Act.FACTORS_RESET, user.id, now, public)
+            await tell(self._outbox, transaction, LetterKind.FACTOR_REMOVED, user, now)
+        return changed
+
+    async def approve(self, actor: Actor, login: str, *, now: datetime) -> User:
+        """Let in an account that was registered. ConflictError where it does not wait."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            user = await _get_waiting(transaction, login)
+            changed = replace(user, enabled=True, awaits_approval=False)
+            await transaction.advance_user(user, changed)
+            await append(transaction, actor, Act.REGISTRATION_APPROVED, user.id, now)
+            await tell(self._outbox, transaction, LetterKind.REGISTRATION_APPROVED, changed, now)
+        return changed
+
+    async def refuse(self, actor: Actor, login: str, *, now: datetime) -> User:
+        """Delete an account that was registered and not let in. ConflictError where it does not wait."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            user = await _get_waiting(transaction, login)
+            await transaction.remove_user(user.id)
+            await append(transaction, actor, Act.REGISTRATION_REFUSED, user.id, now, private={"name": user.name})
+        return user
+
+
+def version_of(user: User) -> str:
+    """What stands for an account as it is now in a form, so that a stale one undoes nothing (R08)."""
+    shown = (
+        user.generation,
+        user.name,
+        user.display_name,
+        user.email,
+        sorted(user.groups),
+        user.is_admin,
+        user.enabled,
+    )
+    return hashlib.sha256(repr(shown).encode("utf-8")).hexdigest()[:32]
+
+
+async def _get_waiting(transaction: Transaction, login: str) -> User:
+    user = await get_user(transaction, login)
+    if not user.awaits_approval:
+        raise ConflictError("this account does not wait to be let in")
+    return user
