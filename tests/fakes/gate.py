@@ -157,7 +157,8 @@ def make_user(name: str, *groups: str, **changes: object) -> User:
 
 def draw(refusal: Refusal) -> tuple[bytes, Headers]:
     """A refusal page in one line."""
-    text = f"<html>{refusal.status} {refusal.reason.value} {refusal.host} {refusal.correlation_id}</html>"
+    unsent = f" unsent {refusal.login_url}" if refusal.login_url else ""
+    text = f"<html>{refusal.status} {refusal.reason.value} {refusal.host} {refusal.correlation_id}{unsent}</html>"
     return text.encode(), ((b"content-security-policy", b"default-src 'none'"),)
 
 

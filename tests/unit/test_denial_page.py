@@ -52,6 +52,25 @@ def test_it_says_what_why_who_and_whom_to_ask(page: DenialPage) -> None:
         assert part in text
 
 
+def test_in_place_of_a_form_it_says_that_nothing_was_sent_and_how_to_go_on(page: DenialPage) -> None:
+    login = "https://auth.example.test/login?rd=https%3A%2F%2Fauth.example.test%2Fconfirmed&need=passkey"
+    body, headers = page(refusal(reason=Reason.PASSKEY_REQUIRED, login_url=login))
+    text = body.decode()
+    for part in (
+        "Your form was not sent",
+        Reason.PASSKEY_REQUIRED.sentence,
+        "Accounting has received nothing yet",
+        f'<a href="{login.replace("&", "&amp;")}" target="_blank" rel="noopener">',
+        "reload it",
+        "passkey_required",
+        "4f1c09a2b7",
+    ):
+        assert part in text
+    assert "<form" not in text
+    assert "<script" not in text
+    assert b"script-src 'none'" in dict(headers)[b"content-security-policy"]
+
+
 @pytest.mark.parametrize("reason", list(Reason))
 @pytest.mark.parametrize("status", [400, 403, 503])
 def test_every_reason_has_a_page(page: DenialPage, reason: Reason, status: int) -> None:

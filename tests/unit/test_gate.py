@@ -10,9 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from doorward.rules.policy import App, Audience, Effect, HostPattern, PathKind, PathPattern, Policy, Requirement, Rule
+from doorward.rules.reason import Reason
+from doorward.rules.session import Method
 from doorward.web.client import Trust
 from doorward.web.gate.answer import Answer, header_block, split_block
 from doorward.web.gate.asgi_lane import read_target
+from doorward.web.gate.dialect import Headers
 from doorward.web.gate.endpoint import find_dialect
 from doorward.web.gate.identity import encode, name_headers
 from doorward.web.gate.proxies import DIALECTS
@@ -180,6 +183,135 @@ def test_what_asks_for_a_recent_sign_in_leads_to_a_fresh_one(world: World) -> No
     assert fields_of(answer)["location"].endswith("&fresh=1")
 
 
+def demanding(**requirement: object) -> Policy:
+    asked = Requirement(**requirement)  # type: ignore[arg-type]
+    return Policy([*RULES, Rule("asked", Effect.REQUIRE, (APP,), audience=Audience.ANYONE, requirement=asked)])
+
+
+RECENT = timedelta(minutes=5)
+
+
+@pytest.mark.parametrize(
+    ("requirement", "age", "reason", "words"),
+    [
+        ({"two_factor": True}, 0, "two_factor_required", {"need": ["two_factor"]}),
+        ({"passkey": True}, 0, "passkey_required", {"need": ["passkey"]}),
+        ({"passkey": True, "two_factor": True, "fresh": RECENT}, 6, "passkey_required", {"need": ["passkey"]}),
+        ({"fresh": RECENT}, 6, "not_fresh", {"fresh": ["1"]}),
+    ],
+)
+def test_what_can_be_proven_is_asked_for_in_place(
+    world: World, requirement: dict[str, object], age: int, reason: str, words: dict[str, list[str]]
+) -> None:
+    """Step-up: what to prove travels as a word, and the address to come back to with it."""
+    world.policy = demanding(**requirement)
+    cookie = world.sign_in(make_user("alice"))
+    world.clock.advance(timedelta(minutes=age))
+    answer = check(world, "app.example.test", "/x?y=1", cookie)
+    assert answer.status == HTTPStatus.SEE_OTHER
+    assert fields_of(answer)["cache-control"] == "no-store"
+    location = urlsplit(fields_of(answer)["location"])
+    assert location.path == "/login"
+    assert parse_qs(location.query) == {"rd": ["https://app.example.test/x?y=1"], **words}
+    told = json.loads(check(world, "app.example.test", "/x?y=1", cookie, sec_fetch_mode="cors").body)
+    assert (told["status"], told["reason"]) == (401, reason)
+    assert told["login_url"] == fields_of(answer)["location"]
+
+
+@pytest.mark.parametrize(
+    ("requirement", "method", "need"),
+    [({"passkey": True}, Method.PASSKEY, "passkey"), ({"two_factor": True}, Method.TOTP, "two_factor")],
+)
+def test_what_a_rule_asks_for_beside_a_recent_sign_in_is_asked_for_with_it(
+    world: World, requirement: dict[str, object], method: Method, need: str
+) -> None:
+    """One journey instead of two, of which the second would undo the first."""
+    world.policy = demanding(fresh=RECENT, **requirement)
+    cookie = world.sign_in(make_user("alice"), methods=frozenset({Method.PASSWORD, method}))
+    assert check(world, "app.example.test", cookie=cookie).status == HTTPStatus.OK
+    world.clock.advance(RECENT)
+    location = fields_of(check(world, "app.example.test", cookie=cookie))["location"]
+    assert parse_qs(urlsplit(location).query)["fresh"] == ["1"]
+    assert parse_qs(urlsplit(location).query)["need"] == [need]
+
+
+def test_without_a_session_nothing_but_a_sign_in_is_asked_for(world: World) -> None:
+    world.policy = demanding(passkey=True, fresh=RECENT)
+    assert parse_qs(urlsplit(fields_of(check(world, "app.example.test"))["location"]).query).keys() == {"rd"}
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("dialect", [TRAEFIK, CADDY, HAPROXY], ids=lambda dialect: dialect.name)
+def test_a_form_is_not_lost_without_a_word(world: World, method: str, dialect) -> None:
+    """A redirect would arrive as a GET without the form. So a page says that nothing was sent, and how to go on."""
+    world.policy = demanding(passkey=True)
+    cookie = world.sign_in(make_user("alice"))
+    answer = check(
+        world, "app.example.test", "/x", cookie, dialect=dialect, method=method, sec_fetch_site="same-origin"
+    )
+    fields = fields_of(answer)
+    assert answer.status == HTTPStatus.FORBIDDEN
+    assert fields["cache-control"] == "no-store"
+    assert "location" not in fields
+    assert not any(name.startswith(("x-forwarded-user", "remote-")) for name in fields)
+    assert b"passkey_required app.example.test" in answer.body
+    login = urlsplit(answer.body.decode().partition(" unsent ")[2].removesuffix("</html>"))
+    assert (login.netloc, login.path) == ("auth.example.test", "/login")
+    assert parse_qs(login.query) == {"rd": ["https://auth.example.test/confirmed"], "need": ["passkey"]}
+
+
+def test_a_form_sent_after_the_sign_in_has_ended_is_held_back_and_counted_as_a_challenge(world: World) -> None:
+    cookie = world.sign_in(make_user("alice"), expires_at=world.clock.now() + timedelta(minutes=1))
+    world.clock.advance(timedelta(minutes=1))
+    gate = world.make_gate()
+    answer = check(world, "app.example.test", "/x", cookie, gate=gate, method="POST")
+    assert answer.status == HTTPStatus.FORBIDDEN
+    assert b"session_expired" in answer.body
+    ((key, _),) = gate.tally.checks.items()
+    assert key[1:4] == ("challenge", Reason.SESSION_EXPIRED, HTTPStatus.FORBIDDEN)
+
+
+def test_a_form_beside_two_cookies_of_our_name_clears_them_all_the_same(world: World) -> None:
+    """J06."""
+    cookies = [world.sign_in(make_user("alice")), world.sign_in(make_user("bob"))]
+    line = "; ".join(f"doorward={cookie}" for cookie in cookies).encode()
+    headers = [*ask("app.example.test", method="POST"), (b"cookie", line)]
+    answer = world.make_gate().answer(TRAEFIK, b"GET", b"", headers, PROXY)
+    assert answer.status == HTTPStatus.FORBIDDEN
+    assert len([value for name, value in split_block(answer.head) if name == b"set-cookie"]) == 2
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site", "nonsense"])
+def test_nobody_is_asked_to_send_again_what_was_made_elsewhere(world: World, site: str) -> None:
+    """K02: a forged form would otherwise be confirmed, and sent once more, by its victim."""
+    world.policy = demanding(passkey=True)
+    cookie = world.sign_in(make_user("alice"))
+    answer = check(world, "app.example.test", "/x", cookie, method="POST", sec_fetch_site=site)
+    assert answer.status == HTTPStatus.SEE_OTHER
+    assert b"unsent" not in answer.body
+
+
+def test_a_script_that_posts_is_told_401_as_ever(world: World) -> None:
+    world.policy = demanding(two_factor=True)
+    cookie = world.sign_in(make_user("alice"))
+    answer = check(world, "app.example.test", "/x", cookie, method="POST", sec_fetch_mode="cors")
+    assert answer.status == HTTPStatus.UNAUTHORIZED
+
+
+def test_a_held_back_form_is_refused_even_where_its_page_cannot_be_drawn(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_refusal: object) -> tuple[bytes, Headers]:
+        raise LookupError
+
+    monkeypatch.setattr("tests.fakes.gate.draw", fail)
+    answer = check(world, "app.example.test", "/x", method="POST")
+    assert answer.status == HTTPStatus.FORBIDDEN
+    told = json.loads(answer.body)
+    assert told["reason"] == "no_session"
+    assert told["login_url"].startswith("https://auth.example.test/login?rd=")
+
+
 @pytest.mark.parametrize("host", ["nothere.example.test", "localhost", "127.0.0.1", "auth.example.test"])
 def test_an_unknown_host_is_refused_signed_in_or_not(world: World, host: str) -> None:
     """B22: 403 and no way to sign in that could lead there."""
@@ -341,7 +473,7 @@ def test_nginx_is_answered_200_401_or_403_only(world: World) -> None:
 def test_envoy_asks_with_the_visitors_own_request_line(world: World) -> None:
     headers = [(b"host", b"app.example.test"), (b"x-forwarded-proto", b"https"), (b"accept", b"text/html")]
     gate = world.make_gate()
-    answer = gate.answer(ENVOY, b"POST", b"/orders?id=1", headers, PROXY)
+    answer = gate.answer(ENVOY, b"GET", b"/orders?id=1", headers, PROXY)
     assert answer.status == HTTPStatus.SEE_OTHER
     assert "orders%3Fid%3D1" in fields_of(answer)["location"]
     cookie = (b"cookie", f"doorward={world.sign_in(make_user('alice', email=''))}".encode())

@@ -51,6 +51,14 @@ async def test_the_first_administrator_is_made_and_signed_in() -> None:
     assert user.is_admin
 
 
+async def test_who_confirmed_in_a_tab_of_its_own_is_sent_back_to_the_other(door: Door) -> None:
+    stranger = await Browser(door).get("/confirmed")
+    assert (stranger.status, stranger.location.partition("?")[0]) == (303, "https://auth.example.test/login")
+    answer = await (await enter(door, "alice")).get("/confirmed")
+    assert answer.status == 200
+    assert "reload it: it sends your form again" in answer.text
+
+
 async def test_looking_at_the_setup_page_uses_nothing_up() -> None:
     """K15."""
     door = Door()

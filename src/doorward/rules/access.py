@@ -118,7 +118,7 @@ def _applies(rule: Rule, request: AccessRequest, user: User | None, groups: froz
 
 def _refuse(missing: Reason, rule: Rule) -> Challenge | Deny:
     match missing:
-        case Reason.NO_SESSION | Reason.NOT_FRESH:
-            return Challenge(missing, rule)
-        case _:
+        case Reason.NETWORK_REQUIRED:
             return Deny(missing, rule)
+        case _:
+            return Challenge(missing, rule)

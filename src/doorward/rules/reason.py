@@ -20,6 +20,8 @@ class Reason(Enum):
     SESSION_IDLE = "session_idle"
     SESSION_REVOKED = "session_revoked"
     NOT_FRESH = "not_fresh"
+    TWO_FACTOR_REQUIRED = "two_factor_required"
+    PASSKEY_REQUIRED = "passkey_required"
     # Denied
     USER_DISABLED = "user_disabled"
     CONSOLE_ONLY = "console_only"
@@ -27,8 +29,6 @@ class Reason(Enum):
     NO_RULE = "no_rule"
     DENIED_BY_RULE = "denied_by_rule"
     NETWORK_REQUIRED = "network_required"
-    TWO_FACTOR_REQUIRED = "two_factor_required"
-    PASSKEY_REQUIRED = "passkey_required"
     INSECURE_SCHEME = "insecure_scheme"
     # Refused before any rule was asked
     PROXY_UNTRUSTED = "proxy_untrusted"
@@ -52,14 +52,14 @@ _SENTENCES = {
     Reason.SESSION_IDLE: "You were away for a while, so your sign-in has ended.",
     Reason.SESSION_REVOKED: "Your sign-in was ended.",
     Reason.NOT_FRESH: "This address asks for a recent sign-in.",
+    Reason.TWO_FACTOR_REQUIRED: "This asks for a second factor, and your sign-in has none.",
+    Reason.PASSKEY_REQUIRED: "This asks for a passkey, and your sign-in used none.",
     Reason.USER_DISABLED: "Your account is disabled.",
     Reason.CONSOLE_ONLY: "Your account is for running this gateway, and opens no app.",
     Reason.UNKNOWN_HOST: "This gateway does not serve that address.",
     Reason.NO_RULE: "No rule lets your account open this.",
     Reason.DENIED_BY_RULE: "A rule refuses this to your account.",
     Reason.NETWORK_REQUIRED: "This can be opened from certain networks only.",
-    Reason.TWO_FACTOR_REQUIRED: "This asks for a second factor, and your sign-in has none.",
-    Reason.PASSKEY_REQUIRED: "This asks for a passkey, and your sign-in used none.",
     Reason.INSECURE_SCHEME: "This address must be opened with https.",
     Reason.PROXY_UNTRUSTED: "The question did not come from a proxy that this gateway trusts.",
     Reason.PROXY_SECRET: "The proxy did not show the secret it shares with this gateway.",

@@ -51,6 +51,17 @@ class Check:
             origin.method, origin.scheme, origin.host, path, target, ambiguous, self.client, origin.port, preflight
         )
 
+    def sends_form(self) -> bool:
+        """Whether a person's browser opens a page by sending a form of that very app, which a redirect would lose.
+
+        SECURITY: a form made elsewhere, even by another app of this site, is not one to ask a person to prove something
+        for and send again. tests/unit/test_gate.py would fail.
+        """
+        request = self.request
+        if request is None or request.method in _SAFE or not self.is_navigation():
+            return False
+        return self.fields.get(b"sec-fetch-site", b"none") in {b"same-origin", b"none"}
+
     def is_navigation(self) -> bool:
         """Whether a person's browser opens a page, so that a redirect or a page makes sense (proxies differ; C-06)."""
         fields = self.fields
@@ -75,4 +86,5 @@ def read_origin(question: Question) -> Origin:
     return Origin(parse_method(method), scheme, host, "" if port == _DEFAULT_PORTS[scheme] else port)
 
 
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _DEFAULT_PORTS = {"http": "80", "https": "443"}

@@ -45,5 +45,7 @@ _ORDINARY = frozenset(
         Reason.SESSION_IDLE,
         Reason.SESSION_REVOKED,
         Reason.NOT_FRESH,
+        Reason.TWO_FACTOR_REQUIRED,
+        Reason.PASSKEY_REQUIRED,
     }
 )

@@ -1,7 +1,7 @@
 """Refusals as answers: content negotiation, statuses, the way to sign in, the page and the problem document."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import NamedTuple
 from urllib.parse import quote
@@ -30,10 +30,15 @@ class Refusal(NamedTuple):
     user_name: str
     switch_url: str
     """Where to sign in as somebody else; "" where that makes no sense."""
+    login_url: str = ""
+    """Where to prove what is missing, where a form was held back for that; "" everywhere else."""
 
 
 RefusalPage = Callable[[Refusal], tuple[bytes, Headers]]
 """Render a refusal for a person: HTML in UTF-8, and the headers that belong to it (its own Content-Security-Policy)."""
+
+CONFIRMED_PATH = "/confirmed"
+"""The page of ours that says to go back to the other tab."""
 
 MutableHeaders = list[tuple[bytes, bytes]]
 
@@ -55,7 +60,7 @@ class Refuser:
         if request.scheme == "http" and self.settings.cookie_secure:
             # The browser will not send a Secure cookie here, so a sign-in would lead straight back to this point.
             return self.refuse(check, HTTPStatus.FORBIDDEN, Reason.INSECURE_SCHEME, policy, rule=rule)
-        return self._challenge(check, request, verdict.reason, policy, rule)
+        return self._challenge(check, request, verdict, policy)
 
     def refuse(
         self, check: Check, status: int, reason: Reason, policy: Policy, *, detail: str = "", rule: str = ""
@@ -74,10 +79,13 @@ class Refuser:
         headers.append((b"content-length", b"%d" % len(body)))
         return _finish(check, Answer(carried, header_block(headers), body))
 
-    def _challenge(self, check: Check, request: AccessRequest, reason: Reason, policy: Policy, rule: str) -> Answer:
-        check.verdict, check.reason = "challenge", reason
-        self._note(check, reason, policy, rule=rule)
-        login = self._login_url(request, fresh=reason is Reason.NOT_FRESH)
+    def _challenge(self, check: Check, request: AccessRequest, challenge: Challenge, policy: Policy) -> Answer:
+        check.verdict, check.reason = "challenge", challenge.reason
+        if check.sends_form() and check.dialect.redirects():
+            return self._hold_back(check, challenge, policy)
+        reason, rule = challenge.reason, challenge.rule
+        self._note(check, reason, policy, rule=rule.name if rule else "")
+        login = self._login_url(request.url, challenge).encode("ascii")
         navigation = check.is_navigation()
         headers: MutableHeaders = [*self.settings.refusal_headers]
         if check.torn:
@@ -92,8 +100,34 @@ class Refuser:
         headers += [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
         return _finish(check, Answer(HTTPStatus.UNAUTHORIZED, header_block(headers), body))
 
+    def _hold_back(self, check: Check, challenge: Challenge, policy: Policy) -> Answer:
+        """A page in place of what a form was to do. A redirect would lose what somebody filled in, without a word.
+
+        It stands at the form's own address, as the answer to it, so that reloading it sends the same form again.
+        """
+        reason, rule = challenge.reason, challenge.rule
+        correlation_id = self._random.token(5).hex()
+        self._note(check, reason, policy, rule=rule.name if rule else "", correlation_id=correlation_id)
+        login_url = self._login_url(self.settings.public_url + CONFIRMED_PATH, challenge)
+        headers: MutableHeaders = [*self.settings.refusal_headers]
+        if check.torn:
+            headers += self._clear_cookies()
+        status = check.dialect.status(HTTPStatus.FORBIDDEN)
+        body = self._render(check, status, correlation_id, policy, headers, login_url)
+        if body is None:
+            body = problem(status, reason, login_url=login_url, correlation_id=correlation_id)
+            headers.append((b"content-type", b"application/problem+json"))
+        headers.append((b"content-length", b"%d" % len(body)))
+        return _finish(check, Answer(status, header_block(headers), body))
+
     def _render(
-        self, check: Check, status: int, correlation_id: str, policy: Policy, headers: MutableHeaders
+        self,
+        check: Check,
+        status: int,
+        correlation_id: str,
+        policy: Policy,
+        headers: MutableHeaders,
+        login_url: str = "",
     ) -> bytes | None:
         request, entry = check.request, check.entry
         refusal = Refusal(
@@ -105,6 +139,7 @@ class Refuser:
             app=policy.app_of(request.host) if request else None,
             user_name=entry.subject.user.display_name if entry else "",
             switch_url=self.settings.public_url + "/logout" if entry else "",
+            login_url=login_url,
         )
         try:
             body, own = self._page(refusal)
@@ -149,9 +184,9 @@ class Refuser:
             fields["hint"] = send if name in self.settings.secrets else f"set proxy.secrets.{name}, too, and {send}"
         self._log.note("check_refused", reason, **fields)
 
-    def _login_url(self, request: AccessRequest, *, fresh: bool) -> bytes:
-        address = f"{self.settings.public_url}/login?rd={quote(request.url, safe='')}"
-        return (address + "&fresh=1" if fresh else address).encode("ascii")
+    def _login_url(self, return_to: str, challenge: Challenge) -> str:
+        words = "".join(f"&{word}" for word in _words_of(challenge))
+        return f"{self.settings.public_url}/login?rd={quote(return_to, safe='')}{words}"
 
     def _clear_cookies(self) -> Headers:
         name = self.settings.cookie_name
@@ -176,6 +211,21 @@ def problem(status: int, reason: Reason, *, login_url: str = "", correlation_id:
     if correlation_id:
         content["correlation_id"] = correlation_id
     return json.dumps(content).encode("ascii")
+
+
+def _words_of(challenge: Challenge) -> Iterator[str]:
+    """What to prove, as it stands in the sign-in page's address.
+
+    What a rule asks for beside a fresh sign-in is asked for together with it, or there would be two journeys.
+    """
+    asked = challenge.rule.requirement if challenge.rule else None
+    is_stale = challenge.reason is Reason.NOT_FRESH
+    if is_stale:
+        yield "fresh=1"
+    if challenge.reason is Reason.PASSKEY_REQUIRED or (is_stale and asked is not None and asked.passkey):
+        yield "need=passkey"
+    elif challenge.reason is Reason.TWO_FACTOR_REQUIRED or (is_stale and asked is not None and asked.two_factor):
+        yield "need=two_factor"
 
 
 def _finish(check: Check, answer: Answer) -> Answer:

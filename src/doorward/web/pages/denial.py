@@ -30,7 +30,9 @@ _SIGNED_OUT_HELPS = frozenset({Reason.NO_RULE, Reason.DENIED_BY_RULE, Reason.USE
 
 
 class DenialPage:
-    """Renders refusals. Style sheet and drawings are inside the page: under the app's address none of our files exist.
+    """Renders refusals, and what stands in place of a form that was held back.
+
+    Style sheet and drawings are inside the page: under the app's address none of our files exist.
 
     Two answers to the same refusal differ in nothing but reference and time, so nothing on it needs a nonce.
     """
@@ -48,7 +50,7 @@ class DenialPage:
         name = app.name if app else refusal.host
         known = refusal.status == 403 or refusal.reason in _ADVICE  # noqa: PLR2004 -- the status of a denial
         html = self._templates.render(
-            "denied.html",
+            "unsent.html" if refusal.login_url else "denied.html",
             {
                 "inline_css": self._style,
                 "csrf_token": "",
@@ -66,6 +68,7 @@ class DenialPage:
                 "correlation_id": refusal.correlation_id,
                 "at": self._clock.now(),
                 "switch_url": self._switch(refusal),
+                "login_url": refusal.login_url,
             },
         )
         return html.encode("utf-8"), self._headers

@@ -7,6 +7,7 @@ from doorward.rules.policy import Policy
 from doorward.web.pages.account import AccountPage
 from doorward.web.pages.apps import AppsPage
 from doorward.web.pages.callback import CallbackPage
+from doorward.web.pages.confirmed import ConfirmedPage
 from doorward.web.pages.desk import Desk
 from doorward.web.pages.login import LoginPage
 from doorward.web.pages.logout import LogoutPage
@@ -36,6 +37,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/login/callback/*": Route(get=callback.get, secretive=True),
         "/api/auth/login": Route(get=callback.get, secretive=True),
         "/api/auth/oidc/callback": Route(get=callback.get, secretive=True),
+        "/confirmed": Route(get=ConfirmedPage(desk).get),
         "/logout": Route(get=logout.get, post=logout.post),
         "/logout/backchannel/*": Route(post=notices.post),
         "/logout/frontchannel/*": Route(get=notices.get),
