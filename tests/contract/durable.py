@@ -1,10 +1,13 @@
 """The SQLite store by itself, and other processes on its data."""
 
 import os
+import sqlite3
 import subprocess
 import sys
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
+
+from sqlalchemy import event
 
 from doorward.storage.sqlite import open_sqlite
 from tests.fakes.system import FakeRandom
@@ -46,3 +49,27 @@ async def opened(folder, **settings):
         yield storage
     finally:
         await storage.close()
+
+
+def note_statements(storage):
+    """A list that grows with every statement from now on, and its parameters."""
+    statements = []
+    for engine in (storage.database._writer.sync_engine, storage.database._reader.sync_engine):
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def note(_connection, _cursor, statement, parameters, _context, many):
+            if not many and not statement.startswith(("BEGIN", "EXPLAIN")):
+                statements.append((statement, parameters))
+
+    return statements
+
+
+def find_scans(storage, statements):
+    """The steps that read a whole table or index, each with its statement."""
+    with closing(sqlite3.connect(storage.path)) as connection:
+        return [
+            (step, statement)
+            for statement, parameters in statements
+            for *_, step in connection.execute(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            if step.startswith("SCAN")
+        ]

@@ -227,3 +227,9 @@ async def add(records, *users):
     async with records.transaction() as transaction:
         for user in users:
             await transaction.add_user(user)
+
+
+async def queue(records, *letters):
+    async with records.transaction() as transaction:
+        for letter in letters:
+            await transaction.add_letter(letter)

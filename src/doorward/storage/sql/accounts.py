@@ -4,7 +4,7 @@ import json
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import RowMapping, delete, insert, select, tuple_
+from sqlalchemy import RowMapping, delete, insert, select
 
 from doorward.errors import TamperError
 from doorward.rules.history import KEPT, SignInNote
@@ -58,7 +58,8 @@ class SqlAccounts(InTransaction):
         newest = select(columns.at, columns.id).where(own).order_by(columns.at.desc(), columns.id.desc())
         eldest = (await self._connection.execute(newest.offset(KEPT - 1).limit(1))).one_or_none()
         if eldest is not None:
-            older = tuple_(columns.at, columns.id) < tuple_(*eldest)
+            at, note_id = eldest
+            older = (columns.at < at) | ((columns.at == at) & (columns.id < note_id))
             await self._connection.execute(delete(sign_ins).where(own, older))
 
     async def list_sign_ins(self, user_id: UserId, *, limit: int) -> list[SignInNote]:
