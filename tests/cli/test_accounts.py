@@ -21,7 +21,7 @@ def test_an_account_is_added_listed_and_shown_to_programs(place):
     place.add("root", "--admin")
     listed = place.answer("user", "list")
     assert [user["name"] for user in listed] == ["alice", "root"]
-    assert listed[0] == added
+    assert listed[0] == {**added, "second_factor": False}
     shown = place.run("user", "list").stdout
     assert "alice@example.test" in shown
     assert "Älice" in shown

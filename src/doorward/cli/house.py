@@ -16,6 +16,7 @@ import typer
 from doorward.app.house import House, open_house, read_environment
 from doorward.cli.configured import load
 from doorward.errors import InputError
+from doorward.flows.admin import get_user
 from doorward.flows.outcome import Unacceptable
 from doorward.rules.identity import User
 from doorward.rules.password import MAX_PASSWORD_BYTES
@@ -25,6 +26,7 @@ T = TypeVar("T")
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", help="The configuration file.", show_default="searched for")
 ]
+NameArgument = Annotated[str, typer.Argument(metavar="USER", help="User name or e-mail address.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON.")]
 StdinOption = Annotated[bool, typer.Option("--password-stdin", help="Read the password from the first line of stdin.")]
 FileOption = Annotated[Path | None, typer.Option("--password-file", help="Read the password from a file's first line.")]
@@ -61,6 +63,12 @@ def read_password(*, stdin: bool, file: Path | None) -> str:
     return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
 
 
+async def find_user(house: House, name: str) -> User:
+    """The account with this user name or e-mail address."""
+    async with house.storage.records.transaction() as transaction:
+        return await get_user(transaction, name)
+
+
 def accepted(outcome: T | Unacceptable) -> T:
     """The outcome, or every problem with what was given, as one InputError."""
     if isinstance(outcome, Unacceptable):
@@ -80,6 +88,9 @@ def describe_user(user: User) -> dict[str, object]:
         "admin": user.administers,
         "granted_admin": user.granted_admin,
         "enabled": user.enabled,
+        "awaits_approval": user.awaits_approval,
+        "must_change_password": user.must_change_password,
+        "console_only": user.console_only,
         "created_at": spell_instant(user.created_at),
     }
 

@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from doorward.app.house import House
+from doorward.cli import account
 from doorward.cli.house import (
     ConfigOption,
     FileOption,
     JsonOption,
+    NameArgument,
     StdinOption,
     accepted,
     describe_user,
+    find_user,
     in_house,
     read_password,
     spell_cell,
@@ -21,15 +24,17 @@ from doorward.cli.house import (
     tell_table,
 )
 from doorward.errors import InputError, NotFoundError
-from doorward.flows.admin import CLI, get_user
-from doorward.rules.identity import User
+from doorward.flows.admin import CLI
+from doorward.flows.people import version_of
+from doorward.rules.factor import Factors
+from doorward.rules.identity import User, UserId
 from doorward.rules.upstream import Identity
 
 commands = typer.Typer(
     help="Accounts. What is changed here counts at a running server's very next check.", no_args_is_help=True
 )
 
-NameArgument = Annotated[str, typer.Argument(metavar="USER", help="User name or e-mail address.")]
+account.register(commands)
 
 
 @commands.command("add")
@@ -39,6 +44,10 @@ def add(
     display_name: Annotated[str, typer.Option(help="The name to show.", show_default="the user name")] = "",
     group: Annotated[list[str] | None, typer.Option(help="A group to put the account in; may be repeated.")] = None,
     admin: Annotated[bool, typer.Option("--admin", help="Make it an administrator.")] = False,
+    console_only: Annotated[bool, typer.Option("--console-only", help="Let it use our own pages, and no app.")] = False,
+    must_change: Annotated[
+        bool, typer.Option("--must-change-password", help="Have the first sign-in ask for a new password.")
+    ] = False,
     password_stdin: StdinOption = False,
     password_file: FileOption = None,
     config: ConfigOption = None,
@@ -57,6 +66,8 @@ def add(
                 password=password,
                 groups=group or (),
                 is_admin=admin,
+                must_change=must_change,
+                console_only=console_only,
                 now=house.clock.now(),
             )
         )
@@ -69,11 +80,15 @@ def add(
 def list_users(config: ConfigOption = None, json: JsonOption = False) -> None:
     """List all accounts."""
 
-    async def act(house: House) -> list[User]:
-        return await house.flows.administration.list_users(CLI)
+    async def act(house: House) -> tuple[list[User], frozenset[UserId]]:
+        administration = house.flows.administration
+        return await administration.list_users(CLI), await administration.list_protected(CLI)
 
-    rows = [describe_user(user) for user in in_house(config, act)]
-    columns = ["name", "email", "display_name", "groups", "admin", "enabled", "created_at"]
+    users, protected = in_house(config, act)
+    rows = [{**describe_user(user), "second_factor": user.id in protected} for user in users]
+    columns = ["name", "email", "display_name", "groups", "admin", "enabled", "second_factor", "created_at"]
+    if any(row["awaits_approval"] for row in rows):
+        columns.insert(columns.index("enabled") + 1, "awaits_approval")
     if any(row["granted_groups"] for row in rows):
         columns.insert(columns.index("groups") + 1, "granted_groups")
     tell_table(rows, columns, empty="There are no accounts yet.", as_json=json)
@@ -81,20 +96,28 @@ def list_users(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 @commands.command("show")
 def show(name: NameArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Show one account, with the accounts at providers it is connected to."""
+    """Show one account, with its second factors and the accounts at providers it is connected to."""
 
-    async def act(house: House) -> tuple[User, list[Identity], bool]:
-        user = await _find(house, name)
+    async def act(house: House) -> tuple[User, list[Identity], bool, Factors]:
+        user = await find_user(house, name)
         identities = (await house.flows.identities.list_all(CLI)).get(user.id, [])
         async with house.storage.records.transaction() as transaction:
-            return user, identities, await transaction.find_password(user.id) is not None
+            has_password = await transaction.find_password(user.id) is not None
+            return user, identities, has_password, await transaction.find_factors(user.id)
 
-    user, identities, has_password = in_house(config, act)
+    user, identities, has_password, factors = in_house(config, act)
     rows = [_describe_identity(each) for each in identities]
+    told = {
+        **describe_user(user),
+        "has_password": has_password,
+        "authenticator_app": factors.totp is not None,
+        "passkeys": [passkey.name for passkey in factors.passkeys],
+        "recovery_codes_left": factors.unused_codes,
+        "enrol_by": spell_instant(user.enrol_by) if user.enrol_by else "",
+    }
     if json:
-        tell("", {**describe_user(user), "has_password": has_password, "identities": rows}, as_json=True)
+        tell("", {**told, "identities": rows}, as_json=True)
         return
-    told = {**describe_user(user), "has_password": has_password}
     width = max(len(key) for key in told)
     for key, value in told.items():
         typer.echo(f"{key.replace('_', ' '):{width}}  {spell_cell(value)}")
@@ -120,7 +143,7 @@ def unlink(
     """Disconnect an account from one at a provider. What that granted is lost, and the sessions made with it end."""
 
     async def act(house: House) -> tuple[User, Identity]:
-        user = await _find(house, name)
+        user = await find_user(house, name)
         own = (await house.flows.identities.list_all(CLI)).get(user.id, [])
         wanted = next(
             (each for each in own if identity == each.id or (identity, subject) == (each.issuer, each.subject)), None
@@ -187,6 +210,50 @@ def set_password(
     tell(f"Set the password of {user.name}; all its sessions have ended.", describe_user(user), as_json=json)
 
 
+@commands.command("edit")
+def edit(
+    name: NameArgument,
+    new_name: Annotated[str | None, typer.Option("--name", help="Another user name.")] = None,
+    email: Annotated[str | None, typer.Option(help='Another e-mail address, or "" for none.')] = None,
+    display_name: Annotated[str | None, typer.Option(help="Another name to show.")] = None,
+    admin: Annotated[
+        bool | None, typer.Option("--admin/--no-admin", help="Make it an administrator, or no more.")
+    ] = None,
+    console_only: Annotated[
+        bool | None, typer.Option("--console-only/--apps", help="Keep it to our own pages, or let it use apps again.")
+    ] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Change an account. Its sessions end with another name or address, and where it may do less than before."""
+    if all(wish is None for wish in (new_name, email, display_name, admin, console_only)):
+        raise InputError("say what to change: --name, --email, --display-name, --admin, --no-admin, --console-only")
+
+    async def act(house: House) -> User:
+        administration, now = house.flows.administration, house.clock.now()
+        user = await find_user(house, name)
+        if not (new_name is None and email is None and display_name is None):
+            user = accepted(
+                await administration.edit_user(
+                    CLI,
+                    user.name,
+                    name=user.name if new_name is None else new_name,
+                    display_name=user.display_name if display_name is None else display_name,
+                    email=user.email if email is None else email,
+                    seen=version_of(user),
+                    now=now,
+                )
+            )
+        if admin is not None:
+            user = await administration.set_admin(CLI, user.name, admin, now=now)
+        if console_only is not None:
+            user = await administration.set_console_only(CLI, user.name, console_only, now=now)
+        return user
+
+    user = in_house(config, act)
+    tell(f"Changed {user.name}.", describe_user(user), as_json=json)
+
+
 @commands.command("groups")
 def set_groups(
     name: NameArgument,
@@ -204,11 +271,6 @@ def set_groups(
 
     user = in_house(config, act)
     tell(f"{user.name} is now in: {', '.join(sorted(user.groups)) or 'no group'}.", describe_user(user), as_json=json)
-
-
-async def _find(house: House, name: str) -> User:
-    async with house.storage.records.transaction() as transaction:
-        return await get_user(transaction, name)
 
 
 def _describe_identity(identity: Identity) -> dict[str, object]:
