@@ -26,7 +26,7 @@ from doorward.errors import (
 
 GROUPS: Final = {
     "config": "Check, show and document the configuration.",
-    "user": "Accounts: add, list, show, disable, enable, delete; passwords, groups, links to providers.",
+    "user": "Accounts: add, list, show, edit, disable, delete; passwords, factors, groups, links to providers.",
     "session": "Sessions: list and end them.",
     "provider": "Providers that people may sign in with: list and test them.",
     "sign-in": "Ways of signing in: switch passwords on and off.",
@@ -34,6 +34,7 @@ GROUPS: Final = {
 COMMANDS: Final = {
     "serve": ("serve", "Run the gateway."),
     "setup-link": ("serve", "Print a new one-time link that makes the first administrator."),
+    "reset-password": ("recovery", "Let in somebody who is locked out: a temporary password."),
     "explain": ("explain", "Say why a request would be allowed or refused, and what would change that."),
 }
 EXIT_CODES: Final[tuple[tuple[type[DoorwardError], int], ...]] = (
