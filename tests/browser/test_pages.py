@@ -17,7 +17,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from doorward.rules.policy import App, Audience, Effect, Policy, Rule, parse_host_pattern
 from doorward.rules.ticket import Purpose
 from doorward.web.pages.login import LoginPage
-from doorward.web.route import Route
+from doorward.web.route import Route, Who
 from tests.browser.preview import CHROMIUM, FLAGS, SHOTS, SIZES, connect, make_door, sign_in
 from tests.browser.shot import HOME, Shot, to
 from tests.fakes.door import PASSWORD, Door
@@ -137,7 +137,7 @@ async def test_with_a_redirect_after_the_form_chromium_would_stop_there(chromium
     brief = Brief(**{name: getattr(desk, name) for name in desk.__dataclass_fields__})
     flows = street.door.flows
     login = LoginPage(brief, flows.sign_in, flows.setup, flows.ways, flows.upstream, lambda: street.door.policy)
-    routes = {**street.door.server.routes, "/login": Route(get=login.get, post=login.post)}
+    routes = {**street.door.server.routes, "/login": Route(Who.ANYBODY, get=login.get, post=login.post)}
     street.door.server = replace(street.door.server, routes=routes)
     page = await (await chromium.new_context()).new_page()
     blocked = asyncio.get_running_loop().create_future()

@@ -91,7 +91,7 @@ def test_an_account_is_judged_with_its_groups(run: Run) -> None:
 def test_a_missing_factor_is_named_and_can_be_assumed(run: Run) -> None:
     done = run("explain", "--user", "alice", "https://admin.example.com/x")
     assert "app: Console" in done.stdout
-    assert "DENIED: two_factor_required" in done.stdout
+    assert "ASKED TO SIGN IN: two_factor_required" in done.stdout
     assert "1. sign in with a second factor" in done.stdout
     with_factor = run("explain", "--user", "alice", "--factor", "totp", "https://admin.example.com/x")
     assert "require rule 'strict' matches and holds" in with_factor.stdout

@@ -1,11 +1,13 @@
-"""What one address answers to, and which address it is."""
+"""What one address answers to and to whom, and which address it is."""
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 
 from starlette.responses import Response
 
+from doorward.rules.session import Subject
 from doorward.web.form import Form
 from doorward.web.headers import RawHeaders
 from doorward.web.visit import Visit
@@ -18,17 +20,44 @@ TAIL = "/*"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
 
 
+class Who(Enum):
+    """For whom an address is."""
+
+    ANYBODY = "anybody"
+    SOMEBODY = "somebody"
+    """Whoever is signed in."""
+    ADMINISTRATOR = "administrator"
+
+    def admits(self, subject: Subject | None) -> bool:
+        """Whether the address is for this visitor. Whoever is not an administrator may still have to sign in."""
+        match self:
+            case Who.ANYBODY:
+                return True
+            case Who.SOMEBODY:
+                return subject is not None
+            case Who.ADMINISTRATOR:
+                return subject is not None and subject.user.administers
+
+
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The methods of one address. HEAD is GET without the body; OPTIONS is answered for it.
+    """For whom one address is, and its methods. HEAD is GET without the body; OPTIONS is answered for it.
+
+    SECURITY: `who` has no default, and is asked before the page is: a page nobody thought of stays shut (L10).
+    tests/unit/test_route.py would fail.
+
+    `back` is the page on which its form stands, for an address that only takes forms: whoever has to sign in first is
+    led there, and not to an address that shows nothing.
 
     `secretive`: the address itself says what nobody else may read, so that no page shown there tells it to the next
     one. No form may stand on such a page, since browsers then hide where it comes from, too.
     """
 
+    who: Who
     get: Get | None = None
     post: Post | None = None
     secretive: bool = False
+    back: str = "/"
 
     @property
     def methods(self) -> str:

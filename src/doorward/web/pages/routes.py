@@ -16,7 +16,7 @@ from doorward.web.pages.providers import ProvidersPage
 from doorward.web.pages.sessions import SessionsPage
 from doorward.web.pages.setup import SetupPage
 from doorward.web.pages.users import UsersPage
-from doorward.web.route import Route, Routes
+from doorward.web.route import Route, Routes, Who
 
 
 def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Routes:
@@ -31,32 +31,32 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     providers = ProvidersPage(desk, flows.providers, flows.ways)
     notices = LogoutNotices(desk, flows.upstream_logout, flows.ways)
     return {
-        "/": Route(get=AppsPage(desk, policy).get),
-        "/login": Route(get=login.get, post=login.post),
-        "/login/with": Route(post=login.post_with),
-        "/login/callback/*": Route(get=callback.get, secretive=True),
-        "/api/auth/login": Route(get=callback.get, secretive=True),
-        "/api/auth/oidc/callback": Route(get=callback.get, secretive=True),
-        "/confirmed": Route(get=ConfirmedPage(desk).get),
-        "/logout": Route(get=logout.get, post=logout.post),
-        "/logout/backchannel/*": Route(post=notices.post),
-        "/logout/frontchannel/*": Route(get=notices.get),
-        "/signed-out": Route(get=logout.get_signed_out),
-        "/setup": Route(get=setup.get, post=setup.post),
-        "/account": Route(get=account.get),
-        "/account/link": Route(post=account.post_link),
-        "/account/unlink": Route(post=account.post_unlink),
-        "/sessions": Route(get=sessions.get),
-        "/sessions/end": Route(post=sessions.post_end),
-        "/admin/sessions": Route(get=sessions.get_all),
-        "/admin/users": Route(get=users.get),
-        "/admin/users/unlink": Route(post=users.post_unlink),
-        "/admin/providers": Route(get=providers.get),
-        "/admin/providers/new": Route(get=providers.get_new, post=providers.post_new),
-        "/admin/providers/edit/*": Route(get=providers.get_edit, post=providers.post_edit),
-        "/admin/providers/test": Route(post=providers.post_test),
-        "/admin/providers/enable": Route(post=providers.post_enable),
-        "/admin/providers/disable": Route(post=providers.post_disable),
-        "/admin/providers/remove": Route(post=providers.post_remove),
-        "/admin/providers/passwords": Route(post=providers.post_passwords),
+        "/": Route(Who.SOMEBODY, get=AppsPage(desk, policy).get),
+        "/login": Route(Who.ANYBODY, get=login.get, post=login.post),
+        "/login/with": Route(Who.ANYBODY, post=login.post_with),
+        "/login/callback/*": Route(Who.ANYBODY, get=callback.get, secretive=True),
+        "/api/auth/login": Route(Who.ANYBODY, get=callback.get, secretive=True),
+        "/api/auth/oidc/callback": Route(Who.ANYBODY, get=callback.get, secretive=True),
+        "/confirmed": Route(Who.SOMEBODY, get=ConfirmedPage(desk).get),
+        "/logout": Route(Who.ANYBODY, get=logout.get, post=logout.post),
+        "/logout/backchannel/*": Route(Who.ANYBODY, post=notices.post),
+        "/logout/frontchannel/*": Route(Who.ANYBODY, get=notices.get),
+        "/signed-out": Route(Who.ANYBODY, get=logout.get_signed_out),
+        "/setup": Route(Who.ANYBODY, get=setup.get, post=setup.post),
+        "/account": Route(Who.SOMEBODY, get=account.get),
+        "/account/link": Route(Who.SOMEBODY, post=account.post_link, back="/account"),
+        "/account/unlink": Route(Who.SOMEBODY, post=account.post_unlink, back="/account"),
+        "/sessions": Route(Who.SOMEBODY, get=sessions.get),
+        "/sessions/end": Route(Who.SOMEBODY, post=sessions.post_end, back="/sessions"),
+        "/admin/sessions": Route(Who.ADMINISTRATOR, get=sessions.get_all),
+        "/admin/users": Route(Who.ADMINISTRATOR, get=users.get),
+        "/admin/users/unlink": Route(Who.ADMINISTRATOR, post=users.post_unlink, back="/admin/users"),
+        "/admin/providers": Route(Who.ADMINISTRATOR, get=providers.get),
+        "/admin/providers/new": Route(Who.ADMINISTRATOR, get=providers.get_new, post=providers.post_new),
+        "/admin/providers/edit/*": Route(Who.ADMINISTRATOR, get=providers.get_edit, post=providers.post_edit),
+        "/admin/providers/test": Route(Who.ADMINISTRATOR, post=providers.post_test, back="/admin/providers"),
+        "/admin/providers/enable": Route(Who.ADMINISTRATOR, post=providers.post_enable, back="/admin/providers"),
+        "/admin/providers/disable": Route(Who.ADMINISTRATOR, post=providers.post_disable, back="/admin/providers"),
+        "/admin/providers/remove": Route(Who.ADMINISTRATOR, post=providers.post_remove, back="/admin/providers"),
+        "/admin/providers/passwords": Route(Who.ADMINISTRATOR, post=providers.post_passwords, back="/admin/providers"),
     }
