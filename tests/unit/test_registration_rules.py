@@ -1,19 +1,8 @@
-"""Who may register, and who must have a second factor: the words, and what each means."""
-
-from datetime import UTC, datetime
+"""Who may register: the modes, and what each opens."""
 
 import pytest
 
-from doorward.rules.identity import User, UserId
-from doorward.rules.mfa import Required, decide_required
 from doorward.rules.registration import Mode, decide_mode, describe
-
-AT = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-def user(**changes):
-    values = {"is_admin": False, "enabled": True, "generation": 1, "created_at": AT, **changes}
-    return User(UserId("u" * 22), "alice", "Alice", "", frozenset(), **values)
 
 
 @pytest.mark.parametrize(
@@ -43,29 +32,3 @@ def test_without_mail_nobody_is_asked_for_an_address_that_nobody_could_confirm()
     without = describe(Mode.OPEN, has_mail=False, approval=False)
     assert (without.open, without.asks_email, without.takes_email, without.approval) == (True, False, False, False)
     assert not describe(Mode.INVITE, has_mail=True, approval=False).asks_email
-
-
-@pytest.mark.parametrize(
-    ("required", "covers_user", "covers_admin", "asks_protected"),
-    [
-        (Required.NONE, False, False, True),
-        (Required.ADMINS, False, True, True),
-        (Required.ALL, True, True, True),
-        (Required.PER_RULE, False, False, False),
-    ],
-)
-def test_a_policy_covers_whom_it_names_and_asks_whoever_has_a_factor(
-    required, covers_user, covers_admin, asks_protected
-):
-    """B-12."""
-    assert required.covers(user()) is covers_user
-    assert required.covers(user(is_admin=True)) is covers_admin
-    assert required.covers(user(granted_admin=True)) is covers_admin
-    assert required.asks(user(), protected=True) is asks_protected
-    assert required.asks(user(), protected=False) is covers_user
-
-
-def test_a_policy_that_cannot_be_read_demands_the_most():
-    assert decide_required(None, Required.ADMINS) is Required.ADMINS
-    assert decide_required("none", Required.ADMINS) is Required.NONE
-    assert decide_required("nobody", Required.ADMINS) is Required.ALL
