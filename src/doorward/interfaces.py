@@ -216,7 +216,7 @@ class AccountRecords(Protocol):
         ...
 
     async def add_invite(self, invite: Invite) -> None:
-        """Add one."""
+        """Add one; it outlives the account that made it. ConflictError when its token or id is taken."""
         ...
 
     async def advance_invite(self, old: Invite, new: Invite) -> bool:
@@ -228,7 +228,10 @@ class AccountRecords(Protocol):
         ...
 
     async def note_sign_in(self, note: SignInNote) -> None:
-        """Add to the account's history; what is older than the newest `rules.history.KEPT` is dropped."""
+        """Add to the account's history; what is older than the newest `rules.history.KEPT` is dropped.
+
+        ConflictError when the account is gone; the history goes with it.
+        """
         ...
 
     async def list_sign_ins(self, user_id: UserId, *, limit: int) -> list[SignInNote]:
@@ -236,11 +239,14 @@ class AccountRecords(Protocol):
         ...
 
     async def add_letter(self, letter: Letter) -> None:
-        """Queue a mail, with everything else of this transaction or not at all."""
+        """Queue a mail, with everything else of this transaction or not at all.
+
+        ConflictError when the account it is about is not there (yet): the mail goes when its account does.
+        """
         ...
 
     async def list_due_letters(self, now: datetime, *, limit: int) -> list[Letter]:
-        """Waiting mails whose next try is due, the longest waiting first."""
+        """Waiting mails whose next try is due, the longest due first: one that fails steps back behind the others."""
         ...
 
     async def list_letters(self, *, limit: int = 100, state: LetterState | None = None) -> list[Letter]:

@@ -243,6 +243,23 @@ async def test_a_new_set_of_codes_takes_the_place_of_the_whole_old_one(store):
     assert (await find(store, BOB)).recovery_codes == tuple(others)
 
 
+async def test_a_set_in_which_a_code_stands_twice_is_refused_whole(store):
+    old, others = a_set(ALICE), a_set(BOB)
+    async with store.records.transaction() as transaction:
+        await transaction.put_recovery_codes(ALICE.id, old)
+        await transaction.put_recovery_codes(BOB.id, others)
+    new = a_set(ALICE)
+    for wrong in ([*new, new[0]], [*new, replace(new[0], position=10)], [*new, a_recovery_code(ALICE, 0)]):
+        with pytest.raises(ConflictError):
+            async with store.records.transaction() as transaction:
+                await transaction.put_recovery_codes(ALICE.id, wrong)
+    with pytest.raises(ConflictError):
+        async with store.records.transaction() as transaction:
+            await transaction.put_recovery_codes(ALICE.id, [a_recovery_code(ALICE, 0, id=others[0].id)])
+    assert (await find(store, ALICE)).recovery_codes == tuple(old)
+    assert (await find(store, BOB)).recovery_codes == tuple(others)
+
+
 async def test_of_many_who_bring_one_recovery_code_one_is_let_in(store):
     """It stays, as used, so that its owner sees how many are left."""
     codes = a_set(ALICE)

@@ -80,6 +80,8 @@ class FakeFactorRecords:
         kept = {each.id: each for each in self._state.recovery_codes.values() if each.user_id != user_id}
         if codes:
             self._state.check_account(user_id)
+        if len({code.position for code in codes}) < len(codes):
+            raise ConflictError("these recovery codes are there already")
         for code in codes:
             if code.id in kept:
                 raise ConflictError("these recovery codes are there already")
@@ -128,7 +130,7 @@ class FakeAccountRecords:
     async def note_sign_in(self, note: SignInNote) -> None:
         self._check()
         self._state.check_account(note.user_id)
-        if any(each.id == note.id for each in self._state.sign_ins):
+        if any((each.user_id, each.at, each.id) == (note.user_id, note.at, note.id) for each in self._state.sign_ins):
             raise ConflictError("that sign-in is noted already")
         own = sorted(
             (each for each in [*self._state.sign_ins, note] if each.user_id == note.user_id),
