@@ -57,3 +57,12 @@ class Letter:
     tries: int = 0
     done_at: datetime | None = None
     trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """A mail in words."""
+
+    subject: str
+    text: str
+    html: str
