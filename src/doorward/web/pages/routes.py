@@ -12,6 +12,7 @@ from doorward.web.pages.desk import Desk
 from doorward.web.pages.login import LoginPage
 from doorward.web.pages.logout import LogoutPage
 from doorward.web.pages.notices import LogoutNotices
+from doorward.web.pages.person import PersonPage
 from doorward.web.pages.providers import ProvidersPage
 from doorward.web.pages.sessions import SessionsPage
 from doorward.web.pages.setup import SetupPage
@@ -27,6 +28,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     setup = SetupPage(desk, flows.setup)
     account = AccountPage(desk, flows.ways, flows.upstream, flows.identities)
     users = UsersPage(desk, flows.administration, flows.identities, flows.ways)
+    person = PersonPage(desk, flows.administration)
     sessions = SessionsPage(desk, flows.account, flows.administration)
     providers = ProvidersPage(desk, flows.providers, flows.ways)
     notices = LogoutNotices(desk, flows.upstream_logout, flows.ways)
@@ -51,6 +53,12 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/sessions": Route(Who.ADMINISTRATOR, get=sessions.get_all),
         "/admin/users": Route(Who.ADMINISTRATOR, get=users.get),
         "/admin/users/unlink": Route(Who.ADMINISTRATOR, post=users.post_unlink, back="/admin/users"),
+        "/admin/users/person": Route(Who.ADMINISTRATOR, get=person.get),
+        "/admin/users/new": Route(Who.ADMINISTRATOR, get=person.get_new, post=person.post_new),
+        "/admin/users/edit": Route(Who.ADMINISTRATOR, post=person.post_edit, back="/admin/users"),
+        "/admin/users/groups": Route(Who.ADMINISTRATOR, post=person.post_groups, back="/admin/users"),
+        "/admin/users/act": Route(Who.ADMINISTRATOR, post=person.post_act, back="/admin/users"),
+        "/admin/users/delete": Route(Who.ADMINISTRATOR, post=person.post_delete, back="/admin/users"),
         "/admin/providers": Route(Who.ADMINISTRATOR, get=providers.get),
         "/admin/providers/new": Route(Who.ADMINISTRATOR, get=providers.get_new, post=providers.post_new),
         "/admin/providers/edit/*": Route(Who.ADMINISTRATOR, get=providers.get_edit, post=providers.post_edit),

@@ -20,6 +20,8 @@ from doorward.web.visit import Visit
 
 PAGE_SIZE: Final = 50
 _NOTES: Final = {
+    "deleted": ("good", "Deleted. Every sign-in of that account has ended."),
+    "refused": ("good", "Refused. The account is gone."),
     "disconnected": ("good", "Disconnected. The sign-ins made with it have ended."),
     "gone": ("good", "That was disconnected already, or the account is gone."),
     "last": (
@@ -31,12 +33,17 @@ _NOTES: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An account as the page shows it. `granted` are groups that come from providers alone."""
+    """An account as the page shows it. `granted` are groups that come from providers alone.
+
+    `protected`: it has a second factor. `waits`: for an administrator to let it in.
+    """
 
     name: str
     display_name: str
     email: str
     enabled: bool
+    waits: bool
+    protected: bool
     administers: bool
     by_provider: bool
     groups: list[str]
@@ -61,6 +68,9 @@ class UsersPage:
         actor = actor_of(visit.subject, visit.visitor)
         offset = parse_offset(visit.query.get("offset", "0"))
         users = await self._administration.list_users(actor)
+        # Who waits to be let in comes first.
+        users.sort(key=lambda user: not user.awaits_approval)
+        protected = await self._administration.list_protected(actor)
         identities = await self._identities.list_all(actor)
         providers = await self._ways.list_all()
         rows = [
@@ -69,6 +79,8 @@ class UsersPage:
                 display_name=user.display_name,
                 email=user.email,
                 enabled=user.enabled,
+                waits=user.awaits_approval,
+                protected=user.id in protected,
                 administers=user.administers,
                 by_provider=user.granted_admin and not user.is_admin,
                 groups=sorted(user.groups),
