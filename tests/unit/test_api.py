@@ -158,6 +158,10 @@ FORGED = {
     "another origin": {"origin": "https://evil.test"},
     "another site": {"sec_fetch_site": "cross-site"},
     "an invalid bearer": {"x_csrf_token": "", "authorization": "Bearer x"},
+    "a password": {"x_csrf_token": "", "authorization": "Basic YWxpY2U6eA=="},
+    "a key": {"x_csrf_token": "", "x_api_key": "x"},
+    "a key beside a forged token": {"x_csrf_token": "A" * 22 + "." + "B" * 43, "x_api_key": "dw_" + "x" * 40},
+    "a key from another site": {"sec_fetch_site": "cross-site", "x_api_key": "x", "authorization": "Bearer x"},
 }
 
 
@@ -169,6 +173,83 @@ async def test_a_forged_request_ends_nothing(door, told):
     assert answer.status == 403
     assert json.loads(answer.body)["code"] == "CSRF_FAILED"
     assert (await ask(alice, "/api/sessions/list"))[0].status == 200
+
+
+TRANSPORTS = {
+    "a form field": ("application/x-www-form-urlencoded", "csrf_token={}"),
+    "a form field in a charset": ("application/x-www-form-urlencoded; charset=UTF-8", "a=1&csrf_token={}"),
+    "a JSON field": ("application/json", '{{"csrf_token": "{}"}}'),
+    "a JSON field in a charset": ("application/json; charset=utf-8", '{{"a": [1], "csrf_token": "{}"}}'),
+}
+
+
+async def end_by(browser, kind: str, body: str, **headers):
+    more = {
+        **JSON,
+        "content_type": kind,
+        "origin": browser.door.site.origin,
+        "sec_fetch_site": "same-origin",
+        **headers,
+    }
+    return await browser._send("DELETE", "/api/sessions/session/current", more, body.encode())
+
+
+@pytest.mark.parametrize(("kind", "body"), TRANSPORTS.values(), ids=TRANSPORTS.keys())
+async def test_the_token_may_come_in_a_field(door, kind, body):
+    """A-25, D-13, D-15, D-17: header, form field or JSON field; what `GET /api/auth/csrf-token` gives is good in each."""
+    alice = await entered(door, "alice")
+    assert (await end_by(alice, kind, body.format("A" * 22 + "." + "B" * 43))).status == 403
+    assert (await end_by(alice, kind, body.format(""), x_api_key="x", authorization="Bearer x")).status == 403
+    answer, told = await ask(alice, "/api/auth/csrf-token")
+    assert answer.status == 200
+    assert alice.jar[door.cookies.csrf] == told["csrf_token"]
+    assert (await end_by(alice, kind, body.format(told["csrf_token"]))).status == 204
+    assert (await ask(alice, "/api/sessions/list"))[0].status == 401
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "status"),
+    [
+        ("application/json", '{"csrf_token": 1}', 403),
+        ("application/json", '{"csrf_token": {"csrf_token": "x"}}', 403),
+        ("application/json", '["csrf_token"]', 400),
+        ("application/json", '{"csrf_token": "x"', 400),
+        ("application/json", '{"csrf_token": "x", "csrf_token": "y"}', 400),
+        ("application/x-www-form-urlencoded", "csrf_token=x&csrf_token=y", 400),
+        ("text/plain", "csrf_token=x", 403),
+        ("multipart/form-data; boundary=x", "csrf_token=x", 403),
+    ],
+)
+async def test_a_body_that_holds_no_token_changes_nothing(door, kind, body, status):
+    """K03."""
+    alice = await entered(door, "alice")
+    await ask(alice, "/api/auth/csrf-token")
+    assert (await end_by(alice, kind, body)).status == status
+    assert (await ask(alice, "/api/sessions/list"))[0].status == 200
+
+
+async def test_a_good_token_in_the_body_makes_no_bad_one_in_the_header_good(door):
+    alice = await entered(door, "alice")
+    _, told = await ask(alice, "/api/auth/csrf-token")
+    body = json.dumps(told)
+    assert (await end_by(alice, "application/json", body, x_csrf_token="A" * 22 + "." + "B" * 43)).status == 403
+    assert (await end_by(alice, "application/json", body)).status == 204
+
+
+async def test_every_call_that_changes_something_asks_for_the_token(door):
+    """K03, K06: whatever will be added, too."""
+    alice = await entered(door, "alice")
+    _, described = await ask(alice, "/api/openapi.json")
+    unsafe = [
+        (method.upper(), path)
+        for path, operations in described["paths"].items()
+        for method in operations
+        if method in {"post", "put", "patch", "delete"}
+    ]
+    assert unsafe
+    for method, path in unsafe:
+        answer = await alice._send(method, path.replace("{", "").replace("}", ""), {**JSON, "x_api_key": "x"})
+        assert (answer.status, json.loads(answer.body).get("code")) == (403, "CSRF_FAILED"), path
 
 
 async def test_reading_needs_no_token_and_changes_nothing(door):

@@ -191,6 +191,18 @@ async def test_a_list_that_was_open_when_the_sign_in_ended_asks_to_sign_in_and_l
     assert answer.location == "https://auth.example.test/login?rd=https%3A%2F%2Fauth.example.test%2Fsessions"
 
 
+async def test_a_page_of_ours_may_send_its_token_in_a_header() -> None:
+    """A-25: field or header; what stands in the field counts where there is one."""
+    door = Door()
+    await door.add_user("alice")
+    browser = Browser(door)
+    await browser.sign_in("alice")
+    token = (await browser.get("/logout")).hidden("csrf_token")
+    assert (await browser.post("/logout", {"csrf_token": ""}, x_csrf_token=token)).status == 403
+    assert (await browser.post("/logout", {"a": "1"}, x_csrf_token="x", x_api_key="x")).status == 403
+    assert (await browser.post("/logout", {"a": "1"}, x_csrf_token=token)).status == 303
+
+
 @pytest.mark.parametrize("junk", ["[x]=1; {}", "{}; a b=2", 'x="; {}', "=; {}", "{}; ;;", "$Version=1; {}"])
 async def test_a_bad_cookie_beside_ours_switches_nothing_off(junk: str) -> None:
     """J09."""

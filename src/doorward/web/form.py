@@ -15,7 +15,7 @@ from doorward.web.errors import Refusal
 
 _MAX_FIELDS = 40
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
-_FORM_TYPE = re.compile(rb"\s*application/x-www-form-urlencoded\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
+FORM_TYPE = re.compile(rb"\s*application/x-www-form-urlencoded\s*(;\s*charset\s*=\s*\"?utf-8\"?\s*)?", re.IGNORECASE)
 
 Form = Mapping[str, str]
 
@@ -44,7 +44,7 @@ async def read_form(headers: list[tuple[bytes, bytes]], receive: Receive, *, lim
     Refusal 413 before reading what is too long, 415 for other types.
     """
     types = [value for name, value in headers if name == b"content-type"]
-    if len(types) != 1 or not _FORM_TYPE.fullmatch(types[0]):
+    if len(types) != 1 or not FORM_TYPE.fullmatch(types[0]):
         raise Refusal(415)
     return parse_pairs(await read_body(headers, receive, limit=limit), lines=True)
 

@@ -1,5 +1,6 @@
 """What every route of the API stands on, and who is asking."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,10 @@ from doorward.errors import DoorwardError
 from doorward.flows.bundle import Flows
 from doorward.interfaces import Clock, Random
 from doorward.rules.session import Subject
+from doorward.rules.strict_json import parse_object
 from doorward.web.api.answers import Problem
-from doorward.web.csrf import CsrfGuard
+from doorward.web.csrf import FIELD, HEADER, CsrfGuard
+from doorward.web.form import FORM_TYPE, parse_pairs
 from doorward.web.session_cookie import Cookies
 from doorward.web.visit import Reader, Visit
 
@@ -19,6 +22,7 @@ CORRELATION_KEY = "doorward.correlation_id"
 """Scope key of the id under which this request stands in the log; a server around us may have set it."""
 PROBLEM_TYPE = "application/problem+json"
 _CORRELATION_SIZE = 5
+_JSON_TYPE = re.compile(r"\s*application/(?:[\w.-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 
 
 class UnauthorizedError(DoorwardError):
@@ -48,12 +52,45 @@ class ApiParts:
 
         return read_visit
 
+    def reads_act(self) -> Callable[[Request], Awaitable[Visit]]:
+        """A dependency of whatever changes something: the request of somebody signed in, with their CSRF token.
+
+        SECURITY: no other header excuses from it. A browser adds none by itself, but who can make it send an
+        `Authorization` or `X-Api-Key` of their choice would, with a cookie, be somebody else.
+        tests/unit/test_api.py would fail.
+        """
+        read_visit = self.reads_visit()
+
+        async def read_act(request: Request) -> Visit:
+            visit = await read_visit(request)
+            get_subject(visit)
+            self.csrf.check(visit.headers, visit.binding, await find_token(request))
+            return visit
+
+        return read_act
+
 
 def get_subject(visit: Visit) -> Subject:
     """Who is signed in; UnauthorizedError when nobody is."""
     if visit.subject is None:
         raise UnauthorizedError("nobody is signed in")
     return visit.subject
+
+
+async def find_token(request: Request) -> str | None:
+    """The CSRF token in the field of a form or a JSON object; None where the header has it, or nothing does.
+
+    InputError where the body is not what it says it is.
+    """
+    kind = request.headers.get("content-type", "")
+    if HEADER.decode("ascii") in request.headers:
+        return None
+    if FORM_TYPE.fullmatch(kind.encode("latin-1")):
+        return parse_pairs(await request.body(), lines=True).get(FIELD)
+    if _JSON_TYPE.fullmatch(kind):
+        token = parse_object(await request.body()).get(FIELD)
+        return token if isinstance(token, str) else None
+    return None
 
 
 def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -18,7 +18,7 @@ _MOST_SESSIONS = 500
 def session_routes(parts: ApiParts) -> APIRouter:
     """`/api/sessions/…`."""
     router = APIRouter(tags=["sessions"])
-    read_visit = parts.reads_visit()
+    read_visit, read_act = parts.reads_visit(), parts.reads_act()
 
     @router.get("/api/sessions/list", responses=refusals(401, 403))
     async def list_sessions(
@@ -39,13 +39,12 @@ def session_routes(parts: ApiParts) -> APIRouter:
         return {session.handle: describe(session, user, current=session.handle == here) for session, user in chosen}
 
     @router.delete("/api/sessions/session/{handle}", status_code=204, responses=refusals(401, 403, 404))
-    async def end_session(handle: str, visit: Annotated[Visit, Depends(read_visit)], response: Response) -> None:
+    async def end_session(handle: str, visit: Annotated[Visit, Depends(read_act)], response: Response) -> None:
         """End a session at once: by handle, or `current` for this one (C-40). Needs the CSRF token.
 
         Somebody else's is 404, but for administrators.
         """
         subject = get_subject(visit)
-        parts.csrf.check(visit.headers, visit.binding, None)
         named = SessionHandle(handle)
         if handle in {"current", subject.session.handle}:
             signed_out = await parts.flows.sign_out.sign_out(subject.session.fingerprint, visit.visitor, now=visit.now)

@@ -206,7 +206,7 @@ class Desk:
     def check_form(self, visit: Visit, form: Form, *, page: str) -> None:
         """Raise CsrfError unless this form is ours, shown to this browser and sign-in. `page`: where to get it anew."""
         try:
-            self.csrf.check(visit.headers, visit.binding, form.get(FIELD, ""))
+            self.csrf.check(visit.headers, visit.binding, form.get(FIELD))
         except CsrfError as error:
             error.page = page
             raise
