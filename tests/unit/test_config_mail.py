@@ -20,7 +20,7 @@ def about_mail(text: str) -> list[str]:
 
 def test_no_mail_is_sent_unless_a_server_is_named() -> None:
     mail = load("").config.mail
-    assert (mail.is_on, mail.security, mail.timeout) == (False, "starttls", timedelta(seconds=10))
+    assert (mail.is_on, mail.security, mail.timeout) == (False, "starttls", timedelta(seconds=30))
     assert not about_mail("")
 
 
@@ -101,7 +101,7 @@ def test_the_password_can_stand_in_a_file_and_is_never_shown(tmp_path: Path) -> 
         ("username: door", "mail.password", "no password"),
         ("password: hunter", "mail.username", "no user name"),
         ("username: door, password: hunter, security: none", "mail.security", "travel readably"),
-        ("timeout: 3m", "mail.timeout", "at most 2m"),
+        ("timeout: 2m", "mail.timeout", "at most 90s"),
         ("port: 0", "mail.port", "too low"),
         ("security: ssl", "mail.security", "not known here"),
         ("ca_file: /does/not/exist", "mail.ca_file", "cannot be read"),

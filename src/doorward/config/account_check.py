@@ -14,7 +14,7 @@ from doorward.rules.span import format_span
 _LONGEST_GRACE: Final = timedelta(days=90)
 _SHORTEST_LINK: Final = timedelta(minutes=5)
 _LONGEST_LINK: Final = timedelta(days=1)
-_LONGEST_MAIL: Final = timedelta(minutes=2)
+_LONGEST_MAIL: Final = timedelta(seconds=90)
 
 
 def check_accounts(config: Config) -> Iterator[Finding]:
@@ -117,7 +117,7 @@ def _check_mail(config: Config) -> Iterator[Finding]:
             ("mail.password", "mail.host"),
         )
     if mail.timeout > _LONGEST_MAIL:
-        yield Finding("mail.timeout", f"{format_span(mail.timeout)} would hold up the mails after it", "at most 2m")
+        yield Finding("mail.timeout", f"{format_span(mail.timeout)} would hold up the mails after it", "at most 90s")
 
 
 def _note_mail(config: Config) -> Iterator[Finding]:

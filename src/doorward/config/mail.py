@@ -84,7 +84,7 @@ class Mail(Section):
     ca_file: Text = Field(
         default="", description="A file with certificates (PEM) of authorities to trust besides the usual ones."
     )
-    timeout: Duration = Field(default=timedelta(seconds=10), description="The longest that one answer may take.")
+    timeout: Duration = Field(default=timedelta(seconds=30), description="The longest that sending one mail may take.")
 
     @property
     def is_on(self) -> bool:
