@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 _PERMANENT: Final = 500
 _MOST_SAID: Final = 200
 _MOST_SUBJECT: Final = 200
+_MOST_NAME: Final = 64
+_SPECIALS: Final = dict.fromkeys(map(ord, '()<>[]:;@,"\\'), " ")
+"""What means something in a header with addresses (RFC 5322, 3.2.3)."""
 _GOODBYE: Final = 2.0
 """Seconds for the last word, which changes nothing any more."""
 
@@ -159,7 +162,9 @@ class SmtpMailer:
         # Seven bits go through every server, and lines stay short.
         message = EmailMessage(policy=WIRE.clone(cte_type="7bit"))
         local, _, domain = server.sender.rpartition("@")
-        message["From"] = Address(_one_line(server.sender_name), local, domain)
+        # The library loses the quotes of a long name where it breaks the line, and what they hid would be addresses.
+        shown = _one_line(server.sender_name.translate(_SPECIALS))[:_MOST_NAME]
+        message["From"] = Address(shown, local, domain)
         message["To"] = Address("", *to.split("@"))
         message["Subject"] = _one_line(subject)
         message["Date"] = self._clock.now()
