@@ -31,6 +31,7 @@ DECLARED = {
     ("GET", "/login/callback/*"): Declared(ANYBODY),
     ("GET", "/api/auth/login"): Declared(ANYBODY),
     ("GET", "/api/auth/oidc/callback"): Declared(ANYBODY),
+    ("GET", "/confirmed"): Declared(PERSON),
     ("GET", "/logout"): Declared(PERSON),
     ("POST", "/logout"): Declared(PERSON, unsafe=True),
     # Providers call this one; what they bring is signed, and no browser's cookie counts there.
