@@ -65,6 +65,13 @@ def accept_profile(*, name: str, display_name: str, email: str) -> ProfileForm |
     return Unacceptable(tuple(problems)) if problems else profile
 
 
+def accept_display_name(display_name: str) -> str | Unacceptable:
+    """Read a name to show."""
+    problems: list[tuple[str, str]] = []
+    accepted = _read(display_name, parse_display_name, "display_name", problems)
+    return Unacceptable(tuple(problems)) if problems else accepted
+
+
 def accept_email(email: str) -> str | Unacceptable:
     """Read an e-mail address. None given is none."""
     problems: list[tuple[str, str]] = []

@@ -1,9 +1,10 @@
 """What the flows ask of the mail: a place in the queue, in the transaction of the act that a letter is about."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
+from doorward.flows.visitor import Visitor
 from doorward.interfaces import Transaction
 from doorward.rules.identity import User
 from doorward.rules.language import choose
@@ -46,3 +47,9 @@ async def tell(
         said = {"name": user.display_name, **(values or {})}
         language = choose("", own=user.language)
         await outbox.queue(transaction, kind, to=user.email, language=language, values=said, user_id=user.id, now=now)
+
+
+def circumstances(visitor: Visitor, now: datetime) -> dict[str, str]:
+    """What a letter says of when and from where something was done."""
+    at = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+    return {"at": at, "device": visitor.agent_text, "address": visitor.address_text}

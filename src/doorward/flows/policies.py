@@ -1,0 +1,132 @@
+"""What administrators decide for everybody: who needs a second factor, and who may register."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from doorward.errors import ForbiddenError, InputError
+from doorward.flows.acting import Actor, append, check_actor
+from doorward.flows.rights import take_rights
+from doorward.interfaces import Records, Sessions, Transaction
+from doorward.rules.audit import Act
+from doorward.rules.factor import Factor
+from doorward.rules.identity import User
+from doorward.rules.mfa import MFA_SETTING, MfaRequired, MfaTerms
+from doorward.rules.registration import MODE_SETTING, Mode, decide_mode
+from doorward.rules.session import Method, Session
+
+_SECOND = Factor.TOTP.methods | Factor.PASSKEY.methods | Factor.RECOVERY_CODE.methods
+_PROVES_OWN = Factor.TOTP.methods | Factor.PASSKEY.methods
+
+_Word = TypeVar("_Word", MfaRequired, Mode)
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyView:
+    """How it stands. `*_set_by`: "setting" for the console's or the command line's word, "file" for configuration's.
+
+    `unprotected`: the enabled administrators without a second factor, by name.
+    """
+
+    mfa: MfaRequired
+    mfa_set_by: str
+    registration: Mode
+    registration_set_by: str
+    unprotected: tuple[User, ...]
+
+
+class Policies:
+    """Looking at them, and changing them."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        sessions: Sessions,
+        mfa_terms: Callable[[], MfaTerms],
+        mode_in_file: Callable[[], Mode],
+    ) -> None:
+        self._records = records
+        self._sessions = sessions
+        self._mfa_terms = mfa_terms
+        self._mode_in_file = mode_in_file
+
+    async def find(self, actor: Actor) -> PolicyView:
+        """How it stands."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            mfa = await transaction.find_setting(MFA_SETTING)
+            registration = await transaction.find_setting(MODE_SETTING)
+            protected = await transaction.list_protected()
+            administrators = await transaction.list_administrators()
+        return PolicyView(
+            self._mfa_terms().decide(mfa),
+            "file" if mfa is None else "setting",
+            decide_mode(registration, self._mode_in_file()),
+            "file" if registration is None else "setting",
+            tuple(user for user in administrators if user.enabled and user.id not in protected),
+        )
+
+    async def set_mfa(
+        self, actor: Actor, word: str | None, *, proven: frozenset[Method] = frozenset(), now: datetime
+    ) -> MfaRequired:
+        """Say who needs a second factor, or with None leave it to the file (B-12). How it stands then.
+
+        In the console only by an administrator who has one and showed it in this session (`proven`): ForbiddenError
+        otherwise. Nobody can lock everybody out without having tried it, and a stolen password cannot relax it. Those
+        of whom it asks more than before sign in again; the actor's own sessions end where they had no second factor.
+        """
+        required = None if word is None else _read(MfaRequired, word)
+        own = await self._sessions.list_of(actor.user_id) if actor.user_id is not None else []
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            protected = await transaction.list_protected()
+            if actor.user_id is not None and not (actor.user_id in protected and proven & _PROVES_OWN):
+                raise ForbiddenError("set up a second factor and sign in with it first")
+            terms = self._mfa_terms()
+            before = terms.decide(await transaction.find_setting(MFA_SETTING))
+            await transaction.put_setting(MFA_SETTING, None if required is None else required.value)
+            after = required or terms.required
+            ended = 0
+            for user in await transaction.list_users():
+                has_one = user.id in protected
+                if not _asks(after, user, has_one) or _asks(before, user, has_one):
+                    continue
+                ended += 1
+                if user.id == actor.user_id:
+                    await _end_weak(transaction, own)
+                else:
+                    await take_rights(transaction, user, user)
+            public = {"mfa": word or "file", "before": before.value, "after": after.value, "signed_out": str(ended)}
+            await append(transaction, actor, Act.POLICY_CHANGED, "system", now, public)
+        return after
+
+    async def set_registration(self, actor: Actor, word: str | None, *, now: datetime) -> Mode:
+        """Say who may register, or with None leave it to the file. It counts with the next transaction (R02)."""
+        mode = None if word is None else _read(Mode, word)
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            await transaction.put_setting(MODE_SETTING, None if mode is None else mode.value)
+            after = mode or self._mode_in_file()
+            public = {"registration": word or "file", "after": after.value}
+            await append(transaction, actor, Act.POLICY_CHANGED, "system", now, public)
+        return after
+
+
+def _asks(required: MfaRequired, user: User, has_one: bool) -> bool:
+    """Whether no sign-in of this account is whole without a second factor."""
+    return required.covers(user) or (has_one and required.asks_at_sign_in)
+
+
+async def _end_weak(transaction: Transaction, sessions: list[Session]) -> None:
+    for session in sessions:
+        if not session.methods & _SECOND:
+            await transaction.end_session(session.handle)
+
+
+def _read(words: type[_Word], text: str) -> _Word:
+    try:
+        return words(text)
+    except ValueError:
+        raise InputError(f"that is none of: {', '.join(each.value for each in words)}") from None
