@@ -25,6 +25,7 @@ PASSKEY = Passkey(FactorId("1" * 32), UserId("alice"), b"d" * 32, "", "Phone", 5
 
 @pytest.mark.parametrize(("stored", "sent", "flaw"), [(0, 0, None), (0, 1, None), (5, 6, None), (5, 4000, None)])
 def test_a_counter_grows_or_there_is_none(stored, sent, flaw):
+    """G08."""
     passkey = replace(PASSKEY, sign_count=stored)
     assert find_flaw(passkey, sign_count=sent, backup_eligible=True) is flaw
 
@@ -35,6 +36,7 @@ def test_a_counter_that_does_not_grow_says_that_there_are_two(stored, sent):
 
 
 def test_a_passkey_never_becomes_fit_for_backup_nor_unfit():
+    """G17."""
     assert find_flaw(PASSKEY, sign_count=6, backup_eligible=False) == "backup_eligible"
     other = replace(PASSKEY, backup_eligible=False)
     assert find_flaw(other, sign_count=6, backup_eligible=True) == "backup_eligible"
@@ -59,6 +61,7 @@ def test_base64url_has_a_way_there_and_back(raw):
     "text", ["YQ==", "YQ=", "YR", "Y", "Y!Q", " YQ", "YQ\n", "+/+/", "YQ\u00e9", "Y\ud800", "ＹＱ", "Y Q"]
 )
 def test_base64url_has_one_spelling(text):
+    """G14."""
     with pytest.raises(InputError):
         parse_base64url(text)
 

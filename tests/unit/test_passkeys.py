@@ -207,6 +207,7 @@ COMMON = [
     ],
 )
 def test_a_registration_that_is_not_all_well_is_refused_and_nothing_else_happens(site, changes):
+    """G02, G03, G12: whatever is wrong with it, an error of the input."""
     with pytest.raises(InputError):
         register(site, **changes)
 
@@ -254,6 +255,7 @@ def test_what_a_browser_leaves_out_or_says_twice_of_transports_is_no_fault(site)
     ],
 )
 def test_an_assertion_that_is_not_all_well_is_refused_and_nothing_else_happens(site, changes):
+    """G02, G03, G12: whatever is wrong with it, an error of the input."""
     phone = Phone(site)
     with pytest.raises(InputError):
         phone.read(phone.answer(**changes))
@@ -283,6 +285,7 @@ def test_a_handle_is_read_as_strictly_as_everything_else(site, handle):
 
 @pytest.mark.parametrize("flags", [UP, UV, 0])
 def test_who_signs_in_alone_must_be_verified_and_present(site, flags):
+    """G06."""
     phone = Phone(site)
     with pytest.raises(InputError):
         phone.read(phone.answer(verify=True, flags=flags), verify=True)

@@ -13,7 +13,7 @@ KEY = b"k" * 32
 
 
 def test_a_set_is_ten_different_codes_of_eighty_bits():
-    """B-11."""
+    """F10. B-11."""
     codes = make_codes(FakeRandom().token(ENTROPY))
     assert len(set(codes)) == RECOVERY_CODES == 10
     assert ENTROPY * 8 // RECOVERY_CODES == 80

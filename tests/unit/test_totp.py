@@ -52,6 +52,7 @@ def test_clocks_may_differ_by_one_step(away, taken):
 
 
 def test_a_code_from_a_used_step_or_an_older_one_is_refused():
+    """F01."""
     for away in (-1, 0):
         assert find_step(SECRET, make_code(SECRET, STEP + away), NOW, after=STEP) is None
     assert find_step(SECRET, make_code(SECRET, STEP + 1), NOW, after=STEP) == STEP + 1
@@ -91,6 +92,7 @@ def test_spaces_are_the_only_thing_that_is_taken_out():
     ],
 )
 def test_other_spellings_of_digits_are_no_code(typed):
+    """F03."""
     assert parse_code(typed) is None
     assert find_step(SECRET, typed, NOW, after=NO_STEP) is None
 
