@@ -4,8 +4,8 @@ The message of an exception is for the log. Navigations get a page, everything e
 """
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from doorward.errors import (
     ConflictError,
@@ -35,10 +35,14 @@ class Refusal(Exception):  # noqa: N818 -- it is an answer, thrown from where it
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A title and what to do next. Safe to show to anybody."""
+    """A title and what to do next, in English, the key to other languages. Safe to show to anybody.
+
+    `values` are what people or the configuration named: they stand where the sentences say `%(name)s`.
+    """
 
     title: str
     text: str
+    values: Mapping[str, str] = field(default_factory=dict)
 
 
 CATALOGUE = {

@@ -13,6 +13,7 @@ from starlette.types import Scope
 from doorward.errors import InputError
 from doorward.flows.visitor import Visitor, hash_browser
 from doorward.rules.cookie import find_cookies
+from doorward.rules.language import choose
 from doorward.rules.session import Fingerprint, Subject
 from doorward.rules.token import read_cookie
 from doorward.web.client import Trust
@@ -57,6 +58,12 @@ class Visit:
     def stands_alone(self) -> bool:
         """Whether this is to be a page of its own, as far as the browser says: no picture, no frame, no script's."""
         return find_header(self.headers, b"sec-fetch-dest") in {None, b"document"}
+
+    @property
+    def language(self) -> str:
+        """The language to answer in: the account's own, or what the browser asks for."""
+        own = self.subject.user.language if self.subject is not None else ""
+        return read_language(self.headers, own=own)
 
     @property
     def binding(self) -> bytes:
@@ -133,6 +140,11 @@ def find_header(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes | None
     if len(values) > 1:
         raise InputError(f"the header {name.decode('ascii')} is there twice")
     return values[0] if values else None
+
+
+def read_language(headers: list[tuple[bytes, bytes]], *, own: str = "") -> str:
+    """The language a request is to be answered in; `own` is the account's choice."""
+    return choose((_joined(headers, b"accept-language") or b"").decode("latin-1"), own=own)
 
 
 def _joined(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes | None:

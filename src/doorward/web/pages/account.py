@@ -111,7 +111,7 @@ class AccountPage:
             return show_refused(self._desk, visit, outcome)
         provider = await self._ways.find_provider(chosen)
         name = provider.name if provider else "the provider"
-        return self._desk.lead_out(visit, outcome.url, title=f"Connecting {name}", name=name)
+        return self._desk.lead_out(visit, outcome.url, title="Connecting %(name)s", name=name)
 
     async def post_unlink(self, visit: Visit, form: Form) -> Response:
         """Disconnect one."""

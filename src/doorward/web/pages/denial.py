@@ -57,7 +57,7 @@ class DenialPage:
                 "banner": self._site.banner,
                 "home": self._site.public_url + "/",
                 "app_name": name,
-                "title": f"{name} stays shut" if refusal.status == 403 else words_for(refusal.status).title,  # noqa: PLR2004
+                "title": "%(name)s stays shut" if refusal.status == 403 else words_for(refusal.status).title,  # noqa: PLR2004
                 "icon": icon_of(app, name=refusal.host),
                 "host": refusal.host,
                 "sentence": refusal.reason.sentence,

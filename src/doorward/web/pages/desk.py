@@ -132,6 +132,7 @@ class Desk:
                 "is_admin": user is not None and user.administers,
                 **context,
             },
+            visit.language,
         )
         response = Response(html, status, media_type="text/html")
         policy = self.headers.content_policy(nonce=nonce)
@@ -153,7 +154,8 @@ class Desk:
     ) -> Response:
         """A page with one message, what to do about it, and a way on.
 
-        `is_error`: whether one with such a status may call itself that.
+        Words, advice and the titles of actions may name the values of the words. `is_error`: whether one with such a
+        status may call itself that.
         """
         response = self.page(
             visit,
@@ -161,6 +163,7 @@ class Desk:
             status=status,
             title=words.title,
             lines=[line for line in (words.text, advice) if line],
+            values=words.values,
             status_shown=status if is_error else 0,
             actions=actions,
             wait_seconds=wait_seconds,
@@ -193,7 +196,7 @@ class Desk:
         return self.page(visit, "onward.html", url=absolute, name=app)
 
     def lead_out(self, visit: Visit, url: str, *, title: str, name: str) -> Response:
-        """Send the browser to a provider's `url`; `name` is what people call it.
+        """Send the browser to a provider's `url`; `name` is what people call it; `title` may say `%(name)s`.
 
         Always by a page, whatever came before: this may be the end of a chain that a form began, ours or an app's, and
         the browser would hold a redirect to what that form may lead to (`lead_on`).

@@ -31,7 +31,9 @@ class ErrorPages:
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
 
-    def respond(self, error: Exception, *, navigates: bool, correlation_id: str, now: datetime) -> Response:
+    def respond(
+        self, error: Exception, *, navigates: bool, correlation_id: str, now: datetime, language: str = "en"
+    ) -> Response:
         """The answer for an exception."""
         status = status_of(error)
         words, code = words_for(status), ""
@@ -41,7 +43,7 @@ class ErrorPages:
             links = [Link("Load it again", error.page)] if error.page else []
         wait = error.retry_after if isinstance(error, Refusal) else 0
         if navigates:
-            response = self._page(status, words, wait, links, correlation_id, now)
+            response = self._page(status, words, wait, links, correlation_id, now, language)
         else:
             body = problem(status, correlation_id, words=words, code=code, retry_after=wait)
             response = Response(body, status, media_type="application/problem+json")
@@ -56,14 +58,21 @@ class ErrorPages:
         return self._desk.to_login(visit, page)
 
     def _page(
-        self, status: int, words: Words, wait: int, links: Sequence[Link], correlation_id: str, now: datetime
+        self,
+        status: int,
+        words: Words,
+        wait: int,
+        links: Sequence[Link],
+        correlation_id: str,
+        now: datetime,
+        language: str,
     ) -> Response:
         desk = self._desk
         nonce = base64.b64encode(desk.random.token(_NONCE_SIZE)).decode("ascii")
         home = Link("To the start", "/")
         bare = {"inline_css": desk.assets.inline_style} if status in _FILES_REFUSED else {}
         if status == 421:  # noqa: PLR2004 -- "/" would knock here again
-            home = Link(f"Go to {desk.site.origin}", desk.site.public_url + "/")
+            home = Link("Go to %(origin)s", desk.site.public_url + "/")
         html = desk.templates.render(
             "message.html",
             {
@@ -73,6 +82,7 @@ class ErrorPages:
                 "banner": desk.site.banner,
                 "home": home.href,
                 "title": words.title,
+                "values": {"origin": desk.site.origin},
                 "lines": [words.text],
                 "status_shown": status,
                 "wait_seconds": wait,
@@ -82,6 +92,7 @@ class ErrorPages:
                 "at": now,
                 **bare,
             },
+            language,
         )
         response = Response(html, status, media_type="text/html")
         response.raw_headers.append((b"content-security-policy", desk.headers.content_policy(nonce=nonce)))

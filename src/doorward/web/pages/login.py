@@ -190,7 +190,7 @@ class LoginPage:
 
     def _lead_out(self, visit: Visit, departed: Departed, provider: Provider | None) -> Response:
         name = provider.name if provider else "the provider"
-        return self._desk.lead_out(visit, departed.url, title=f"Signing in with {name}", name=name)
+        return self._desk.lead_out(visit, departed.url, title="Signing in with %(name)s", name=name)
 
     async def _begin_anew(self, visit: Visit, form: Form, failure: Refused | UpstreamRefused) -> Response:
         return await self._begin(visit, form.get("rd"), failure=failure, confirm="confirm" in form)

@@ -7,7 +7,8 @@ trail, counts; it opens nothing, so it is not signed: whoever forges it shows th
 
 import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from urllib.parse import urlsplit
@@ -66,11 +67,12 @@ def is_on(trail: Trail | None, url: str, now: datetime) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why a sign-in does not arrive. `seen`: it is so in this very case."""
+    """Why a sign-in does not arrive. `seen`: it is so in this very case. `text` may name the `values`."""
 
     title: str
     text: str
     seen: bool
+    values: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 def find_causes(
@@ -93,16 +95,21 @@ def find_causes(
         ): torn,
         Cause(
             "The cookie's domain does not reach the app",
-            f"The cookie is for {'*.' + cookie_domain if cookie_domain else public_host + ' only'}, and the app is at "
-            f"{host}. Set cookie.domain to the part that both names share.",
+            "The cookie is for *.%(domain)s, and the app is at %(host)s. Set cookie.domain to the part that both names "
+            "share."
+            if cookie_domain
+            else "The cookie is for %(own)s only, and the app is at %(host)s. Set cookie.domain to the part that both "
+            "names share.",
             seen=True,
+            values={"domain": cookie_domain, "own": public_host, "host": host},
         ): not covered,
         Cause("http where https is needed", _PLAIN, seen=True): plain,
         Cause(
             "The domain is one that browsers accept no cookies for",
-            f"cookie.domain is {cookie_domain}. Under public suffixes such as duckdns.org or co.uk everybody gets "
+            "cookie.domain is %(domain)s. Under public suffixes such as duckdns.org or co.uk everybody gets "
             "names, so browsers refuse cookies for the whole of them. Use your own, one level below.",
             seen=True,
+            values={"domain": cookie_domain},
         ): not signed_in and is_shared(cookie_domain),
     }
     unseen = {

@@ -16,17 +16,17 @@ from doorward.web.pages.waiting import seconds
 from doorward.web.visit import Visit
 
 _OTHER_THERE = (
-    "If you have another account at {name}, sign out there or choose it there, and try again. Otherwise ask your "
+    "If you have another account at %(name)s, sign out there or choose it there, and try again. Otherwise ask your "
     "administrator."
 )
 _LATER = "Your account is not affected. Try again in a moment, or sign in another way."
 _OPERATOR = "Your account is not affected. Trying again may help; if not, tell your administrator the reference below."
-_ONLY_OURS = "What {name} says about itself or about us does not fit. Tell your administrator the reference below."
+_ONLY_OURS = "What %(name)s says about itself or about us does not fit. Tell your administrator the reference below."
 
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """`title` and `advice` may say `{name}`: the provider's. `again`: whether the same once more may end better.
+    """`title` and `advice` may say `%(name)s`: the provider's. `again`: whether the same once more may end better.
 
     `is_error`: whether anything went wrong at all.
     """
@@ -47,37 +47,37 @@ _CASES: Final = {
     ),
     Failure.THROTTLED: _Case(429, "One moment, please"),
     Failure.CANCELLED: _Case(
-        400, "Nothing was changed", "You, or {name} for you, said no. That is all.", is_error=False
+        400, "Nothing was changed", "You, or %(name)s for you, said no. That is all.", is_error=False
     ),
-    Failure.PROVIDER_ERROR: _Case(502, "{name} could not finish", _OPERATOR),
+    Failure.PROVIDER_ERROR: _Case(502, "%(name)s could not finish", _OPERATOR),
     Failure.PROVIDER_GONE: _Case(
         403, "That way is closed", "An administrator has switched it off, or it never was.", again=False
     ),
-    Failure.UNREACHABLE: _Case(502, "{name} does not answer", _LATER),
-    Failure.DISCOVERY: _Case(502, "{name} cannot be used", _ONLY_OURS, again=False),
-    Failure.CLIENT_REFUSED: _Case(502, "{name} cannot be used", _ONLY_OURS, again=False),
-    Failure.CODE_REFUSED: _Case(502, "{name} did not confirm it", _OPERATOR),
-    Failure.TOKEN: _Case(502, "{name} proved nothing", _OPERATOR),
+    Failure.UNREACHABLE: _Case(502, "%(name)s does not answer", _LATER),
+    Failure.DISCOVERY: _Case(502, "%(name)s cannot be used", _ONLY_OURS, again=False),
+    Failure.CLIENT_REFUSED: _Case(502, "%(name)s cannot be used", _ONLY_OURS, again=False),
+    Failure.CODE_REFUSED: _Case(502, "%(name)s did not confirm it", _OPERATOR),
+    Failure.TOKEN: _Case(502, "%(name)s proved nothing", _OPERATOR),
     Failure.NOT_ALLOWED: _Case(403, "You may not sign in here", _OTHER_THERE, again=False),
     Failure.UNKNOWN: _Case(
         403,
         "We do not know you",
-        "If you have an account here, sign in another way and connect {name} on the page Account. Otherwise ask your "
+        "If you have an account here, sign in another way and connect %(name)s on the page Account. Otherwise ask your "
         "administrator.",
         again=False,
     ),
     Failure.ADDRESS_TAKEN: _Case(
         403,
         "You have an account here already",
-        "Sign in as you did before, and connect {name} on the page Account. From then on both lead to one account.",
+        "Sign in as you did before, and connect %(name)s on the page Account. From then on both lead to one account.",
         again=False,
     ),
     Failure.DISABLED: _Case(403, "Your account is disabled", "Only an administrator can enable it again.", again=False),
     Failure.OTHER_ACCOUNT: _Case(
-        403, "That was somebody else", "Choose the right account at {name}; you may have to sign out there first."
+        403, "That was somebody else", "Choose the right account at %(name)s; you may have to sign out there first."
     ),
     Failure.NOT_FRESH: _Case(403, "It is not confirmed that it is you", "Try again, or confirm it another way."),
-    Failure.SIGNED_OUT: _Case(403, "{name} signed you out meanwhile", "Sign in again if that was not meant to be."),
+    Failure.SIGNED_OUT: _Case(403, "%(name)s signed you out meanwhile", "Sign in again if that was not meant to be."),
 }
 
 _IN_ALREADY = _Case(
@@ -106,8 +106,7 @@ def show_refused(desk: Desk, visit: Visit, refused: UpstreamRefused) -> Response
     if refused.failure is Failure.STATE and visit.subject is not None:
         case = _IN_ALREADY
     name = refused.provider.name if refused.provider else "The provider"
-    words = Words(case.title.format(name=name), refused.failure.sentence)
-    advice = case.advice.format(name=name)
+    words = Words(case.title, refused.failure.sentence, {"name": name})
     # Where no journey of theirs was found, the log is silent, so that nobody can fill it; there is nothing to refer to.
     if refused.provider is not None:
         desk.log.info(
@@ -120,7 +119,7 @@ def show_refused(desk: Desk, visit: Visit, refused: UpstreamRefused) -> Response
         visit,
         words,
         status=case.status,
-        advice=advice,
+        advice=case.advice,
         actions=_ways_on(desk, visit, refused, again=case.again),
         wait_seconds=wait_of(refused),
         fan="shut",

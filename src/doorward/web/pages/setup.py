@@ -87,7 +87,7 @@ class SetupPage:
             values=values,
             wrong={name: wrong.get(name, "") for name in _FIELDS},
             problem="Please look at what is marked below. No account was made yet." if wrong else "",
-            password_hint=self._desk.site.password_hint,
+            shortest_password=self._desk.site.shortest_password,
         )
 
     def _gone(self, visit: Visit) -> Response:

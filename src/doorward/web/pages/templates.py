@@ -4,6 +4,7 @@ Templates speak through `_` and `ngettext`. They are ours and not the library's,
 markup: here everything is escaped that is not markup already, the sentence as well as what is filled in.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property, partial
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from jinja2 import Environment
 
 _FOLDER = Path(__file__).parent / "templates"
+_SPAN = re.compile(r"([0-9]+) (day|hour|minute|second)s?")
 
 
 class Templates:
@@ -26,7 +28,8 @@ class Templates:
     def render(self, name: str, context: Mapping[str, object], language: str = "en") -> str:
         """Render one template. A name the template uses and the context lacks is an error, not an empty string."""
         words = {"_": partial(say, language), "ngettext": partial(_say_count, language), "language": language}
-        return self._environment.get_template(name).render({**context, **words, "spell": partial(_spell, language)})
+        spans = {"spell": partial(_spell, language), "duration": partial(_say_span, language)}
+        return self._environment.get_template(name).render({**context, **words, **spans})
 
     def names(self) -> list[str]:
         """Every template there is."""
@@ -73,6 +76,13 @@ def _spell(language: str, seconds: int) -> str:
     if rest or not minutes:
         parts.append(_say_count(language, "%(count)s second", "%(count)s seconds", rest))
     return " ".join(parts)
+
+
+def _say_span(language: str, span: str) -> str:
+    """`7 days` and the like in a language."""
+    return _SPAN.sub(
+        lambda found: _say_count(language, f"%(count)s {found[2]}", f"%(count)s {found[2]}s", int(found[1])), span
+    )
 
 
 def _iso(at: datetime) -> str:
