@@ -14,6 +14,7 @@ from doorward.flows.outcome import Unacceptable
 from doorward.flows.people import version_of
 from doorward.rules.identity import User
 from doorward.web.form import Form
+from doorward.web.pages.admit import admit_administrator
 from doorward.web.pages.desk import Desk
 from doorward.web.pages.marked import gather, split_groups
 from doorward.web.pages.proof import is_proven
@@ -78,7 +79,7 @@ class PersonPage:
 
     async def post_new(self, visit: Visit, form: Form) -> Response:
         """Add an account."""
-        actor = self._receive(visit, form, "/admin/users/new")
+        actor = admit_administrator(self._desk, visit, form, "/admin/users/new")
         if isinstance(actor, Response):
             return actor
         try:
@@ -101,7 +102,7 @@ class PersonPage:
     async def post_edit(self, visit: Visit, form: Form) -> Response:
         """Change names and address."""
         login = form.get("login", "")
-        actor = self._receive(visit, form, _path(login))
+        actor = admit_administrator(self._desk, visit, form, _path(login))
         if isinstance(actor, Response):
             return actor
         try:
@@ -126,7 +127,7 @@ class PersonPage:
     async def post_groups(self, visit: Visit, form: Form) -> Response:
         """Set the groups."""
         login = form.get("login", "")
-        actor = self._receive(visit, form, _path(login))
+        actor = admit_administrator(self._desk, visit, form, _path(login))
         if isinstance(actor, Response):
             return actor
         groups = split_groups(form.get("groups", ""))
@@ -138,7 +139,7 @@ class PersonPage:
     async def post_act(self, visit: Visit, form: Form) -> Response:
         """Do what a button says."""
         login = form.get("login", "")
-        actor = self._receive(visit, form, _path(login))
+        actor = admit_administrator(self._desk, visit, form, _path(login))
         if isinstance(actor, Response):
             return actor
         word = form.get("act", "")
@@ -156,7 +157,7 @@ class PersonPage:
     async def post_delete(self, visit: Visit, form: Form) -> Response:
         """Delete it, when its name was typed."""
         login = form.get("login", "")
-        actor = self._receive(visit, form, _path(login))
+        actor = admit_administrator(self._desk, visit, form, _path(login))
         if isinstance(actor, Response):
             return actor
         if form.get("confirm", "").strip() != login:
@@ -166,14 +167,6 @@ class PersonPage:
         except ConflictError:
             return self._back(visit, login, "conflict")
         return self._desk.redirect(visit, f"{_LIST}?done=deleted")
-
-    def _receive(self, visit: Visit, form: Form, page: str) -> Actor | Response:
-        """Who acts; or the answer to somebody who is not signed in, or not recently enough."""
-        if visit.subject is None:
-            return self._desk.to_login(visit, page)
-        self._desk.check_form(visit, form, page=page)
-        actor = actor_of(visit.subject, visit.visitor)
-        return actor if is_proven(visit.subject.session, visit.now) else self._desk.to_confirm(visit, page)
 
     def _back(self, visit: Visit, login: str, done: str) -> Response:
         return self._desk.redirect(visit, f"{_path(login)}&done={done}")
