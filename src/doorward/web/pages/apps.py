@@ -12,7 +12,6 @@ from starlette.responses import Response
 from doorward.errors import InputError
 from doorward.rules.access import Allow, Challenge, Verdict, decide
 from doorward.rules.policy import App, Policy
-from doorward.rules.reason import Reason
 from doorward.rules.request import AccessRequest, parse_host, parse_scheme, parse_target
 from doorward.rules.session import Subject
 from doorward.web.pages.desk import Desk, Site, subject_of
@@ -22,7 +21,7 @@ from doorward.web.visit import Visit
 
 @dataclass(frozen=True, slots=True)
 class Tile:
-    """An app as a page shows it. `fresh`: opening it asks for a recent sign-in."""
+    """An app as a page shows it. `fresh`: opening it asks for something more to be proven."""
 
     name: str
     href: str
@@ -67,7 +66,8 @@ def find_open_apps(
         if url is None:
             continue
         verdict = judge(policy, url, subject, client, now=now)
-        fresh = isinstance(verdict, Challenge) and verdict.reason is Reason.NOT_FRESH
+        # Whoever is signed in is challenged only for what they can prove in place.
+        fresh = isinstance(verdict, Challenge)
         if isinstance(verdict, Allow) or fresh:
             tiles.append(Tile(app.name, url, urlsplit(url).netloc, app.description, icon_of(app), fresh))
     return tiles
