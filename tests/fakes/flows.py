@@ -1,40 +1,46 @@
 """The flows, connected to a store in memory, with neighbours that count what they are asked."""
 
-import asyncio
-from collections import Counter
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import urlsplit
 
-from doorward.errors import UnavailableError
 from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
 from doorward.flows.admin import CLI, Administration
 from doorward.flows.bundle import Flows
+from doorward.flows.finishing import Finishing
 from doorward.flows.identities import Identities
 from doorward.flows.login import SignIn
 from doorward.flows.logout import SignOut
+from doorward.flows.methods.passkey import PasskeyMethod
 from doorward.flows.methods.password import PasswordMethod
+from doorward.flows.methods.recovery_code import RecoveryCodeMethod
+from doorward.flows.methods.totp import TotpMethod
 from doorward.flows.methods.upstream import UpstreamMethod
 from doorward.flows.opening import Opening, SessionTerms
 from doorward.flows.outcome import Departed, OpenWays, SignedIn, Started
+from doorward.flows.owing import Owing
 from doorward.flows.providers import Providers
+from doorward.flows.proving import Methods
 from doorward.flows.settling import Settling
 from doorward.flows.setup import Setup
 from doorward.flows.throttle import LoginLimits, Throttle
 from doorward.flows.upstream import Callback, UpstreamSignIn
 from doorward.flows.upstream_logout import UpstreamLogout
 from doorward.flows.visitor import Visitor, hash_browser
+from doorward.flows.vouching import Vouching
 from doorward.flows.ways import Ways
-from doorward.interfaces import Verified
+from doorward.outside.passkeys import WebAuthn
 from doorward.rules import envelope
+from doorward.rules.login import Demand
+from doorward.rules.mfa import MfaTerms
 from doorward.rules.password import PasswordPolicy
 from doorward.rules.redirect import parse_return_url
 from doorward.rules.session import Fingerprint
 from doorward.rules.token import read_cookie
 from doorward.rules.upstream import MfaTrust
+from tests.fakes.neighbours import FakeHasher, FakeKeyring, FakeLog, FakePause, FakeTally
 from tests.fakes.records import FakeStore
 from tests.fakes.system import FakeClock, FakeRandom
 from tests.fakes.upstream import FakeUpstream, a_provider, somebody
@@ -46,94 +52,6 @@ GOOD = "Tr4vel-by-Night!"
 OTHER = "An0ther-Long-Road?"
 PUBLIC_URL = "https://auth.example.test"
 HOSTS = frozenset({"app.example.test", "wiki.example.test"})
-
-
-class FakeHasher:
-    """`interfaces.PasswordHasher` that tells how often it worked, and can be held up in the middle of it."""
-
-    def __init__(self):
-        self.work = 0
-        self.version = "v1"
-        self.full = False
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.reached = asyncio.Event()
-
-    async def hash(self, password):
-        await self._work()
-        return f"{self.version}:{password}"
-
-    async def verify(self, password, hashed):
-        await self._work()
-        version, mark, known = (hashed or "").partition(":")
-        right = bool(mark) and version in {"v1", "v2"} and known == password
-        return Verified(right, needs_rehash=right and version != self.version)
-
-    def queued(self):
-        return 0
-
-    async def _work(self):
-        if self.full:
-            raise UnavailableError("too many hashes wait")
-        self.work += 1
-        self.reached.set()
-        await self.gate.wait()
-
-
-class FakeKeyring:
-    """`interfaces.Keyring` with one key."""
-
-    def __init__(self):
-        self._key = b"\x01" * 32
-        self._random = FakeRandom("nonce")
-
-    def seal(self, place, plaintext):
-        return envelope.seal(self._key, place, plaintext, entropy=self._random.token(12))
-
-    def unseal(self, place, sealed):
-        return envelope.unseal({envelope.key_id(self._key): self._key}, place, sealed)
-
-    def derive(self, purpose):
-        return envelope.derive(self._key, purpose)
-
-
-class FakePause:
-    """`interfaces.Pause`: time goes on, nobody waits."""
-
-    def __init__(self, clock):
-        self._clock = clock
-        self.waits = []
-
-    async def __call__(self, seconds, /):
-        self.waits.append(seconds)
-        self._clock.advance(timedelta(seconds=seconds))
-        await asyncio.sleep(0)
-
-
-class FakeTally:
-    """`interfaces.Tally`."""
-
-    def __init__(self):
-        self.logins = Counter()
-        self.limited = Counter()
-
-    def count_login(self, result):
-        self.logins[result] += 1
-
-    def count_limited(self, bucket):
-        self.limited[bucket] += 1
-
-
-class FakeLog:
-    """`interfaces.Log` that keeps what it is told."""
-
-    def __init__(self):
-        self.events = []
-
-    def _note(self, event, **fields):
-        self.events.append((event, fields))
-
-    debug = info = warning = error = _note
 
 
 @dataclass
@@ -170,12 +88,42 @@ class Town:
             sessions=sessions, random=self.random, signing_key=SIGNING_KEY, device_key=DEVICE_KEY, terms=self.terms
         )
         throttle = Throttle(counters=self.store.counters, limits=self.limits, name_key=NAME_KEY, device_key=DEVICE_KEY)
+        self.letters = []
+        self.mfa = MfaTerms()
+        self.vouching = Vouching(records=records, keyring=self.keyring, find_provider=self._find_provider)
+        self.owing = Owing(terms=lambda: self.mfa)
+        self.finishing = Finishing(
+            records=records,
+            tickets=self.store.tickets,
+            opening=opening,
+            owing=self.owing,
+            vouching=self.vouching,
+            notify=self.notify,
+            keyring=self.keyring,
+            random=self.random,
+            tally=self.tally,
+            parse_return=self._parse_return,
+        )
+        self.methods = Methods(
+            password=self.password,
+            totp=TotpMethod(keyring=self.keyring),
+            recovery_code=RecoveryCodeMethod(keyring=self.keyring, notify=self.notify),
+            passkey=PasskeyMethod(
+                passkeys=WebAuthn(rp_id="auth.example.test", rp_name="Doorward", origins=[self.public_url]),
+                keyring=self.keyring,
+            ),
+        )
+        self.throttle = throttle
+        self.opening = opening
         self.sign_in = SignIn(
             records=records,
             tickets=self.store.tickets,
             throttle=throttle,
             opening=opening,
-            password=self.password,
+            finishing=self.finishing,
+            methods=self.methods,
+            rules=rules,
+            notify=self.notify,
             parse_return=self._parse_return,
             clock=self.clock,
             pause=self.pause,
@@ -191,12 +139,13 @@ class Town:
             method=UpstreamMethod(upstream=self.upstream, keyring=self.keyring, public_url=self.public_url),
             settling=Settling(
                 records=records,
-                opening=opening,
-                keyring=self.keyring,
+                finishing=self.finishing,
                 random=self.random,
                 trust=lambda: self.trust,
                 is_spoken_of=lambda name: name in self.spoken_of,
             ),
+            finishing=self.finishing,
+            vouching=self.vouching,
             find_provider=self._find_provider,
             parse_return=self._parse_return,
             random=self.random,
@@ -264,6 +213,10 @@ class Town:
     def _parse_return(self, text):
         return parse_return_url(text, public_url=self.public_url, is_known_host=self.hosts.__contains__)
 
+    async def notify(self, transaction, kind, user, values, now):
+        """`flows.notify.Notify` that keeps what was to be said."""
+        self.letters.append((kind, user.name, dict(values)))
+
     def consult_ways(self):
         """From now on ask the ways themselves which are open, as the house does; `passwords_open` is the file's word."""
         self._asks_ways = True
@@ -298,8 +251,8 @@ class Town:
         values = {"display_name": "", "email": f"{name}@example.test", "groups": (), "is_admin": False, **changes}
         return await self.administration.add_user(CLI, name=name, password=password, now=self.now, **values)
 
-    async def begin(self, visitor, return_to=None, subject=None):
-        started = await self.sign_in.begin(visitor, return_to=return_to, now=self.now, subject=subject)
+    async def begin(self, visitor, return_to=None, subject=None, demand=Demand.SIGN_IN):
+        started = await self.sign_in.begin(visitor, return_to=return_to, now=self.now, subject=subject, demand=demand)
         assert isinstance(started, Started), started
         return started
 
@@ -321,7 +274,8 @@ class Town:
 
     async def depart(self, visitor, provider="idp", *, remember=False, return_to=None, subject=None, confirm=False):
         """Open the page and press a provider's button."""
-        started = await self.sign_in.begin(visitor, return_to=return_to, now=self.now, subject=subject, confirm=confirm)
+        demand = Demand.CONFIRM if confirm else Demand.STEP_UP
+        started = await self.sign_in.begin(visitor, return_to=return_to, now=self.now, subject=subject, demand=demand)
         return await self.upstream_sign_in.depart(
             started.token, visitor, provider=provider, remember=remember, now=self.now
         )

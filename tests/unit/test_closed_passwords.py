@@ -9,6 +9,7 @@ from doorward.rules.login import Demand, Failure, Step
 from doorward.rules.session import Subject
 from tests.fakes.flows import GOOD, Town, a_visitor, fingerprint_of
 
+CONFIRM = {True: Demand.CONFIRM, False: Demand.STEP_UP}
 CLOSED = Refused(Failure.PASSWORDS_CLOSED)
 
 
@@ -54,7 +55,7 @@ async def test_a_step_up_takes_no_password_either(town, confirm):
     old = await town.enter(visitor=visitor)
     town.passwords_open = False
     subject = Subject(old.user, old.session)
-    started = await town.sign_in.begin(visitor, return_to=None, now=town.now, subject=subject, confirm=confirm)
+    started = await town.sign_in.begin(visitor, return_to=None, now=town.now, subject=subject, demand=CONFIRM[confirm])
     assert await town.submit(started.token, "", GOOD, visitor, previous=fingerprint_of(old)) == CLOSED
     assert await town.check(old) is not None
 
@@ -72,7 +73,7 @@ async def test_the_page_is_told_what_is_asked_for_and_stays_told(town, signed_in
     visitor = a_visitor()
     old = await town.enter(visitor=visitor)
     subject = Subject(old.user, old.session) if signed_in else None
-    started = await town.sign_in.begin(visitor, return_to=None, now=town.now, subject=subject, confirm=confirm)
+    started = await town.sign_in.begin(visitor, return_to=None, now=town.now, subject=subject, demand=CONFIRM[confirm])
     assert (started.demand, started.step) == (demand, Step.FIRST_PROOF)
     assert await town.sign_in.find(started.token, visitor, now=town.now) == started
 
@@ -82,6 +83,6 @@ async def test_a_password_confirms_and_proves_anew(town):
     old = await town.enter(visitor=visitor)
     town.clock.advance(timedelta(hours=1))
     subject = Subject(old.user, old.session)
-    started = await town.sign_in.begin(visitor, return_to=None, now=town.now, subject=subject, confirm=True)
+    started = await town.sign_in.begin(visitor, return_to=None, now=town.now, subject=subject, demand=Demand.CONFIRM)
     new = await town.submit(started.token, "", GOOD, visitor, previous=fingerprint_of(old))
     assert new.session.authenticated_at == new.session.created_at == town.now

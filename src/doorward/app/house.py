@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from doorward.config.check import require_startable
 from doorward.config.policy import build_policy
@@ -16,13 +17,20 @@ from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
 from doorward.flows.admin import Administration
 from doorward.flows.bundle import Flows
+from doorward.flows.finishing import Finishing
 from doorward.flows.identities import Identities
+from doorward.flows.letters import tell
 from doorward.flows.login import SignIn
 from doorward.flows.logout import SignOut
+from doorward.flows.methods.passkey import PasskeyMethod
 from doorward.flows.methods.password import PasswordMethod
+from doorward.flows.methods.recovery_code import RecoveryCodeMethod
+from doorward.flows.methods.totp import TotpMethod
 from doorward.flows.methods.upstream import UpstreamMethod
 from doorward.flows.opening import Opening, SessionTerms
+from doorward.flows.owing import Owing
 from doorward.flows.providers import Providers
+from doorward.flows.proving import Methods
 from doorward.flows.settling import Settling
 from doorward.flows.setup import Setup
 from doorward.flows.throttle import LoginLimits, Throttle
@@ -30,17 +38,22 @@ from doorward.flows.ties import Ties
 from doorward.flows.upkeep import Touches
 from doorward.flows.upstream import UpstreamSignIn
 from doorward.flows.upstream_logout import UpstreamLogout
+from doorward.flows.vouching import Vouching
 from doorward.flows.watch import Watch
 from doorward.flows.ways import Ways
-from doorward.interfaces import Clock, LiveView, Log, Random, Sessions
+from doorward.interfaces import Clock, LiveView, Log, Random, Sessions, Transaction
 from doorward.outside import keyring as keys
 from doorward.outside import log as logs
 from doorward.outside import system
 from doorward.outside.fetch import GuardedFetch
 from doorward.outside.hasher import Algorithm, PooledHasher
+from doorward.outside.passkeys import WebAuthn
 from doorward.outside.upstream.client import UpstreamClient
 from doorward.outside.wordlist import is_common_password
 from doorward.rules.audit import Act, AuditEvent
+from doorward.rules.identity import User
+from doorward.rules.letter import LetterKind
+from doorward.rules.mfa import MfaRequired, MfaTerms
 from doorward.rules.password import PasswordPolicy
 from doorward.rules.policy import Policy
 from doorward.rules.provider import Provider
@@ -167,20 +180,47 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
     def parse_return(text: str) -> str:
         return parse_return_url(text, public_url=config.server.public_url, is_known_host=policy.knows_host)
 
+    async def notify(
+        transaction: Transaction, kind: LetterKind, user: User, values: Mapping[str, str], now: datetime
+    ) -> None:
+        await tell(None, transaction, kind, user, now, values)
+
+    vouching = Vouching(records=storage.records, keyring=keyring, find_provider=ways.find_provider)
+    finishing = Finishing(
+        records=storage.records,
+        tickets=storage.tickets,
+        opening=opening,
+        owing=Owing(terms=lambda: MfaTerms(MfaRequired(config.mfa.required), config.mfa.grace)),
+        vouching=vouching,
+        notify=notify,
+        keyring=keyring,
+        random=random,
+        tally=counts,
+        parse_return=parse_return,
+        ticket_lifetime=config.authn.state_ttl,
+    )
+    methods = Methods(
+        password=password,
+        totp=TotpMethod(keyring=keyring),
+        recovery_code=RecoveryCodeMethod(keyring=keyring, notify=notify),
+        passkey=PasskeyMethod(passkeys=_open_passkeys(config), keyring=keyring),
+    )
     flows = Flows(
         sign_in=SignIn(
             records=storage.records,
             tickets=storage.tickets,
             throttle=throttle,
             opening=opening,
-            password=password,
+            finishing=finishing,
+            methods=methods,
+            rules=rules,
+            notify=notify,
             parse_return=parse_return,
             clock=clock,
             pause=asyncio.sleep,
             random=random,
             tally=counts,
             is_password_open=ways.is_password_open,
-            ticket_lifetime=config.authn.state_ttl,
         ),
         upstream=UpstreamSignIn(
             records=storage.records,
@@ -190,12 +230,13 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
             method=UpstreamMethod(upstream=upstream, keyring=keyring, public_url=config.server.public_url),
             settling=Settling(
                 records=storage.records,
-                opening=opening,
-                keyring=keyring,
+                finishing=finishing,
                 random=random,
                 trust=lambda: _trust_of(config),
                 is_spoken_of=policy.names_user,
             ),
+            finishing=finishing,
+            vouching=vouching,
             find_provider=ways.find_provider,
             parse_return=parse_return,
             random=random,
@@ -310,6 +351,13 @@ def _limits_of(config: Config) -> LoginLimits:
 def _trust_of(config: Config) -> MfaTrust:
     words = config.mfa.trust_idp
     return MfaTrust(amr=frozenset(words.amr), acr=frozenset(words.acr))
+
+
+def _open_passkeys(config: Config) -> WebAuthn:
+    host = config.server.public_host
+    address = urlsplit(config.server.public_url)
+    origins = (f"{address.scheme}://{address.netloc}", *config.webauthn.origins)
+    return WebAuthn(rp_id=config.webauthn.rp_id or host, rp_name=f"Doorward at {host}", origins=origins)
 
 
 def _open_fetch(config: Config) -> GuardedFetch:

@@ -9,27 +9,26 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from doorward.flows.finishing import Decided, Finishing
 from doorward.flows.granting import Witness, get_owner, refresh, regrant, shown
-from doorward.flows.opening import HANDLE_SIZE, Opened, Opening, encode
+from doorward.flows.opening import HANDLE_SIZE, encode
+from doorward.flows.pending import Pending
 from doorward.flows.visitor import Visitor
-from doorward.interfaces import Keyring, Random, Records, Transaction
+from doorward.flows.vouching import vouch, was_ended
+from doorward.interfaces import Random, Records, Transaction
+from doorward.rules import login
 from doorward.rules.audit import Act, AuditEvent
-from doorward.rules.envelope import Place
 from doorward.rules.identity import User, UserId
 from doorward.rules.oidc import Authenticated, Failure
 from doorward.rules.provider import Provider
-from doorward.rules.session import NEVER, Session, SessionHandle, Subject
+from doorward.rules.session import NEVER, Session, Subject
 from doorward.rules.upstream import (
     Identity,
     IdentityId,
     MfaTrust,
-    UpstreamSession,
     display_name_of,
     methods_of,
     propose_user_names,
-    session_mark,
-    subject_mark,
-    unnamed_mark,
     verified_email,
 )
 
@@ -46,8 +45,7 @@ class Trip:
     began_at: datetime
     now: datetime
     account: UserId | None = None
-    remember: bool = False
-    return_refused: bool = False
+    pending: Pending
 
     def private(self) -> dict[str, str]:
         """What an audit record may have to forget again."""
@@ -68,14 +66,6 @@ class Denied:
     private: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Entered:
-    """The account, and the session that is made but not stored yet."""
-
-    user: User
-    opened: Opened
-
-
 class Settling:
     """Finds, makes and links accounts. `is_spoken_of`: whether a rule of the policy names a user of this name."""
 
@@ -83,26 +73,33 @@ class Settling:
         self,
         *,
         records: Records,
-        opening: Opening,
-        keyring: Keyring,
+        finishing: Finishing,
         random: Random,
         trust: Callable[[], MfaTrust],
         is_spoken_of: Callable[[str], bool],
     ) -> None:
         self._records = records
-        self._opening = opening
-        self._keyring = keyring
+        self._finishing = finishing
         self._random = random
         self._trust = trust
         self._is_spoken_of = is_spoken_of
 
-    async def enter(self, trip: Trip, previous: Session | None) -> Entered | Denied:
-        """Make the session of whoever it is, and write down that they signed in. `previous` ends with it (J01).
+    async def enter(self, trip: Trip, previous: Session | None) -> Decided | Denied:
+        """Decide what comes next for whoever it is: a session, written down, or something else to prove first.
 
-        ConflictError where somebody else was first; asking again then gives the answer that holds.
+        `previous` ends with the session (J01). ConflictError where somebody else was first; asking again then gives the
+        answer that holds.
         """
+        proven = trip.authenticated
         async with self._records.transaction() as transaction:
-            if await _was_ended(transaction, trip):
+            # What was said of this sign-in or this person there since the browser left.
+            if await was_ended(
+                transaction,
+                issuer=proven.issuer,
+                subject=proven.subject,
+                sid=proven.sid,
+                began_at=trip.began_at,
+            ):
                 return trip.deny(Failure.SIGNED_OUT)
             identity = await self._find_or_make(transaction, trip)
             if isinstance(identity, Denied):
@@ -110,27 +107,30 @@ class Settling:
             user = await get_owner(transaction, identity)
             if not user.enabled:
                 return trip.deny(Failure.DISABLED, user.id)
+            if trip.account is not None and not trip.pending.is_of(user):
+                return trip.deny(Failure.SIGNED_OUT, user.id)
             witness = Witness(user.id, trip.now, trip.private())
-            user = await refresh(transaction, trip.provider, identity, trip.authenticated, witness, used_at=trip.now)
+            user = await refresh(transaction, trip.provider, identity, proven, witness, used_at=trip.now)
             if user.administers and not await transaction.is_set_up():
                 await transaction.claim_first_admin(user.id, trip.now)
-            opened = self._open(trip, user)
-            if previous is not None:
-                await transaction.end_session(previous.handle)
-            await transaction.put_upstream_session(self._note(trip, identity, opened.session))
-            await transaction.append_audit(_signed_in(trip, user, opened.session, previous))
-        return Entered(user, opened)
+            pending = replace(
+                trip.pending,
+                proven=methods_of(trip.provider, proven, self._trust()),
+                authenticated_at=proven.auth_time or NEVER,
+            )
+            email = shown(proven.email)
+            vouched = vouch(trip.provider, proven, identity, shown_email=email, began_at=trip.began_at)
+            decided = await self._finishing.decide(
+                transaction, pending, trip.visitor, user, previous, now=trip.now, vouched=vouched
+            )
+        return trip.deny(Failure.SIGNED_OUT, user.id) if isinstance(decided, login.Failure) else decided
 
-    async def is_noted(self, session: Session) -> bool:
-        """Whether nothing has ended the session since it was made: its note goes with whatever does."""
-        async with self._records.transaction() as transaction:
-            return await transaction.find_upstream_session(session.handle) is not None
-
-    async def withdraw(self, trip: Trip, session: Session) -> None:
+    async def withdraw(self, trip: Trip, session: Session | None) -> None:
         """Take back what a provider granted that had been closed by then, and the note of the session."""
         key = trip.authenticated.issuer, trip.authenticated.subject
         async with self._records.transaction() as transaction:
-            await transaction.end_session(session.handle)
+            if session is not None:
+                await transaction.end_session(session.handle)
             identity = await transaction.find_identity(*key)
             if identity is not None:
                 witness = Witness("system", trip.now, trip.private())
@@ -233,60 +233,3 @@ class Settling:
             AuditEvent(Act.IDENTITY_LINKED, actor, user.id, trip.now, public, trip.private())
         )
         return identity
-
-    def _open(self, trip: Trip, user: User) -> Opened:
-        return self._opening.prepare(
-            user,
-            trip.visitor,
-            methods=methods_of(trip.provider, trip.authenticated, self._trust()),
-            remember=trip.remember,
-            now=trip.now,
-            authenticated_at=trip.authenticated.auth_time or NEVER,
-        )
-
-    def _note(self, trip: Trip, identity: Identity, session: Session) -> UpstreamSession:
-        provider, proven = trip.provider, trip.authenticated
-        tied = provider.check_every is not None and proven.refresh_token != ""
-        return UpstreamSession(
-            handle=session.handle,
-            identity=identity.id,
-            provider=provider.id,
-            issuer=proven.issuer,
-            subject=proven.subject,
-            sid=proven.sid,
-            id_token=self._seal("id_token", session.handle, proven.id_token if provider.logout else ""),
-            refresh_token=self._seal("refresh_token", session.handle, proven.refresh_token if tied else ""),
-            check_at=trip.now + provider.check_every if tied and provider.check_every is not None else None,
-            expires_at=session.expires_at,
-        )
-
-    def _seal(self, column: str, handle: SessionHandle, token: str) -> str:
-        return self._keyring.seal(Place("upstream_sessions", column, handle), token.encode("utf-8")) if token else ""
-
-
-async def _was_ended(transaction: Transaction, trip: Trip) -> bool:
-    """Whether the provider has ended this very sign-in, or all of this person's, since the browser left."""
-    proven = trip.authenticated
-    this = session_mark(proven.issuer, proven.sid) if proven.sid else unnamed_mark(proven.issuer, proven.subject)
-    for name in (this, subject_mark(proven.issuer, proven.subject)):
-        ended_at = await transaction.find_mark(name)
-        # What came back was given out after the browser left, so an earlier end was of something else.
-        if ended_at is not None and ended_at >= trip.began_at:
-            return True
-    return False
-
-
-def _signed_in(trip: Trip, user: User, session: Session, previous: Session | None) -> AuditEvent:
-    public = {
-        "session": session.handle,
-        "methods": ",".join(sorted(method.value for method in session.methods)),
-        "remembered": "yes" if session.remembered else "no",
-        "provider": trip.provider.id,
-        "issuer": trip.authenticated.issuer,
-    }
-    if previous is not None:
-        public["replaced"] = previous.handle
-    if trip.return_refused:
-        public["return_refused"] = "yes"
-    act = Act.LOGIN if trip.account is None else Act.REAUTHENTICATED
-    return AuditEvent(act, user.id, user.id, trip.now, public, trip.private())

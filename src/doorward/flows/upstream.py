@@ -5,19 +5,22 @@ anything else can go wrong; the provider as it is now; only then the code; only 
 after the ticket was taken leaves evidence; what strangers throw at the address without one is only counted.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from doorward.errors import ConflictError, ForbiddenError
+from doorward.flows.finishing import Finishing
 from doorward.flows.methods.upstream import UpstreamMethod, max_age_for
 from doorward.flows.opening import Opening, encode
-from doorward.flows.outcome import Departed, Linked, SignedIn, UpstreamRefused
-from doorward.flows.settling import Denied, Entered, Settling, Trip
+from doorward.flows.outcome import Continued, Departed, Linked, SignedIn, UpstreamRefused
+from doorward.flows.pending import Pending
+from doorward.flows.settling import Denied, Settling, Trip
 from doorward.flows.throttle import Leg, Throttle
 from doorward.flows.tickets import TICKET_SIZE, ParseReturn, find_bound, ticket_id, vet
 from doorward.flows.visitor import Visitor
+from doorward.flows.vouching import FindProvider, Vouching
 from doorward.interfaces import Log, Random, Records, Tally, Tickets
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.identity import UserId
@@ -28,9 +31,6 @@ from doorward.rules.provider import Provider
 from doorward.rules.session import RECENT, Fingerprint, Subject, is_recent
 from doorward.rules.ticket import Purpose, Ticket
 from doorward.rules.upstream import admit
-
-FindProvider = Callable[[str], Awaitable[Provider | None]]
-"""The provider with this id, if it is enabled at this moment."""
 
 SIGN_IN: Final = "sign_in"
 CONFIRM: Final = "confirm"
@@ -64,6 +64,8 @@ class UpstreamSignIn:
         opening: Opening,
         method: UpstreamMethod,
         settling: Settling,
+        finishing: Finishing,
+        vouching: Vouching,
         find_provider: FindProvider,
         parse_return: ParseReturn,
         random: Random,
@@ -77,6 +79,8 @@ class UpstreamSignIn:
         self._opening = opening
         self._method = method
         self._settling = settling
+        self._finishing = finishing
+        self._vouching = vouching
         self._find_provider = find_provider
         self._parse_return = parse_return
         self._random = random
@@ -97,12 +101,25 @@ class UpstreamSignIn:
         login = await find_bound(self._tickets, token, Purpose.LOGIN, visitor, now=now)
         if login is None:
             return self._refuse(Failure.STATE)
-        state = {"intent": SIGN_IN, "return": login.state["return"], "remember": "yes" if remember else ""}
-        if "return_refused" in login.state:
-            state["return_refused"] = "yes"
-        if "account" in login.state:
-            state |= {"intent": CONFIRM, "account": login.state["account"], "remember": login.state["remember"]}
-        return await self._leave(provider, Demand(login.state["demand"]), state, visitor, now)
+        begun = Pending.read(login.state)
+        # Nothing that was proven with this ticket goes along: who comes back begins with what the provider says.
+        pending = Pending(
+            demand=begun.demand,
+            return_url=begun.return_url,
+            return_refused=begun.return_refused,
+            remember=remember,
+        )
+        state = {"intent": SIGN_IN}
+        if begun.demand.is_of_someone:
+            state = {"intent": CONFIRM}
+            pending = replace(
+                pending,
+                account=begun.account,
+                generation=begun.generation,
+                remember=begun.remember,
+                had_second=begun.had_second,
+            )
+        return await self._leave(provider, pending, state, visitor, now)
 
     async def depart_straight(
         self, visitor: Visitor, *, provider: Provider, return_to: str | None, now: datetime
@@ -112,10 +129,8 @@ class UpstreamSignIn:
         if refused is not None:
             return refused
         return_url, return_refused = vet(self._parse_return, return_to)
-        state = {"intent": SIGN_IN, "return": return_url, "remember": ""}
-        if return_refused:
-            state["return_refused"] = "yes"
-        return await self._leave(provider.id, Demand.SIGN_IN, state, visitor, now)
+        pending = Pending(demand=Demand.SIGN_IN, return_url=return_url, return_refused=return_refused)
+        return await self._leave(provider.id, pending, {"intent": SIGN_IN}, visitor, now)
 
     async def depart_to_link(
         self, subject: Subject, visitor: Visitor, *, provider: str, now: datetime
@@ -129,8 +144,9 @@ class UpstreamSignIn:
         refused = await self._spend(Leg.DEPARTURE, visitor, now)
         if refused is not None:
             return refused
-        state = {"intent": LINK, "return": "", "remember": "", "account": subject.user.id}
-        return await self._leave(provider, Demand.SIGN_IN, state, visitor, now)
+        generation = subject.session.generation
+        pending = Pending(demand=Demand.SIGN_IN, account=subject.user.id, generation=generation)
+        return await self._leave(provider, pending, {"intent": LINK}, visitor, now)
 
     async def arrive(
         self,
@@ -140,7 +156,7 @@ class UpstreamSignIn:
         subject: Subject | None,
         previous: Fingerprint | None,
         now: datetime,
-    ) -> SignedIn | Linked | UpstreamRefused:
+    ) -> SignedIn | Continued | Linked | UpstreamRefused:
         """Come back. `subject` is who is signed in here, whom only linking asks for.
 
         `previous` is the session this browser showed, which dies with a sign-in (J01) and lives on with a link.
@@ -172,8 +188,10 @@ class UpstreamSignIn:
         return UpstreamRefused(Failure.THROTTLED, retry_after=spent.retry_after)
 
     async def _leave(
-        self, provider_id: str, demand: Demand, state: dict[str, str], visitor: Visitor, now: datetime
+        self, provider_id: str, pending: Pending, intent: dict[str, str], visitor: Visitor, now: datetime
     ) -> Departed | UpstreamRefused:
+        state = pending.write() | intent
+        demand = pending.demand
         provider = await self._find_provider(provider_id)
         if provider is None:
             return self._refuse(Failure.PROVIDER_GONE, None, state)
@@ -253,39 +271,32 @@ class UpstreamSignIn:
             began_at=ticket.created_at,
             now=now,
             account=UserId(ticket.state["account"]) if confirming else None,
-            remember=ticket.state["remember"] == "yes",
-            return_refused="return_refused" in ticket.state,
+            pending=Pending.read(ticket.state),
         )
         not_admitted = admit(provider, proven)
         return trip if not_admitted is None else trip.deny(not_admitted)
 
-    async def _enter(self, trip: Trip, ticket: Ticket, previous: Fingerprint | None) -> SignedIn | Denied:
+    async def _enter(self, trip: Trip, ticket: Ticket, previous: Fingerprint | None) -> SignedIn | Continued | Denied:
         old = await self._opening.find_previous(previous)
         try:
-            entered = await self._settling.enter(trip, old)
+            decided = await self._settling.enter(trip, old)
         except ConflictError:
             # Somebody else changed the account, or made it, at the same moment: what they left is what counts now.
-            entered = await self._settling.enter(trip, old)
-        if isinstance(entered, Denied):
-            return entered
-        await self._opening.store(entered.opened)
-        failure = await self._look_again(trip, ticket, entered)
-        if failure is not None:
-            await self._opening.close(entered.opened)
-            return trip.deny(failure, entered.user.id)
-        self._tally.count_login("success")
-        return_url, _ = vet(self._parse_return, ticket.state["return"])
-        opened = entered.opened
-        return SignedIn(entered.user, opened.session, opened.cookie, opened.device, return_url)
-
-    async def _look_again(self, trip: Trip, ticket: Ticket, entered: Entered) -> Failure | None:
+            decided = await self._settling.enter(trip, old)
+        if isinstance(decided, Denied):
+            return decided
+        await self._finishing.store(decided)
         # SECURITY: whoever closed the provider, or signed this person out there, since it was looked at first may have
         # found no session yet that they could end (H21); and whoever changed whom it lets in, or what it grants, no
         # grant that they could take back. tests/unit/test_upstream_meanwhile.py does all of it.
         if await self._find_same_provider(ticket) != trip.provider:
-            await self._settling.withdraw(trip, entered.opened.session)
-            return Failure.PROVIDER_GONE
-        return None if await self._settling.is_noted(entered.opened.session) else Failure.SIGNED_OUT
+            await self._settling.withdraw(trip, decided.opened.session if decided.opened else None)
+            await self._finishing.discard(decided)
+            return trip.deny(Failure.PROVIDER_GONE, decided.user.id)
+        if decided.opened is not None and not await self._vouching.is_noted(decided.opened.session):
+            await self._finishing.discard(decided)
+            return trip.deny(Failure.SIGNED_OUT, decided.user.id)
+        return await self._finishing.hand_over(decided, now=trip.now)
 
     async def _link(self, trip: Trip, ticket: Ticket, subject: Subject | None) -> Linked | Denied:
         # SECURITY: the link is for whoever asked for it, signed in here and now, and not long ago (H26).
@@ -330,7 +341,7 @@ class UpstreamSignIn:
         return UpstreamRefused(
             failure,
             provider,
-            vet(self._parse_return, state["return"])[0],
+            vet(self._parse_return, state.get("return", ""))[0],
             linking=state["intent"] == LINK,
             confirming=state["intent"] == CONFIRM,
         )

@@ -23,7 +23,7 @@ class PasswordMethod:
         return Method.PASSWORD
 
     async def prove(self, user: User | None, secret: str) -> Proof:
-        """Check a password that `rules.password.parse_password` has read.
+        """Check a password that `rules.password.parse_password` has read. It may be a disabled account's.
 
         TamperError when the stored hash is not what we wrote; UnavailableError when too many hashes wait (P12).
         """
@@ -34,9 +34,9 @@ class PasswordMethod:
             return Proof(right=False)
         hashed = self._keyring.unseal(place_of(user.id), stored.sealed).decode("utf-8")
         outcome = await self._hasher.verify(secret, hashed)
-        if not outcome.right or not user.enabled:
+        if not outcome.right:
             return Proof(right=False)
-        if not outcome.needs_rehash:
+        if not outcome.needs_rehash or not user.enabled:
             return Proof(right=True)
         renewed = await self.seal(user.id, secret, now=stored.changed_at)
         user_id = user.id

@@ -9,7 +9,7 @@ from typing import Final, assert_never
 from starlette.responses import Response
 
 from doorward.errors import InputError
-from doorward.flows.outcome import Linked, SignedIn, UpstreamRefused
+from doorward.flows.outcome import Continued, Linked, SignedIn, UpstreamRefused
 from doorward.flows.upstream import Callback, UpstreamSignIn
 from doorward.flows.ways import Ways
 from doorward.rules.policy import Policy
@@ -17,7 +17,7 @@ from doorward.rules.provider import ProviderId
 from doorward.web.form import Form
 from doorward.web.pages.apps import tile_of
 from doorward.web.pages.desk import Desk
-from doorward.web.pages.login import note_way, welcome
+from doorward.web.pages.entering import note_way, step_path, welcome
 from doorward.web.pages.round_trip import show_refused
 from doorward.web.visit import Visit
 from doorward.web.way import Way
@@ -58,6 +58,10 @@ class CallbackPage:
                 # Led on by a page where it goes to another host: the chain began with a form at the provider, which
                 # need not allow more than our own address.
                 return welcome(self._desk, visit, outcome, app=tile.name if tile else "")
+            case Continued():
+                return self._desk.redirect(visit, step_path(outcome.started))
+            case Continued(started):
+                return self._desk.redirect(visit, step_path(started))
             case Linked():
                 return self._desk.redirect(visit, "/account?done=connected")
             case UpstreamRefused():

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Final, assert_never
 from urllib.parse import urlsplit
 
 from markupsafe import Markup
@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from doorward.errors import InputError
 from doorward.flows.login import SignIn
-from doorward.flows.outcome import Departed, OpenWays, Refused, SignedIn, Started, UpstreamRefused
+from doorward.flows.outcome import Continued, Departed, OpenWays, Refused, SignedIn, Started, UpstreamRefused
 from doorward.flows.setup import Setup
 from doorward.flows.upstream import UpstreamSignIn
 from doorward.flows.ways import Ways
 from doorward.rules.access import Challenge
-from doorward.rules.login import Demand, Failure
+from doorward.rules.login import Demand, Failure, Step
 from doorward.rules.policy import Policy
 from doorward.rules.provider import Provider
 from doorward.rules.reason import Reason
@@ -24,10 +24,13 @@ from doorward.web.errors import Words, words_for
 from doorward.web.form import Form
 from doorward.web.pages.apps import judge, tile_of
 from doorward.web.pages.desk import Desk, Link, login_path
+from doorward.web.pages.entering import STATUS_OF, enter, step_path
 from doorward.web.pages.loop import MAX_BOUNCES, find_causes, follow, is_on, read_trail
+from doorward.web.pages.options import give_options
 from doorward.web.pages.proof import is_just_proven
 from doorward.web.pages.provider_icons import provider_icon
 from doorward.web.pages.round_trip import status_of, wait_of
+from doorward.web.pages.steps import StepsPage
 from doorward.web.pages.waiting import seconds
 from doorward.web.visit import Visit
 from doorward.web.way import Way
@@ -41,22 +44,15 @@ _NOT_SET_UP = (
     "This Doorward is not set up yet. If you run it: open the setup link that it printed when it started, or get a new "
     "one with the command doorward setup-link."
 )
-_STATUS_OF = {
-    # RFC 9110: 403 is for credentials that are insufficient; a 401 would have to name a scheme browsers then ask for.
-    Failure.WRONG: 403,
-    Failure.LOCKED: 429,
-    Failure.THROTTLED: 429,
-    Failure.TICKET_GONE: 409,
-    Failure.PASSWORDS_CLOSED: 403,
-    Failure.WRONG_CODE: 403,
-    Failure.WRONG_PASSKEY: 403,
-    Failure.AWAITS_APPROVAL: 403,
-    Failure.UPSTREAM_GONE: 409,
-    Failure.ENROLMENT_DUE: 409,
-    Failure.FACTOR_NEEDED: 409,
-    Failure.PASSKEY_KNOWN: 409,
-    Failure.TOO_MANY_PASSKEYS: 409,
+_PAGES = {
+    Step.SECOND_PROOF: "factor",
+    Step.NEW_PASSWORD: "new-password",
+    Step.ENROL: "enrol",
+    Step.RECOVERY_CODES: "codes",
 }
+
+_DEMANDS: Final = {demand.value: demand for demand in Demand if demand.is_of_someone}
+"""What a page asked for may be asked again when it was open for too long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +77,11 @@ class LoginPage:
         ways: Ways,
         upstream: UpstreamSignIn,
         policy: Callable[[], Policy],
+        steps: StepsPage,
     ) -> None:
         self._desk = desk
         self._sign_in = sign_in
+        self._steps = steps
         self._setup = setup
         self._ways = ways
         self._upstream = upstream
@@ -104,12 +102,11 @@ class LoginPage:
                 return self._loop(visit, target)
             return await self._go_straight(visit, return_to) or await self._begin(visit, return_to)
         if "confirm" in visit.query and not is_just_proven(visit.subject.session, visit.now):
-            return await self._begin(visit, return_to, confirm=True)
+            return await self._begin(visit, return_to, demand=Demand.CONFIRM)
         if target is None:
             return self._desk.redirect(visit, "/?return=refused" if return_to else "/")
-        if self._needs_proof(visit, target):
-            return await self._begin(visit, return_to)
-        return self._go_on(visit, target)
+        demand = self._find_demand(visit, target)
+        return self._go_on(visit, target) if demand is None else await self._begin(visit, return_to, demand=demand)
 
     async def post(self, visit: Visit, form: Form) -> Response:
         """Try a password."""
@@ -127,12 +124,44 @@ class LoginPage:
         )
         match outcome:
             case SignedIn():
-                app = self._name_of(outcome.return_url)
-                if visit.subject is None:
-                    note_way(self._desk, visit, Way())
-                return welcome(self._desk, visit, outcome, refused=started.return_refused, app=app)
+                return enter(self._desk, visit, outcome, self._policy(), refused=started.return_refused)
+            case Continued(onward):
+                return self._desk.redirect(visit, step_path(onward))
             case Refused(Failure.TICKET_GONE):
                 return await self._begin_anew(visit, form, outcome)
+            case Refused():
+                return await self._show(visit, started, form.get("rd"), failure=outcome, form=form)
+            case _:
+                assert_never(outcome)
+
+    async def post_passkey_options(self, visit: Visit, form: Form) -> Response:
+        """What our script asks the browser for a passkey with, at either proof."""
+        self._desk.check_form(visit, form, page="/login")
+        found = await self._sign_in.ask_passkey(form.get("ticket", ""), visit.visitor, now=visit.now)
+        return give_options(visit, found)
+
+    async def post_passkey(self, visit: Visit, form: Form) -> Response:
+        """Try what a passkey signed, at either proof."""
+        started = await self._receive(visit, form)
+        if isinstance(started, Response):
+            return started
+        outcome = await self._sign_in.submit_passkey(
+            started.token,
+            visit.visitor,
+            answer=form.get("answer", ""),
+            remember="remember" in form,
+            previous=visit.fingerprint,
+            now=visit.now,
+        )
+        match outcome:
+            case SignedIn():
+                return enter(self._desk, visit, outcome, self._policy(), refused=started.return_refused)
+            case Continued(onward):
+                return self._desk.redirect(visit, step_path(onward))
+            case Refused(Failure.TICKET_GONE):
+                return await self._begin_anew(visit, form, outcome)
+            case Refused() if started.step is Step.SECOND_PROOF:
+                return self._steps.show_factor(visit, started, outcome)
             case Refused():
                 return await self._show(visit, started, form.get("rd"), failure=outcome, form=form)
             case _:
@@ -193,7 +222,8 @@ class LoginPage:
         return self._desk.lead_out(visit, departed.url, title="Signing in with %(name)s", name=name)
 
     async def _begin_anew(self, visit: Visit, form: Form, failure: Refused | UpstreamRefused) -> Response:
-        return await self._begin(visit, form.get("rd"), failure=failure, confirm="confirm" in form)
+        demand = _DEMANDS.get(form.get("demand", ""), Demand.CONFIRM if "confirm" in form else Demand.STEP_UP)
+        return await self._begin(visit, form.get("rd"), failure=failure, demand=demand)
 
     async def _begin(
         self,
@@ -201,14 +231,20 @@ class LoginPage:
         return_to: str | None,
         *,
         failure: Refused | UpstreamRefused | None = None,
-        confirm: bool = False,
+        demand: Demand = Demand.STEP_UP,
     ) -> Response:
         self._desk.know_browser(visit)
         started = await self._sign_in.begin(
-            visit.visitor, return_to=return_to or None, now=visit.now, subject=visit.subject, confirm=confirm
+            visit.visitor,
+            return_to=return_to or None,
+            now=visit.now,
+            subject=visit.subject,
+            demand=demand,
         )
         if isinstance(started, Refused):
             return self._slow_down(visit, started)
+        if started.step is not Step.FIRST_PROOF:
+            return self._desk.redirect(visit, step_path(started))
         note = _RETURN_REFUSED if started.return_refused else ""
         if not await self._setup.is_set_up():
             note = _NOT_SET_UP
@@ -235,7 +271,9 @@ class LoginPage:
             app=tile_of(self._policy(), started.return_url),
             confirming=account is not None,
             confirm=started.demand is Demand.CONFIRM,
-            with_password=ways.password,
+            demand=started.demand.value,
+            with_password=ways.password and started.demand is not Demand.PASSKEY,
+            with_passkey=started.passkey,
             buttons=self._buttons(ways, way, started.demand),
             login=account.name if account else (form or {}).get("login", ""),
             ticket=started.token,
@@ -267,10 +305,19 @@ class LoginPage:
         wait = max(seconds(refused.retry_after), 1)
         return self._desk.message(visit, words_for(429), status=429, wait_seconds=wait)
 
-    def _needs_proof(self, visit: Visit, target: str) -> bool:
+    def _find_demand(self, visit: Visit, target: str) -> Demand | None:
+        """What is to be proven before this address opens; None where the sign-in that is there will do."""
         verdict = judge(self._policy(), target, visit.subject, visit.visitor.address, now=visit.now)
-        # The gate adds `fresh` because it knows the method, too; asking once more than needed is the safe side.
-        return "fresh" in visit.query or (isinstance(verdict, Challenge) and verdict.reason is Reason.NOT_FRESH)
+        missing = verdict.reason if isinstance(verdict, Challenge) else None
+        # The gate says `fresh` and `need` because it knows the method, too; asking once more is the safe side.
+        need = visit.query.get("need", "")
+        if need == "passkey" or missing is Reason.PASSKEY_REQUIRED:
+            return Demand.PASSKEY
+        if "fresh" in visit.query or missing is Reason.NOT_FRESH:
+            return Demand.STEP_UP
+        if need == "two_factor" or missing is Reason.TWO_FACTOR_REQUIRED:
+            return Demand.SECOND_FACTOR
+        return None
 
     def _go_on(self, visit: Visit, target: str) -> Response:
         trail = follow(read_trail(visit.trail), target, visit.now)
@@ -322,33 +369,13 @@ class LoginPage:
         return self._desk.message(visit, _INSECURE, status=400, actions=[Link("Open it with https", link)])
 
 
-def welcome(desk: Desk, visit: Visit, signed_in: SignedIn, *, refused: bool = False, app: str = "") -> Response:
-    """Give a browser its new sign-in and send it on; `app`: the name of what it goes to."""
-    session = signed_in.session
-    outlives = session.remembered or desk.cookies.persistent
-    visit.cookies_out += desk.cookies.set_session(
-        signed_in.cookie, expires_at=session.expires_at if outlives else None, now=visit.now
-    )
-    visit.cookies_out += desk.cookies.set_device(signed_in.device)
-    if not signed_in.return_url:
-        return desk.redirect(visit, "/?return=refused" if refused else "/")
-    visit.cookies_out += desk.cookies.set_trail(follow(None, signed_in.return_url, visit.now).text)
-    return desk.lead_on(visit, signed_in.return_url, app=app)
-
-
-def note_way(desk: Desk, visit: Visit, way: Way) -> None:
-    """Have the browser remember how somebody signed in, or that they signed out."""
-    if way.text != visit.way:
-        visit.cookies_out += desk.cookies.set_way(way.text)
-
-
 def _answer_to(failure: Refused | UpstreamRefused | None) -> tuple[int, int]:
     """Status, and seconds to wait."""
     match failure:
         case None:
             return 200, 0
         case Refused():
-            return _STATUS_OF[failure.failure], seconds(failure.retry_after)
+            return STATUS_OF[failure.failure], seconds(failure.retry_after)
         case UpstreamRefused():
             return status_of(failure), wait_of(failure)
         case _:

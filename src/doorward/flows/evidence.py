@@ -1,0 +1,70 @@
+"""What a failed try leaves: a count, a record, a line in the history that the owner sees, and the same least time."""
+
+from datetime import datetime, timedelta
+from typing import Final
+
+from doorward.flows.finishing import Finishing
+from doorward.flows.throttle import Target, Throttle
+from doorward.flows.visitor import Visitor
+from doorward.interfaces import Clock, Pause, Records, Tally
+from doorward.rules.audit import Act, AuditEvent
+from doorward.rules.identity import User
+from doorward.rules.login import Failure
+from doorward.rules.session import Method
+
+MIN_FAILURE_TIME: Final = timedelta(milliseconds=350)
+"""No refusal that depends on an account comes back sooner (E01)."""
+
+
+class Evidence:
+    """Writes down what went wrong in a sign-in."""
+
+    def __init__(
+        self,
+        *,
+        records: Records,
+        throttle: Throttle,
+        finishing: Finishing,
+        clock: Clock,
+        pause: Pause,
+        tally: Tally,
+    ) -> None:
+        self._records = records
+        self._throttle = throttle
+        self._finishing = finishing
+        self._clock = clock
+        self._pause = pause
+        self._tally = tally
+
+    async def fail(
+        self, target: Target, visitor: Visitor, user: User | None, method: Method, failure: Failure, now: datetime
+    ) -> timedelta:
+        """Count a failure and write it down; how long the account is locked from there now."""
+        locked = await self._throttle.record_failure(target, now=now)
+        subject = user.id if user else "unknown"
+        public = {"method": method.value, "known_device": "yes" if target.known else "no"}
+        async with self._records.transaction() as transaction:
+            event = AuditEvent(Act.LOGIN_FAILED, "anonymous", subject, now, public, visitor.private())
+            await transaction.append_audit(event)
+            if user is not None and await transaction.find_user(user.id) is not None:
+                methods = frozenset({method})
+                await self._finishing.note_failure(transaction, user, visitor, methods, failure, now)
+            if locked > timedelta(0):
+                seconds = {"seconds": str(int(locked.total_seconds()))}
+                lock = AuditEvent(Act.LOGIN_LOCKED, "system", subject, now, seconds, visitor.private())
+                await transaction.append_audit(lock)
+        return locked
+
+    async def record_tampering(self, user: User | None, visitor: Visitor, where: str, now: datetime) -> None:
+        """Write down that something stored is not what we wrote."""
+        subject = user.id if user else "unknown"
+        self._tally.count_login("tampered")
+        async with self._records.transaction() as transaction:
+            event = AuditEvent(Act.TAMPERED, "system", subject, now, {"where": where}, visitor.private())
+            await transaction.append_audit(event)
+
+    async def even_out(self, began: float) -> None:
+        """Let a refusal take as long as any other."""
+        left = MIN_FAILURE_TIME.total_seconds() - (self._clock.elapsed() - began)
+        if left > 0:
+            await self._pause(left)
