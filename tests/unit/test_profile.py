@@ -167,6 +167,7 @@ async def test_who_has_no_password_cannot_guess_one(offices, alice):
 async def test_a_session_that_was_ended_meanwhile_changes_nothing(offices, alice):
     """J04, E24."""
     offices.town.hasher.gate.clear()
+    offices.town.hasher.reached.clear()
     changing = asyncio.create_task(change_password(offices, alice))
     await offices.town.hasher.reached.wait()
     await offices.town.administration.end_sessions_of(CLI, "alice", now=offices.now)

@@ -103,6 +103,7 @@ async def test_a_gateway_without_an_administrator_is_nobodys_for_the_taking():
 async def test_what_is_closed_meanwhile_stays_closed(offices):
     """R02."""
     offices.town.hasher.gate.clear()
+    offices.town.hasher.reached.clear()
     registering = asyncio.create_task(offices.register())
     await offices.town.hasher.reached.wait()
     async with offices.town.store.records.transaction() as transaction:
@@ -210,6 +211,7 @@ async def test_an_invitation_taken_back_while_the_guest_types_makes_nothing(offi
     offices.mode = Mode.INVITE
     token = await invite(offices)
     offices.town.hasher.gate.clear()
+    offices.town.hasher.reached.clear()
     registering = asyncio.create_task(offices.register(invite=token))
     await offices.town.hasher.reached.wait()
     made = (await offices.invites.list_all(CLI))[0]

@@ -124,9 +124,10 @@ class Registration:
             invite = await transaction.find_invite(ticket_id(token))
             if invite is None:
                 return None
+            mode = await self._find_mode(transaction)
             state = await find_state(transaction, invite, now)
-            if not (await self._find_mode(transaction)).takes_invited:
-                state = InviteState.REVOKED
+        if not mode.takes_invited:
+            return InviteState.REVOKED
         return invite if state is InviteState.ACTIVE else state
 
     async def find_link(self, token: str, *, now: datetime) -> str | None:
