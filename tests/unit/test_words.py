@@ -82,3 +82,9 @@ def test_a_template_knows_the_language_it_speaks() -> None:
 def test_catalogues_are_text_that_editors_can_read() -> None:
     for path in Path(FOLDER).glob("*.po"):
         assert "\r" not in path.read_text("utf-8")
+
+
+def test_a_sentence_with_its_number_in_it_is_found_for_every_number() -> None:
+    assert translate("de", "It needs at least 12 characters.") == "Es braucht mindestens 12 Zeichen."
+    assert translate("de", "A name has 1 to 128 characters.") == "Ein Name hat 1 bis 128 Zeichen."
+    assert translate("de", "room 101") == "room 101"

@@ -4,6 +4,7 @@ Knows nothing of the rest of the house, and holds only text. A catalogue is read
 language is asked for, and never by whoever reads English.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -13,6 +14,7 @@ from typing import Final
 FOLDER: Final = Path(__file__).parent
 """Where the catalogues lie: `<language>.po`."""
 _OWN: Final = "en"
+_NUMBER: Final = re.compile(r"[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +28,14 @@ def translate(language: str, text: str) -> str:
 
     Placeholders (`%(name)s`) are the caller's to fill. Text that is not one of our sentences passes unchanged.
     """
-    return text if language == _OWN else _open(language).single.get(text, text)
+    if language == _OWN:
+        return text
+    single = _open(language).single
+    if text not in single and (number := _NUMBER.search(text)):
+        # A sentence that is said with its number in it stands in the catalogue once for all numbers.
+        shape = single.get(_NUMBER.sub("%(count)s", text, count=1), "")
+        return shape.replace("%(count)s", number[0]) if shape else text
+    return single.get(text, text)
 
 
 def translate_count(language: str, one: str, many: str, count: int) -> str:

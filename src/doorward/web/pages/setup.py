@@ -13,9 +13,10 @@ from doorward.rules.login import Failure
 from doorward.web.errors import Words
 from doorward.web.form import Form
 from doorward.web.pages.desk import Desk, Link
-from doorward.web.pages.login import welcome
+from doorward.web.pages.entering import welcome
 from doorward.web.pages.waiting import seconds
 from doorward.web.visit import Visit
+from doorward.words import translate
 
 _FIELDS = ("display_name", "name", "email", "password", "password_again")
 _GONE = Words(
@@ -65,7 +66,8 @@ class SetupPage:
             case Unacceptable(problems):
                 wrong: dict[str, str] = {}
                 for name, sentence in problems:
-                    wrong[name] = f"{wrong[name]} {sentence}" if name in wrong else sentence
+                    said = translate(visit.language, sentence)
+                    wrong[name] = f"{wrong[name]} {said}" if name in wrong else said
                 return self._show(visit, token, form, wrong)
             case Refused(Failure.THROTTLED | Failure.LOCKED, retry_after):
                 wait = max(seconds(retry_after), 1)
