@@ -9,6 +9,8 @@ from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
 from doorward.flows.admin import CLI, Administration
 from doorward.flows.bundle import Flows
+from doorward.flows.enrolment import Enrolment
+from doorward.flows.factors import Factors
 from doorward.flows.finishing import Finishing
 from doorward.flows.identities import Identities
 from doorward.flows.login import SignIn
@@ -18,6 +20,7 @@ from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.methods.recovery_code import RecoveryCodeMethod
 from doorward.flows.methods.totp import TotpMethod
 from doorward.flows.methods.upstream import UpstreamMethod
+from doorward.flows.offers import Offers
 from doorward.flows.opening import Opening, SessionTerms
 from doorward.flows.outcome import Departed, OpenWays, SignedIn, Started
 from doorward.flows.owing import Owing
@@ -131,6 +134,20 @@ class Town:
             tally=self.tally,
             is_password_open=self._is_password_open,
         )
+        self.factors = Factors(
+            records=records,
+            offers=Offers(tickets=self.store.tickets, keyring=self.keyring, random=self.random),
+            throttle=throttle,
+            totp=self.methods.totp,
+            passkey=self.methods.passkey,
+            recovery_code=self.methods.recovery_code,
+            random=self.random,
+            notify=self.notify,
+            demands=self.owing.demands,
+            draw_qr=lambda uri, title: f"<svg>{title}</svg>",
+            issuer="Doorward",
+        )
+        self.enrolment = Enrolment(finishing=self.finishing, factors=self.factors)
         self.upstream_sign_in = UpstreamSignIn(
             records=records,
             tickets=self.store.tickets,

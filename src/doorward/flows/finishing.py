@@ -159,10 +159,12 @@ class Finishing:
         *,
         previous: Fingerprint | None,
         now: datetime,
+        settled: bool = False,
     ) -> Decided | Failure | None:
         """Do what a step does, of an account that is known, with its ticket taken already. None where `act` says no.
 
-        TICKET_GONE where the account, or what it owes, is not what the step began with (E24, E25, J04).
+        TICKET_GONE where the account, or what it owes, is not what the step began with (E24, E25, J04). `settled`: what
+        was owed was settled since then by whoever calls, so that it cannot be the same.
         """
         pending = standing.pending
         vouched = self._vouching.unseal(pending.upstream, standing.ticket.id) if pending.upstream else None
@@ -172,7 +174,7 @@ class Finishing:
             if present is None or not present.enabled or not pending.is_of(present):
                 return Failure.TICKET_GONE
             owed = await self._owing.find(transaction, present, pending, now)
-            if owed.step is not standing.owed.step:
+            if owed.step is not standing.owed.step and not settled:
                 return Failure.TICKET_GONE
             done = await act(transaction, present)
             if done is None:
@@ -188,11 +190,12 @@ class Finishing:
         *,
         previous: Fingerprint | None,
         now: datetime,
+        settled: bool = False,
     ) -> SignedIn | Continued | Refused:
         """Take a step that cannot be wrong, only too late."""
         if not await self.take(standing.ticket, now):
             return self.refuse(Failure.TICKET_GONE)
-        decided = await self.advance(standing, visitor, act, previous=previous, now=now)
+        decided = await self.advance(standing, visitor, act, previous=previous, now=now, settled=settled)
         if isinstance(decided, Decided):
             return await self.conclude(decided, now=now)
         return self.refuse(decided or Failure.TICKET_GONE)
