@@ -267,7 +267,7 @@ class Browser:
         """Press a provider's button on the sign-in page."""
         page = await self.get(at)
         assert page.status == 200, page.text
-        fields = {name: page.hidden(name) for name in ("ticket", "rd", "confirm") if f'name="{name}"' in page.text}
+        fields = {name: page.hidden(name) for name in ("ticket", "rd", "demand") if f'name="{name}"' in page.text}
         more = {"remember": "1"} if remember else {}
         return await self.press("/login/with", page, provider=provider, **fields, **more)
 

@@ -60,8 +60,6 @@ class CallbackPage:
                 return welcome(self._desk, visit, outcome, app=tile.name if tile else "")
             case Continued():
                 return self._desk.redirect(visit, step_path(outcome.started))
-            case Continued(started):
-                return self._desk.redirect(visit, step_path(started))
             case Linked():
                 return self._desk.redirect(visit, "/account?done=connected")
             case UpstreamRefused():

@@ -44,13 +44,6 @@ _NOT_SET_UP = (
     "This Doorward is not set up yet. If you run it: open the setup link that it printed when it started, or get a new "
     "one with the command doorward setup-link."
 )
-_PAGES = {
-    Step.SECOND_PROOF: "factor",
-    Step.NEW_PASSWORD: "new-password",
-    Step.ENROL: "enrol",
-    Step.RECOVERY_CODES: "codes",
-}
-
 _DEMANDS: Final = {demand.value: demand for demand in Demand if demand.is_of_someone}
 """What a page asked for may be asked again when it was open for too long."""
 

@@ -8,7 +8,7 @@ from doorward.flows.logout import SignOut
 from doorward.web.errors import Words
 from doorward.web.form import Form
 from doorward.web.pages.desk import Desk, Link, login_path
-from doorward.web.pages.login import note_way
+from doorward.web.pages.entering import note_way
 from doorward.web.visit import Visit
 from doorward.web.way import Way
 

@@ -16,13 +16,15 @@ from doorward.web.pages.person import PersonPage
 from doorward.web.pages.providers import ProvidersPage
 from doorward.web.pages.sessions import SessionsPage
 from doorward.web.pages.setup import SetupPage
+from doorward.web.pages.steps import StepsPage
 from doorward.web.pages.users import UsersPage
 from doorward.web.route import Route, Routes, Who
 
 
 def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Routes:
     """Connect the pages to the flows."""
-    login = LoginPage(desk, flows.sign_in, flows.setup, flows.ways, flows.upstream, policy)
+    steps = StepsPage(desk, flows.sign_in, policy)
+    login = LoginPage(desk, flows.sign_in, flows.setup, flows.ways, flows.upstream, policy, steps)
     callback = CallbackPage(desk, flows.upstream, flows.ways, policy)
     logout = LogoutPage(desk, flows.sign_out)
     setup = SetupPage(desk, flows.setup)
@@ -36,6 +38,11 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/": Route(Who.SOMEBODY, get=AppsPage(desk, policy).get),
         "/login": Route(Who.ANYBODY, get=login.get, post=login.post),
         "/login/with": Route(Who.ANYBODY, post=login.post_with),
+        "/login/passkey": Route(Who.ANYBODY, post=login.post_passkey),
+        "/login/passkey/options": Route(Who.ANYBODY, post=login.post_passkey_options),
+        "/login/factor": Route(Who.ANYBODY, get=steps.get_factor, post=steps.post_factor),
+        "/login/recovery-code": Route(Who.ANYBODY, post=steps.post_recovery_code),
+        "/login/new-password": Route(Who.ANYBODY, get=steps.get_new_password, post=steps.post_new_password),
         "/login/callback/*": Route(Who.ANYBODY, get=callback.get, secretive=True),
         "/api/auth/login": Route(Who.ANYBODY, get=callback.get, secretive=True),
         "/api/auth/oidc/callback": Route(Who.ANYBODY, get=callback.get, secretive=True),
