@@ -63,7 +63,7 @@ async def test_a_page_for_another_step_leads_to_where_the_sign_in_is(door: Door)
 
 
 async def test_another_browser_gets_nothing_of_it(door: Door) -> None:
-    """F06: a pending step is bound to the browser that began it."""
+    """A pending step is bound to the browser that began it."""
     page = await new_password_page(Browser(door))
     other = Browser(door)
     await other.get("/login")
