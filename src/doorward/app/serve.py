@@ -134,7 +134,7 @@ def _upkeep_of(house: House, doors: Doors) -> Upkeep:
         pause=asyncio.sleep,
         log=house.log,
         chores=(doors.gate.refusal_log.flush,),
-        errands=(house.ties.run_due, house.watch.look),
+        errands=(house.ties.run_due, house.watch.look, house.flows.post.deliver_due),
     )
 
 

@@ -4,10 +4,19 @@ from dataclasses import dataclass
 
 from doorward.flows.account import Account
 from doorward.flows.admin import Administration
+from doorward.flows.enrolment import Enrolment
+from doorward.flows.factors import Factors
 from doorward.flows.identities import Identities
+from doorward.flows.invites import Invites
 from doorward.flows.login import SignIn
 from doorward.flows.logout import SignOut
+from doorward.flows.own_record import OwnRecord
+from doorward.flows.policies import Policies
+from doorward.flows.post import Post
+from doorward.flows.profile import Profile
 from doorward.flows.providers import Providers
+from doorward.flows.recovery import Recovery
+from doorward.flows.registration import Registration
 from doorward.flows.setup import Setup
 from doorward.flows.upstream import UpstreamSignIn
 from doorward.flows.upstream_logout import UpstreamLogout
@@ -28,3 +37,12 @@ class Flows:
     setup: Setup
     account: Account
     administration: Administration
+    enrolment: Enrolment
+    factors: Factors
+    profile: Profile
+    own_record: OwnRecord
+    registration: Registration
+    invites: Invites
+    recovery: Recovery
+    policies: Policies
+    post: Post

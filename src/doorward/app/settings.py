@@ -1,0 +1,88 @@
+"""Settings as the flows and the world outside take them."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from doorward.config.schema import Config
+from doorward.flows.opening import SessionTerms
+from doorward.flows.throttle import BUDGETS, Bucket, Budget, LoginLimits
+from doorward.interfaces import Clock, Mailer
+from doorward.outside.passkeys import WebAuthn
+from doorward.rules.mfa import MfaRequired, MfaTerms
+from doorward.rules.throttle import LockPolicy
+from doorward.rules.upstream import MfaTrust
+
+
+def terms_of(config: Config) -> SessionTerms:
+    """How long sign-ins last."""
+    return SessionTerms(
+        lifetime=config.session.ttl,
+        idle_timeout=config.session.idle_timeout,
+        remember_lifetime=config.session.remember_ttl,
+        remember_idle_timeout=config.session.remember_idle_timeout,
+    )
+
+
+def limits_of(config: Config) -> LoginLimits:
+    """How often what may be tried. What counts for each account besides keeps its own measure, unless set with it."""
+    limits = config.limits
+    lock = limits.login_failures
+    by_address = {
+        Bucket.OTP_VERIFY: limits.otp_verify,
+        Bucket.MFA_MANAGE: limits.mfa_manage,
+        Bucket.REGISTER: limits.registration,
+        Bucket.INVITE: limits.invite,
+        Bucket.RESET: limits.reset,
+        Bucket.ADMIN: limits.admin,
+        Bucket.EXPORT: limits.export,
+        Bucket.DESTRUCTIVE: limits.destructive,
+    }
+    alike = {Bucket.PASSWORD_CHANGE: limits.password_change, Bucket.FORGOT: limits.forgot}
+    return LoginLimits(
+        login=limits.login,
+        oidc=limits.oidc,
+        lock=LockPolicy(threshold=lock.threshold, within=lock.within, first=lock.first, most=lock.most),
+        budgets={bucket: Budget(windows, BUDGETS[bucket].account) for bucket, windows in by_address.items()}
+        | {bucket: Budget(windows, windows) for bucket, windows in alike.items()},
+    )
+
+
+def trust_of(config: Config) -> MfaTrust:
+    """Which words of providers stand for a second factor."""
+    words = config.mfa.trust_idp
+    return MfaTrust(amr=frozenset(words.amr), acr=frozenset(words.acr))
+
+
+def open_passkeys(config: Config) -> WebAuthn:
+    """The relying party, from the configuration alone (G02, G03)."""
+    host = config.server.public_host
+    address = urlsplit(config.server.public_url)
+    origins = (f"{address.scheme}://{address.netloc}", *config.webauthn.origins)
+    return WebAuthn(rp_id=config.webauthn.rp_id or host, rp_name=f"Doorward at {host}", origins=origins)
+
+
+def mfa_terms_of(config: Config) -> MfaTerms:
+    """Who needs a second factor, as far as the file says."""
+    return MfaTerms(MfaRequired(config.mfa.required), config.mfa.grace)
+
+
+def open_mailer(config: Config, clock: Clock) -> Mailer | None:
+    """The way to the mail server; None where no mail is set up."""
+    mail = config.mail
+    if not mail.is_on or mail.sender is None:
+        return None
+    from doorward.outside.smtp import Security, SmtpMailer, SmtpServer
+
+    server = SmtpServer(
+        host=mail.host,
+        port=mail.effective_port,
+        security=Security(mail.security),
+        sender=mail.sender.address,
+        name=config.server.public_host,
+        sender_name=mail.sender.name or "Doorward",
+        username=mail.username,
+        password=mail.password.reveal() if mail.password is not None else "",
+        ca_file=Path(mail.ca_file) if mail.ca_file else None,
+        timeout=mail.timeout,
+    )
+    return SmtpMailer(server, clock=clock)
