@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -14,15 +14,22 @@ from doorward.cli.house import (
     NameArgument,
     describe_user,
     in_house,
+    spell_instant,
     tell,
+    tell_table,
 )
 from doorward.flows.admin import CLI, Administration
+from doorward.flows.own_record import SignInShown
+from doorward.rules.history import KEPT, SHOWN
 from doorward.rules.identity import User
+
+_COLUMNS: Final = ("at", "outcome", "methods", "address", "new_device", "user_agent")
 
 
 def register(commands: typer.Typer) -> None:
     """Put the commands among those of `doorward user`."""
     for name, command in (
+        ("history", history),
         ("force-password-change", force_password_change),
         ("reset-factors", reset_factors),
         ("end-sessions", end_sessions),
@@ -30,6 +37,21 @@ def register(commands: typer.Typer) -> None:
         ("refuse", refuse),
     ):
         commands.command(name)(command)
+
+
+def history(
+    name: NameArgument,
+    limit: Annotated[int, typer.Option(min=1, max=KEPT, help="At most so many.")] = SHOWN,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show an account's last sign-ins and tries, the newest first."""
+
+    async def act(house: House) -> list[SignInShown]:
+        return await house.flows.own_record.list_history(CLI, name, limit=limit)
+
+    rows = [_describe(shown) for shown in in_house(config, act)]
+    tell_table(rows, _COLUMNS, empty=f"Nobody has tried to sign in as {name} yet.", as_json=json)
 
 
 def force_password_change(name: NameArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
@@ -88,3 +110,16 @@ def _change(config: Path | None, change: Callable[[Administration, datetime], Aw
         return await change(house.flows.administration, house.clock.now())
 
     return in_house(config, act)
+
+
+def _describe(shown: SignInShown) -> dict[str, object]:
+    note = shown.note
+    return {
+        "at": spell_instant(note.at),
+        "outcome": note.failure or "signed_in",
+        "methods": sorted(method.value for method in note.methods),
+        "address": shown.address,
+        "user_agent": shown.agent,
+        "new_device": note.new_device,
+        "session": note.session or "",
+    }
