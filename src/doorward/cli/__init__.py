@@ -29,12 +29,15 @@ GROUPS: Final = {
     "user": "Accounts: add, list, show, edit, disable, delete; passwords, factors, groups, links to providers.",
     "session": "Sessions: list and end them.",
     "provider": "Providers that people may sign in with: list and test them.",
+    "invite": "Invitations: make, list and take back.",
+    "policy": "What is decided for everybody: who needs a second factor, and who may register.",
+    "mail": "Outgoing mail: test it, and list what became of it.",
     "sign-in": "Ways of signing in: switch passwords on and off.",
 }
 COMMANDS: Final = {
     "serve": ("serve", "Run the gateway."),
     "setup-link": ("serve", "Print a new one-time link that makes the first administrator."),
-    "reset-password": ("recovery", "Let in somebody who is locked out: a temporary password."),
+    "reset-password": ("recovery", "Let in somebody who is locked out: a temporary password, or a link."),
     "explain": ("explain", "Say why a request would be allowed or refused, and what would change that."),
 }
 EXIT_CODES: Final[tuple[tuple[type[DoorwardError], int], ...]] = (
