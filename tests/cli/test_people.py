@@ -1,12 +1,17 @@
 """`doorward user` and `doorward reset-password`, for whoever is locked out or is not who they should be."""
 
+import json
 import sqlite3
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from doorward.cli.house import in_house
 from doorward.errors import ConflictError, InputError, NotFoundError
+from doorward.rules.envelope import Place
+from doorward.rules.history import SignInNote
+from doorward.rules.session import Method
 from tests.cli.conftest import GOOD
 
 
@@ -25,6 +30,41 @@ def let_wait(place, name):
             await transaction.advance_user(user, replace(user, enabled=False, awaits_approval=True))
 
     in_house(place.config, act)
+
+
+def note_sign_ins(place, name, *notes):
+    """Put sign-ins into an account's history, as signing in does: agents, with the failure of each."""
+
+    async def act(house):
+        now = house.clock.now()
+        async with house.storage.records.transaction() as transaction:
+            user = await transaction.find_user_by_login(name)
+            for agent, failure in notes:
+                number = house.random.token(16).hex()
+                said = json.dumps({"address": "203.0.113.9", "agent": agent}).encode()
+                sealed = house.keyring.seal(Place("sign_ins", "sealed", number), said)
+                methods = frozenset({Method.PASSWORD})
+                now += timedelta(seconds=1)
+                await transaction.note_sign_in(
+                    SignInNote(number, user.id, now, failure, methods, None, new_device=True, sealed=sealed)
+                )
+
+    in_house(place.config, act)
+
+
+def test_the_last_sign_ins_are_shown_the_bad_ones_marked(place):
+    place.add("alice")
+    assert "Nobody has tried" in place.run("user", "history", "alice").stdout
+    note_sign_ins(place, "alice", ("Firefox", ""), ("\x1b[31mcurl", "wrong_password"))
+    bad, good = place.answer("user", "history", "alice")
+    assert (bad["outcome"], good["outcome"]) == ("wrong_password", "signed_in")
+    assert (good["address"], good["user_agent"], good["methods"]) == ("203.0.113.9", "Firefox", ["pwd"])
+    said = place.run("user", "history", "alice").stdout
+    assert "wrong_password" in said
+    assert "\x1b" not in said
+    assert len(place.answer("user", "history", "alice", "--limit", "1")) == 1
+    with pytest.raises(NotFoundError):
+        place.run("user", "history", "nobody")
 
 
 def test_an_account_is_edited(place):
@@ -142,12 +182,38 @@ def test_a_password_for_a_disabled_account_says_so(place):
         place.run("reset-password", "nobody")
 
 
-def test_a_temporary_password_ends_every_session_and_the_password_before_it(place):
-    """A-17."""
+def test_a_sign_in_with_a_temporary_password_ends_every_session_and_opens_nothing_yet(place):
+    """A-17: nothing is open before there is a new password."""
     place.add("alice")
     with place.serving() as server:
         cookie = server.sign_in("alice")
         assert server.check(cookie) == 200
-        place.run("reset-password", "alice")
+        password = place.answer("reset-password", "alice")["temporary_password"]
         assert server.check(cookie) != 200
-        assert server.fill("/login", login="alice", password=GOOD).status_code != 303
+        answer = server.fill("/login", login="alice", password=GOOD)
+        assert answer.status_code != 303
+        answer = server.fill("/login", login="alice", password=password)
+        assert not [line for line in answer.headers.get_list("set-cookie") if line.startswith("doorward=")]
+
+
+def test_a_link_is_handed_out_instead_and_ends_every_session(place):
+    """A-17."""
+    place.add("alice")
+    with place.serving() as server:
+        cookie = server.sign_in("alice")
+        made = place.answer("reset-password", "alice", "--link")
+        assert made["url"].startswith(f"http://auth.door.localhost:{place.ports[0]}/reset?token=")
+        assert server.check(cookie) != 200
+    assert [act for act, _ in acts(place)][-2:] == ["session.end", "admin.reset_link"]
+    lines = place.run("reset-password", "alice", "--link", "--disable-otp").stdout.splitlines()
+    assert lines[0].startswith("http://")
+    assert lines[0] != made["url"]
+    assert "only here" in lines[2]
+    assert "no second factor" in lines[3]
+
+
+def test_no_link_is_made_for_a_disabled_account(place):
+    place.add("alice")
+    place.run("user", "disable", "alice")
+    with pytest.raises(ConflictError, match="disabled"):
+        place.run("reset-password", "alice", "--link")
