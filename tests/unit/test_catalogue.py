@@ -31,6 +31,8 @@ SHOWN = {"title", "aria-label", "placeholder", "alt"}
 NAMES = re.compile(r"Doorward|\x00|&\w+;")
 """What is the same in every language: our name, and what is filled in."""
 VALUES = re.compile(r"%\((\w+)\)s")
+FOR_BROWSERS = {"username webauthn"}
+"""Values of attributes that look like words."""
 MARKUP = re.compile(r"{% (?:block wide|set told) %}.*?{% end(?:block|set) %}", re.DOTALL)
 """Class names and attributes that are put together apart from their element."""
 ENVIRONMENT = Environment(autoescape=True)
@@ -67,6 +69,8 @@ def without_expressions(source: str) -> str:
 
 def is_words(text: str) -> bool:
     """Whether somebody reads this: it has a capital letter at its head, or a space between words."""
+    if text in FOR_BROWSERS:
+        return False
     return bool(re.match(r"\s*[A-Z][a-z]", text) or re.search(r"[a-z,.] +[a-z(]", text.strip()))
 
 

@@ -25,7 +25,7 @@ from doorward.web.pages.assets import Assets
 from doorward.web.pages.errors import ErrorPages
 from doorward.web.refused import RefusedRequests
 from doorward.web.route import Route, Routes, find_route
-from doorward.web.visit import Reader, Visit
+from doorward.web.visit import Reader, Visit, read_language
 
 MAX_HEADERS = 128
 MAX_HEADER_BYTES = 32 * 1024
@@ -194,6 +194,7 @@ class Server:
             navigates=not self._is_api(scope["path"]) and wants_page(lambda name: _first(headers, name)),
             correlation_id=correlation_id,
             now=self.clock.now(),
+            language=read_language(headers),
         )
         if isinstance(error, Refusal) and status == 413:  # noqa: PLR2004 -- the rest of the body is not read
             response.raw_headers.append((b"connection", b"close"))

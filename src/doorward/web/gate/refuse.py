@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from doorward.interfaces import Random
 from doorward.rules.access import Challenge, Deny
+from doorward.rules.language import choose
 from doorward.rules.policy import App, Policy
 from doorward.rules.reason import Reason
 from doorward.rules.request import AccessRequest
@@ -32,6 +33,7 @@ class Refusal(NamedTuple):
     """Where to sign in as somebody else; "" where that makes no sense."""
     login_url: str = ""
     """Where to prove what is missing, where a form was held back for that; "" everywhere else."""
+    language: str = "en"
 
 
 RefusalPage = Callable[[Refusal], tuple[bytes, Headers]]
@@ -140,6 +142,10 @@ class Refuser:
             user_name=entry.subject.user.display_name if entry else "",
             switch_url=self.settings.public_url + "/logout" if entry else "",
             login_url=login_url,
+            language=choose(
+                check.fields.get(b"accept-language", b"").decode("latin-1"),
+                own=entry.subject.user.language if entry else "",
+            ),
         )
         try:
             body, own = self._page(refusal)

@@ -70,6 +70,7 @@ class DenialPage:
                 "switch_url": self._switch(refusal),
                 "login_url": refusal.login_url,
             },
+            refusal.language,
         )
         return html.encode("utf-8"), self._headers
 

@@ -8,8 +8,10 @@ export function addReveal(root) {
     button.setAttribute("aria-controls", field.id);
     const show = (shown) => {
       field.type = shown ? "text" : "password";
-      button.textContent = shown ? "Hide" : "Show";
-      button.setAttribute("aria-label", shown ? "Hide the password" : "Show the password");
+      // The words stand on the page, in the language it is in.
+      const words = root.body.dataset;
+      button.textContent = shown ? words.hide : words.show;
+      button.setAttribute("aria-label", shown ? words.hidePassword : words.showPassword);
     };
     show(false);
     button.addEventListener("click", () => {
