@@ -29,7 +29,7 @@ _NOT_YOU: Final = (
     "If it was not you, change your password at once and end all other sessions on the page Sessions, or tell your "
     "administrator."
 )
-_LASTS: Final = "The link works once, for %(span)s."
+_LASTS: Final = "The link works once, and for a limited time."
 _ADDRESS_SLIP: Final = "If you know nothing of this, somebody mistyped their address: do nothing, and nothing happens."
 
 WORDINGS: Final[Mapping[LetterKind, Wording]] = {
