@@ -13,6 +13,7 @@ from doorward.flows.enrolment import Enrolment
 from doorward.flows.factors import Factors
 from doorward.flows.finishing import Finishing
 from doorward.flows.identities import Identities
+from doorward.flows.invites import Invites
 from doorward.flows.login import SignIn
 from doorward.flows.logout import SignOut
 from doorward.flows.methods.passkey import PasskeyMethod
@@ -24,8 +25,14 @@ from doorward.flows.offers import Offers
 from doorward.flows.opening import Opening, SessionTerms
 from doorward.flows.outcome import Departed, OpenWays, SignedIn, Started
 from doorward.flows.owing import Owing
+from doorward.flows.own_record import OwnRecord
+from doorward.flows.policies import Policies
+from doorward.flows.post import Post
+from doorward.flows.profile import Profile
 from doorward.flows.providers import Providers
 from doorward.flows.proving import Methods
+from doorward.flows.recovery import Recovery
+from doorward.flows.registration import Registration
 from doorward.flows.settling import Settling
 from doorward.flows.setup import Setup
 from doorward.flows.throttle import LoginLimits, Throttle
@@ -34,12 +41,14 @@ from doorward.flows.upstream_logout import UpstreamLogout
 from doorward.flows.visitor import Visitor, hash_browser
 from doorward.flows.vouching import Vouching
 from doorward.flows.ways import Ways
+from doorward.outside.letters.renderer import LetterWriter
 from doorward.outside.passkeys import WebAuthn
 from doorward.rules import envelope
 from doorward.rules.login import Demand
 from doorward.rules.mfa import MfaTerms
 from doorward.rules.password import PasswordPolicy
 from doorward.rules.redirect import parse_return_url
+from doorward.rules.registration import Mode
 from doorward.rules.session import Fingerprint
 from doorward.rules.token import read_cookie
 from doorward.rules.upstream import MfaTrust
@@ -64,6 +73,8 @@ class Town:
     limits: LoginLimits = field(default_factory=LoginLimits)
     terms: SessionTerms = field(default_factory=SessionTerms)
     public_url: str = PUBLIC_URL
+    mailer: Any = None
+    """The way to a mail server; none is set up unless a test says so."""
 
     store: Any = field(default_factory=FakeStore)
     """Records, sessions, tickets, counters and live_view; real ones do as well."""
@@ -93,6 +104,7 @@ class Town:
         throttle = Throttle(counters=self.store.counters, limits=self.limits, name_key=NAME_KEY, device_key=DEVICE_KEY)
         self.letters = []
         self.mfa = MfaTerms()
+        self.mode, self.approval = Mode.FIRST_USER_THEN_LOCKED, False
         self.vouching = Vouching(records=records, keyring=self.keyring, find_provider=self._find_provider)
         self.owing = Owing(terms=lambda: self.mfa)
         self.finishing = Finishing(
@@ -225,7 +237,52 @@ class Town:
             setup=self.setup,
             account=self.account,
             administration=self.administration,
+            enrolment=self.enrolment,
+            factors=self.factors,
+            **self._connect_accounts(rules),
         )
+
+    def _connect_accounts(self, rules):
+        """What people do with their own accounts, as far as doors need it to be there."""
+        self.post = Post(
+            records=self.store.records,
+            mailer=self.mailer,
+            letters=LetterWriter(self.public_url),
+            keyring=self.keyring,
+            random=self.random,
+            host=urlsplit(self.public_url).hostname or "",
+            log=self.log,
+        )
+        counted = {"throttle": self.throttle, "tally": self.tally}
+        waiting = {**counted, "clock": self.clock, "pause": self.pause, "random": self.random}
+        stores = {"records": self.store.records, "tickets": self.store.tickets}
+        mailed = {"outbox": self.post, "public_url": self.public_url}
+        secrets = {"password": self.password, "rules": rules}
+        return {
+            "post": self.post,
+            "profile": Profile(**stores, **waiting, **mailed, **secrets, opening=self.opening),
+            "own_record": OwnRecord(
+                records=self.store.records, sessions=self.store.sessions, keyring=self.keyring, **counted
+            ),
+            "registration": Registration(
+                **stores,
+                **waiting,
+                **mailed,
+                **secrets,
+                go_on=self.sign_in.continue_as,
+                mode_in_file=lambda: self.mode,
+                approval=lambda: self.approval,
+                is_spoken_of=lambda name: name in self.spoken_of,
+            ),
+            "invites": Invites(records=self.store.records, random=self.random, **mailed),
+            "recovery": Recovery(**stores, **waiting, **mailed, go_on=self.sign_in.continue_as),
+            "policies": Policies(
+                records=self.store.records,
+                sessions=self.store.sessions,
+                mfa_terms=lambda: self.mfa,
+                mode_in_file=lambda: self.mode,
+            ),
+        }
 
     def _parse_return(self, text):
         return parse_return_url(text, public_url=self.public_url, is_known_host=self.hosts.__contains__)
