@@ -103,8 +103,8 @@ def test_a_sentence_whose_values_are_not_known_is_left_out():
     assert "When:" not in short
     assert (
         "Browser: Firefox on Linux\n" in WRITER.render(LetterKind.NEW_DEVICE, "en", {"device": "Firefox on Linux"}).text
-    assert "Browser: curl/8\n" in WRITER.render(LetterKind.NEW_DEVICE, "en", {"user_agent": "curl/8"}).text
     )
+    assert "Browser: curl/8\n" in WRITER.render(LetterKind.NEW_DEVICE, "en", {"user_agent": "curl/8"}).text
 
 
 def test_a_language_nobody_chose_is_english():
