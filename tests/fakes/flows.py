@@ -243,7 +243,7 @@ class Town:
         )
 
     def _connect_accounts(self, rules):
-        """What people do with their own accounts, as far as doors need it to be there."""
+        """The flows of accounts and mail."""
         self.post = Post(
             records=self.store.records,
             mailer=self.mailer,
@@ -256,14 +256,13 @@ class Town:
         counted = {"throttle": self.throttle, "tally": self.tally}
         waiting = {**counted, "clock": self.clock, "pause": self.pause, "random": self.random}
         stores = {"records": self.store.records, "tickets": self.store.tickets}
+        seen = {"records": self.store.records, "sessions": self.store.sessions}
         mailed = {"outbox": self.post, "public_url": self.public_url}
         secrets = {"password": self.password, "rules": rules}
         return {
             "post": self.post,
             "profile": Profile(**stores, **waiting, **mailed, **secrets, opening=self.opening),
-            "own_record": OwnRecord(
-                records=self.store.records, sessions=self.store.sessions, keyring=self.keyring, **counted
-            ),
+            "own_record": OwnRecord(**seen, keyring=self.keyring, **counted),
             "registration": Registration(
                 **stores,
                 **waiting,
@@ -276,12 +275,7 @@ class Town:
             ),
             "invites": Invites(records=self.store.records, random=self.random, **mailed),
             "recovery": Recovery(**stores, **waiting, **mailed, go_on=self.sign_in.continue_as),
-            "policies": Policies(
-                records=self.store.records,
-                sessions=self.store.sessions,
-                mfa_terms=lambda: self.mfa,
-                mode_in_file=lambda: self.mode,
-            ),
+            "policies": Policies(**seen, mfa_terms=lambda: self.mfa, mode_in_file=lambda: self.mode),
         }
 
     def _parse_return(self, text):

@@ -45,10 +45,9 @@ OPEN_UNDER = (
     "/setup",
     "/api/auth/",
     "/register",
-    "/invite",
-    "/forgot",
+    "/recover",
     "/reset",
-    "/confirm-email",
+    "/account/email",
 )
 GUARDED = [path for path, route in ROUTES.items() if route.who is not Who.ANYBODY]
 FOR_ADMINISTRATORS = [path for path, route in ROUTES.items() if route.who is Who.ADMINISTRATOR]

@@ -180,7 +180,7 @@ class ProfilePage:
             self._desk,
             visit,
             refused,
-            action="/account/email/confirm",
+            action="/account/email",
             token=token,
             heading="Is this your new address?",
             text="From now on it belongs to your account, and you sign in again:",

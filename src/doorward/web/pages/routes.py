@@ -9,11 +9,19 @@ from doorward.web.pages.apps import AppsPage
 from doorward.web.pages.callback import CallbackPage
 from doorward.web.pages.confirmed import ConfirmedPage
 from doorward.web.pages.desk import Desk
+from doorward.web.pages.enrol import EnrolPage
+from doorward.web.pages.invites import InvitesPage
+from doorward.web.pages.letters import LettersPage
 from doorward.web.pages.login import LoginPage
 from doorward.web.pages.logout import LogoutPage
 from doorward.web.pages.notices import LogoutNotices
 from doorward.web.pages.person import PersonPage
+from doorward.web.pages.policy import PolicyPage
+from doorward.web.pages.profile import ProfilePage
 from doorward.web.pages.providers import ProvidersPage
+from doorward.web.pages.recovery import RecoveryPage
+from doorward.web.pages.register import RegisterPage
+from doorward.web.pages.security import SecurityPage
 from doorward.web.pages.sessions import SessionsPage
 from doorward.web.pages.setup import SetupPage
 from doorward.web.pages.steps import StepsPage
@@ -25,12 +33,20 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     """Connect the pages to the flows."""
     steps = StepsPage(desk, flows.sign_in, policy)
     login = LoginPage(desk, flows.sign_in, flows.setup, flows.ways, flows.upstream, policy, steps)
+    enrol = EnrolPage(desk, flows.sign_in, flows.enrolment, steps)
+    recovery = RecoveryPage(desk, flows.recovery, policy)
+    register = RegisterPage(desk, flows.registration, policy)
     callback = CallbackPage(desk, flows.upstream, flows.ways, policy)
     logout = LogoutPage(desk, flows.sign_out)
     setup = SetupPage(desk, flows.setup)
     account = AccountPage(desk, flows.ways, flows.upstream, flows.identities)
+    security = SecurityPage(desk, flows.factors, flows.own_record)
+    profile = ProfilePage(desk, flows.profile, flows.own_record, flows.ways, flows.post)
     users = UsersPage(desk, flows.administration, flows.identities, flows.ways)
     person = PersonPage(desk, flows.administration)
+    invites = InvitesPage(desk, flows.invites, flows.registration, flows.post)
+    policies = PolicyPage(desk, flows.policies)
+    letters = LettersPage(desk, flows.post)
     sessions = SessionsPage(desk, flows.account, flows.administration)
     providers = ProvidersPage(desk, flows.providers, flows.ways)
     notices = LogoutNotices(desk, flows.upstream_logout, flows.ways)
@@ -43,6 +59,16 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/login/factor": Route(Who.ANYBODY, get=steps.get_factor, post=steps.post_factor),
         "/login/recovery-code": Route(Who.ANYBODY, post=steps.post_recovery_code),
         "/login/new-password": Route(Who.ANYBODY, get=steps.get_new_password, post=steps.post_new_password),
+        "/login/enrol": Route(Who.ANYBODY, get=enrol.get_enrol),
+        "/login/enrol/later": Route(Who.ANYBODY, post=enrol.post_later),
+        "/login/enrol/totp": Route(Who.ANYBODY, post=enrol.post_totp),
+        "/login/enrol/passkey": Route(Who.ANYBODY, post=enrol.post_passkey),
+        "/login/enrol/passkey/options": Route(Who.ANYBODY, post=enrol.post_passkey_options),
+        "/login/codes": Route(Who.ANYBODY, get=enrol.get_codes, post=enrol.post_codes),
+        "/recover": Route(Who.ANYBODY, get=recovery.get, post=recovery.post),
+        "/reset": Route(Who.ANYBODY, get=recovery.get_reset, post=recovery.post_reset),
+        "/register": Route(Who.ANYBODY, get=register.get, post=register.post),
+        "/register/mail": Route(Who.ANYBODY, post=register.post_mail),
         "/login/callback/*": Route(Who.ANYBODY, get=callback.get, secretive=True),
         "/api/auth/login": Route(Who.ANYBODY, get=callback.get, secretive=True),
         "/api/auth/oidc/callback": Route(Who.ANYBODY, get=callback.get, secretive=True),
@@ -55,6 +81,22 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/account": Route(Who.SOMEBODY, get=account.get),
         "/account/link": Route(Who.SOMEBODY, post=account.post_link, back="/account"),
         "/account/unlink": Route(Who.SOMEBODY, post=account.post_unlink, back="/account"),
+        "/account/security": Route(Who.SOMEBODY, get=security.get),
+        "/account/totp": Route(Who.SOMEBODY, get=security.get_totp, post=security.post_totp),
+        "/account/totp/remove": Route(Who.SOMEBODY, post=security.post_totp_remove, back="/account/security"),
+        "/account/passkeys": Route(Who.SOMEBODY, post=security.post_passkey, back="/account/security"),
+        "/account/passkeys/options": Route(Who.SOMEBODY, post=security.post_passkey_options, back="/account/security"),
+        "/account/passkeys/rename": Route(Who.SOMEBODY, post=security.post_passkey_rename, back="/account/security"),
+        "/account/passkeys/remove": Route(Who.SOMEBODY, post=security.post_passkey_remove, back="/account/security"),
+        "/account/codes": Route(Who.SOMEBODY, get=security.get_codes, post=security.post_codes),
+        "/account/codes/keep": Route(Who.SOMEBODY, post=security.post_codes_keep, back="/account/security"),
+        "/account/sign-ins/disown": Route(Who.SOMEBODY, post=security.post_disown, back="/account/security"),
+        "/account/profile": Route(Who.SOMEBODY, get=profile.get, post=profile.post),
+        "/account/email": Route(Who.ANYBODY, get=profile.get_email, post=profile.post_confirm_email),
+        "/account/email/ask": Route(Who.SOMEBODY, post=profile.post_email, back="/account/profile"),
+        "/account/password": Route(Who.SOMEBODY, post=profile.post_password, back="/account/profile"),
+        "/account/export": Route(Who.SOMEBODY, post=profile.post_export, back="/account/profile"),
+        "/account/delete": Route(Who.SOMEBODY, post=profile.post_delete, back="/account/profile"),
         "/sessions": Route(Who.SOMEBODY, get=sessions.get),
         "/sessions/end": Route(Who.SOMEBODY, post=sessions.post_end, back="/sessions"),
         "/admin/sessions": Route(Who.ADMINISTRATOR, get=sessions.get_all),
@@ -66,6 +108,14 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/users/groups": Route(Who.ADMINISTRATOR, post=person.post_groups, back="/admin/users"),
         "/admin/users/act": Route(Who.ADMINISTRATOR, post=person.post_act, back="/admin/users"),
         "/admin/users/delete": Route(Who.ADMINISTRATOR, post=person.post_delete, back="/admin/users"),
+        "/admin/invites": Route(Who.ADMINISTRATOR, get=invites.get, post=invites.post),
+        "/admin/invites/revoke": Route(Who.ADMINISTRATOR, post=invites.post_revoke, back="/admin/invites"),
+        "/admin/policy": Route(Who.ADMINISTRATOR, get=policies.get),
+        "/admin/policy/mfa": Route(Who.ADMINISTRATOR, post=policies.post_mfa, back="/admin/policy"),
+        "/admin/policy/registration": Route(Who.ADMINISTRATOR, post=policies.post_registration, back="/admin/policy"),
+        "/admin/mail": Route(Who.ADMINISTRATOR, get=letters.get),
+        "/admin/mail/retry": Route(Who.ADMINISTRATOR, post=letters.post_retry, back="/admin/mail"),
+        "/admin/mail/test": Route(Who.ADMINISTRATOR, post=letters.post_test, back="/admin/mail"),
         "/admin/providers": Route(Who.ADMINISTRATOR, get=providers.get),
         "/admin/providers/new": Route(Who.ADMINISTRATOR, get=providers.get_new, post=providers.post_new),
         "/admin/providers/edit/*": Route(Who.ADMINISTRATOR, get=providers.get_edit, post=providers.post_edit),
