@@ -47,10 +47,3 @@ def test_every_limit_can_be_set_with_one_window_or_several(name: str) -> None:
 def test_no_limit_can_be_taken_away(name: str, value: str) -> None:
     (problem,) = problems_of(f"limits: {{{name}: {value}}}")
     assert problem.startswith(f"limits.{name}")
-
-
-def test_every_attempt_is_counted_unless_it_is_said() -> None:
-    assert load("").config.limits.count == "all"
-    assert load("limits: {count: failed}").config.limits.count == "failed"
-    (problem,) = problems_of("limits: {count: none}")
-    assert problem.startswith("limits.count (line 2): ")

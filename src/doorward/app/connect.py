@@ -123,7 +123,9 @@ def connect_flows(parts: Parts) -> Flows:
         password=password,
         totp=TotpMethod(keyring=keyring),
         recovery_code=RecoveryCodeMethod(keyring=keyring, notify=notify),
-        passkey=PasskeyMethod(passkeys=open_passkeys(config), keyring=keyring),
+        passkey=PasskeyMethod(
+            passkeys=open_passkeys(config), keyring=keyring, must_verify=config.webauthn.verify == "required"
+        ),
     )
     factors = Factors(
         records=storage.records,
@@ -136,7 +138,7 @@ def connect_flows(parts: Parts) -> Flows:
         notify=notify,
         demands=owing.demands,
         draw_qr=draw_qr,
-        issuer=config.totp.issuer,
+        issuer=config.totp_issuer,
     )
     sign_in = SignIn(
         records=storage.records,

@@ -1,7 +1,6 @@
 """Settings as the flows and the world outside take them."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from doorward.config.schema import Config
 from doorward.flows.opening import SessionTerms
@@ -55,10 +54,7 @@ def trust_of(config: Config) -> MfaTrust:
 
 def open_passkeys(config: Config) -> WebAuthn:
     """The relying party, from the configuration alone (G02, G03)."""
-    host = config.server.public_host
-    address = urlsplit(config.server.public_url)
-    origins = (f"{address.scheme}://{address.netloc}", *config.webauthn.origins)
-    return WebAuthn(rp_id=config.webauthn.rp_id or host, rp_name=f"Doorward at {host}", origins=origins)
+    return WebAuthn(rp_id=config.rp_id, rp_name=config.totp_issuer, origins=config.webauthn_origins)
 
 
 def mfa_terms_of(config: Config) -> MfaTerms:

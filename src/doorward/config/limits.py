@@ -1,7 +1,7 @@
 """The settings that say how often and how much."""
 
 from datetime import timedelta
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final
 
 from pydantic import Field
 
@@ -65,11 +65,6 @@ class Limits(Section):
     export: Windows = Field(default=(Window(30, _QUARTER),), description="Copies of one's own data.")
     destructive: Windows = Field(
         default=(Window(3, _QUARTER),), description="What cannot be undone, such as deleting one's own account."
-    )
-    count: Literal["all", "failed"] = Field(
-        default="all",
-        description="What is counted by `login`, `otp_verify`, `password_change` and `reset`: `all` attempts, or only "
-        "the `failed` ones.",
     )
     login_failures: LoginFailures = Field(default=LoginFailures(), description="The lock after failures.")
     body_size: Size = Field(

@@ -310,7 +310,7 @@ class Registration:
         if user.awaits_approval:
             for administrator in await transaction.list_administrators():
                 if administrator.enabled:
-                    values = {"who": user.name, "url": f"{self._public_url}/console/users"}
+                    values = {"who": user.name, "url": f"{self._public_url}/admin/users"}
                     await tell(self._outbox, transaction, LetterKind.REGISTRATION_WAITS, administrator, now, values)
         return user
 
