@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final, Protocol
 
 from doorward.errors import ConflictError, ForbiddenError, NotFoundError
+from doorward.flows.letters import circumstances
 from doorward.flows.methods.passkey import PasskeyMethod
 from doorward.flows.methods.recovery_code import RecoveryCodeMethod
 from doorward.flows.methods.totp import TotpMethod
@@ -329,7 +330,9 @@ class Factors:
         which: Factor,
         name: str = "",
     ) -> None:
-        await self._notify(transaction, kind, user, {"factor": name or _FACTORS[which], **visitor.private()}, now)
+        await self._notify(
+            transaction, kind, user, {"factor": name or _FACTORS[which], **circumstances(visitor, now)}, now
+        )
 
 
 async def take_all(transaction: Transaction, user: User) -> factor.Factors:

@@ -32,7 +32,7 @@ class _Credential:
 
 
 class PasskeyMethod:
-    """Passkeys, as a whole sign-in or as a second proof. `must_verify`: a touch is never enough, not as a second one."""
+    """Passkeys, as a whole sign-in or as a second proof. `must_verify`: a touch is never enough."""
 
     def __init__(self, *, passkeys: Passkeys, keyring: Keyring, must_verify: bool = False) -> None:
         self._passkeys = passkeys
@@ -75,6 +75,7 @@ class PasskeyMethod:
             return None
         if handle != handle_of(passkey.user_id) and not (handle is None and user is not None):
             return None
+        verify = verify or self._must_verify
         if verify and not passkey.verifies:
             # A key that only counted as touched when it was added did so beside another proof, and does not grow
             # into one that stands alone.
@@ -103,9 +104,10 @@ class PasskeyMethod:
     def read_new(self, answer: str, challenge: bytes) -> NewPasskey | None:
         """What the browser made, verified; None where it does not hold."""
         try:
-            return self._passkeys.read_registration(answer, challenge)
+            made = self._passkeys.read_registration(answer, challenge)
         except InputError:
             return None
+        return made if made.verified or not self._must_verify else None
 
     def make(self, made: NewPasskey, user_id: UserId, passkey_id: FactorId, name: str, *, now: datetime) -> Passkey:
         """What the browser made, as the records hold it."""
