@@ -289,7 +289,7 @@ async def test_a_passkey_is_set_up_on_the_way_in(strict, verifies, method):
 
 
 async def test_nobody_sets_anything_up_at_another_step(town):
-    """F07: a sign-in that still has to prove something adds no factor."""
+    """A sign-in that still has to prove something adds no factor."""
     await give_totp(town)
     started = await come(town)
     visitor, now = a_visitor(), town.now

@@ -9,18 +9,18 @@ import pytest
 from doorward.errors import TamperError
 from doorward.flows.admin import CLI
 from doorward.flows.evidence import MIN_FAILURE_TIME
-from doorward.flows.outcome import Continued, Refused, SignedIn
+from doorward.flows.outcome import Refused, SignedIn
 from doorward.flows.proving import MAX_WRONG
 from doorward.flows.throttle import Bucket, Budget, LoginLimits
 from doorward.rules.audit import Act
 from doorward.rules.factor import Factor
 from doorward.rules.letter import LetterKind
-from doorward.rules.login import Demand, Failure, Step
+from doorward.rules.login import Failure, Step
 from doorward.rules.mfa import MfaRequired, MfaTerms
 from doorward.rules.session import Method
 from doorward.rules.throttle import LockPolicy, Window
 from tests.fakes.authenticator import Authenticator
-from tests.fakes.flows import GOOD, Town, a_visitor, fingerprint_of
+from tests.fakes.flows import GOOD, Town, a_visitor
 from tests.fakes.second import (
     change_user,
     code_of,
@@ -61,7 +61,7 @@ async def patient():
 
 
 async def test_a_password_alone_opens_nothing_where_there_is_a_second_factor(town):
-    """T-05, F06."""
+    """F06."""
     started = await come_to_second(town)
     assert started.step is Step.SECOND_PROOF
     assert started.factors == {Factor.TOTP}
@@ -355,77 +355,6 @@ async def test_a_second_proof_is_waited_for_five_minutes(town):
     assert await submit_code(town, started, code_of(town)) == GONE
 
 
-# Asked again
-
-
-async def test_who_had_two_factors_confirms_with_two(town):
-    town.mfa = MfaTerms(MfaRequired.PER_RULE)
-    assert isinstance(await town.try_login("alice", GOOD, a_visitor()), SignedIn)
-    plain = await town.enter()
-    visitor = a_visitor()
-    again = await town.begin(visitor, subject=subject_of(plain), demand=Demand.CONFIRM)
-    assert isinstance(await town.submit(again.token, "", GOOD, visitor), SignedIn)
-    both = replace(plain.session, methods=frozenset({Method.PASSWORD, Method.TOTP}))
-    again = await town.begin(visitor, subject=subject_of(replace(plain, session=both)), demand=Demand.CONFIRM)
-    assert isinstance(await town.submit(again.token, "", GOOD, visitor), Continued)
-
-
-async def add_second(town, entered, visitor):
-    started = await town.begin(visitor, subject=subject_of(entered), demand=Demand.SECOND_FACTOR)
-    assert started.step is Step.SECOND_PROOF
-    return started
-
-
-async def test_a_rule_that_asks_for_a_second_factor_asks_for_that_alone(town):
-    town.mfa = MfaTerms(MfaRequired.PER_RULE)
-    visitor = a_visitor()
-    old = await town.enter(visitor=visitor)
-    town.clock.advance(timedelta(hours=1))
-    started = await add_second(town, old, visitor)
-    new = await submit_code(town, started, code_of(town), visitor, fingerprint_of(old))
-    assert new.session.methods == {Method.PASSWORD, Method.TOTP}
-    assert new.session.authenticated_at == old.session.authenticated_at
-    assert new.session.expires_at == old.session.expires_at
-    assert await town.check(old) is None
-    assert town.audit[-1].act is Act.REAUTHENTICATED
-
-
-@pytest.mark.parametrize("how", ["signed out", "another browser's", "none", "idle"])
-async def test_what_a_session_had_proven_ends_with_it(town, how):
-    town.mfa = MfaTerms(MfaRequired.PER_RULE)
-    visitor = a_visitor()
-    old = await town.enter(visitor=visitor)
-    town.clock.advance(timedelta(minutes=118))
-    started = await add_second(town, old, visitor)
-    previous = fingerprint_of(old)
-    match how:
-        case "signed out":
-            await town.store.sessions.end(old.session.handle)
-        case "another browser's":
-            previous = fingerprint_of(await town.enter())
-        case "none":
-            previous = None
-        case _:
-            town.clock.advance(timedelta(minutes=3))
-    assert await submit_code(town, started, code_of(town), visitor, previous) == GONE
-
-
-async def test_a_rule_that_asks_for_a_factor_nobody_has_says_so(town):
-    await town.add_user("bob")
-    bob = await town.enter("bob")
-    started = await town.begin(a_visitor(), subject=subject_of(bob), demand=Demand.SECOND_FACTOR)
-    assert (started.step, started.factors) == (Step.SECOND_PROOF, frozenset())
-
-
-async def test_a_recovery_code_is_not_offered_where_freshness_is_asked_for(town):
-    await give_codes(town)
-    entered = await enter_with_code(town)
-    visitor = a_visitor()
-    started = await town.begin(visitor, subject=subject_of(entered))
-    outcome = await town.submit(started.token, "", GOOD, visitor)
-    assert outcome.started.factors == {Factor.TOTP}
-
-
 async def test_a_password_is_no_second_proof(town):
     """The first step's form, sent at the second."""
     started = await come_to_second(town)
@@ -436,3 +365,25 @@ async def test_an_account_that_waits_to_be_let_in_is_told_so_only_by_its_owner(t
     await change_user(town, enabled=False, awaits_approval=True)
     assert (await town.try_login("alice", GOOD, a_visitor())).failure is Failure.AWAITS_APPROVAL
     assert (await town.try_login("alice", "Wr0ng-Every-Time!", a_visitor())).failure is Failure.WRONG
+
+
+async def test_a_step_up_begun_before_a_right_was_lost_takes_no_password(town):
+    entered = await enter_with_code(town)
+    visitor = a_visitor()
+    started = await town.begin(visitor, subject=subject_of(entered))
+    await change_user(town, generation=9)
+    assert await town.submit(started.token, "", GOOD, visitor) == GONE
+
+
+async def test_what_is_owed_is_looked_at_again_when_the_ticket_is_taken(town):
+    """Policy that stops asking between the two looks: the code answers a question that nobody asks any more."""
+    started = await come_to_second(town)
+    take = town.store.tickets.take
+
+    async def take_late(*args):
+        taken = await take(*args)
+        town.mfa = MfaTerms(MfaRequired.PER_RULE)
+        return taken
+
+    town.store.tickets.take = take_late
+    assert await submit_code(town, started, code_of(town)) == GONE

@@ -1,6 +1,6 @@
 """Setting up a second factor inside a sign-in, because policy asks for one before anything opens.
 
-The sign-in has to be at that step, with everything else proven that the account has to prove (F07). What is set up is
+The sign-in has to be at that step, with everything else proven that the account has to prove. What is set up is
 proven by setting it up, and the sign-in goes on.
 """
 

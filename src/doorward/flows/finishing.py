@@ -223,7 +223,7 @@ class Finishing:
         ended = old is not None and await transaction.end_session(old.handle)
         if pending.session is not None and not _is_still(pending, user, old, now, ended=ended):
             # SECURITY: what the running session had proven is worth nothing once it has ended. The proof that was
-            # added to it is used up all the same. tests/unit/test_second_proof.py ends it meanwhile.
+            # added to it is used up all the same. tests/unit/test_added_proof.py ends it meanwhile.
             return Failure.TICKET_GONE
         limits = [end for end in (pending.ends_by, owed.enrol_by) if end is not None]
         opened = self._opening.prepare(

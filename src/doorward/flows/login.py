@@ -25,7 +25,7 @@ from doorward.flows.throttle import Target, Throttle
 from doorward.flows.tickets import ParseReturn, find_bound, vet
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Clock, Pause, Random, Records, Tally, Tickets
-from doorward.rules.identity import User
+from doorward.rules.identity import User, UserId
 from doorward.rules.login import SECOND_METHODS, Demand, Failure, Step, methods_for, next_step
 from doorward.rules.names import parse_login
 from doorward.rules.password import parse_password
@@ -267,7 +267,7 @@ class SignIn:
         if not await self._is_password_open():
             return self._finishing.refuse(Failure.PASSWORDS_CLOSED)
         if pending.account is not None:
-            name, user = None, await self._find_account(pending)
+            name, user = None, await self._find_account(pending.account)
         else:
             pending = replace(pending, remember=remember)
             name = parse_login(login)
@@ -346,11 +346,9 @@ class SignIn:
         # Told with the try that locks: whoever reads only "not right" would try the next one in vain.
         return self._finishing.refuse(Failure.LOCKED if locked > timedelta(0) else Failure.WRONG, locked)
 
-    async def _find_account(self, pending: Pending) -> User | None:
-        if pending.account is None:
-            return None
+    async def _find_account(self, account: UserId) -> User | None:
         async with self._records.transaction() as transaction:
-            return await transaction.find_user(pending.account)
+            return await transaction.find_user(account)
 
     async def _find_user(self, login: str | None) -> User | None:
         async with self._records.transaction() as transaction:

@@ -46,7 +46,7 @@ class Owing:
         factors = await transaction.find_factors(user.id)
         needs: set[Need] = set()
         # SECURITY: a link that came by mail is no reason to ask for less, whatever policy says of signing in; and who
-        # had two factors confirms with two. tests/unit/test_second_proof.py tries both.
+        # had two factors confirms with two. tests/unit/test_owed_steps.py follows one, test_added_proof.py confirms.
         asks = required.asks_at_sign_in or pending.had_second or pending.demand is Demand.RESET
         if factors.protects and asks:
             needs.add(Need.SECOND_FACTOR)
