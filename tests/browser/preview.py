@@ -80,7 +80,7 @@ async def _wrong(_door: Door, page: Page) -> None:
     await page.goto(HOME + to("grafana"))
     await page.fill("#login", "alice")
     await page.fill("#password", "wrong")
-    await page.click("button[type=submit]")
+    await page.click("button.button-wide[type=submit]")
     await page.wait_for_selector("#problem")
 
 
@@ -88,7 +88,7 @@ async def _locked(_door: Door, page: Page) -> None:
     await _wrong(_door, page)
     for _ in range(3):
         await page.fill("#password", "wrong again")
-        await page.click("button[type=submit]")
+        await page.click("button.button-wide[type=submit]")
         await page.wait_for_load_state()
 
 

@@ -234,13 +234,13 @@ async def test_what_asks_for_a_recent_sign_in_asks_in_place_and_goes_on(town: To
         await expect(page.get_by_label("User name or e-mail")).to_have_count(0)
         assert "You are signed in as ada" in await page.inner_text("main")
         await page.get_by_label("Password", exact=True).fill("not this one")
-        await page.get_by_role("button", name="Confirm").click()
+        await page.get_by_role("button", name="Confirm", exact=True).click()
         await expect(page.get_by_role("alert")).to_be_visible()
         await page.goto(f"{DIARY}/meanwhile")
         assert page.url == f"{DIARY}/meanwhile", "what does not ask for it is open as before"
         await page.goto(f"{SAFE}/gold?bars=4")
         await page.get_by_label("Password", exact=True).fill(PASSWORD)
-        await page.get_by_role("button", name="Confirm").click()
+        await page.get_by_role("button", name="Confirm", exact=True).click()
         await page.wait_for_url(f"{SAFE}/gold?bars=4")
         assert len(town.arrivals_at("/gold?bars=4")) == 1
 

@@ -17,6 +17,7 @@ from playwright.async_api import Browser, Page, async_playwright
 from doorward.rules.policy import App, Audience, Effect, Policy, Rule, parse_host_pattern
 from doorward.rules.ticket import Purpose
 from doorward.web.pages.login import LoginPage
+from doorward.web.pages.steps import StepsPage
 from doorward.web.route import Route, Who
 from tests.browser.preview import CHROMIUM, FLAGS, SHOTS, SIZES, connect, make_door, sign_in
 from tests.browser.shot import HOME, Shot, to
@@ -90,7 +91,7 @@ async def try_to_sign_in(page: Page, street: Street, path: str) -> None:
     await page.goto(street.login_at(path))
     await page.fill("#login", "alice")
     await page.fill("#password", PASSWORD)
-    await page.click("button[type=submit]")
+    await page.click("button.button-wide[type=submit]")
 
 
 SCRIPTS = pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
@@ -136,7 +137,9 @@ async def test_with_a_redirect_after_the_form_chromium_would_stop_there(chromium
 
     brief = Brief(**{name: getattr(desk, name) for name in desk.__dataclass_fields__})
     flows = street.door.flows
-    login = LoginPage(brief, flows.sign_in, flows.setup, flows.ways, flows.upstream, lambda: street.door.policy)
+    policy = street.door.policy
+    steps = StepsPage(brief, flows.sign_in, lambda: policy)
+    login = LoginPage(brief, flows.sign_in, flows.setup, flows.ways, flows.upstream, lambda: policy, steps)
     routes = {**street.door.server.routes, "/login": Route(Who.ANYBODY, get=login.get, post=login.post)}
     street.door.server = replace(street.door.server, routes=routes)
     page = await (await chromium.new_context()).new_page()
@@ -250,7 +253,7 @@ async def test_scripts_add_a_countdown_a_reveal_and_times_people_read(chromium: 
     await page.fill("#login", "alice")
     for _ in range(4):
         await page.fill("#password", "wrong")
-        await page.click("button[type=submit]")
+        await page.click("button.button-wide[type=submit]")
         await page.wait_for_selector("#problem")
     words = page.locator("[data-countdown]")
     before = int(re.findall(r"\d+", await words.inner_text())[0])
@@ -270,7 +273,7 @@ async def test_without_scripts_the_page_says_the_same_in_utc(chromium: Browser) 
     await page.goto(f"{HOME}/login")
     await page.fill("#login", "root")
     await page.fill("#password", PASSWORD)
-    await page.click("button[type=submit]")
+    await page.click("button.button-wide[type=submit]")
     await page.wait_for_selector("ul.nav")
     await page.goto(f"{HOME}/sessions")
     assert re.search(r"Last seen\s+\d{4}-\d\d-\d\d \d\d:\d\d UTC", await page.inner_text(".sessions"))

@@ -36,7 +36,7 @@ async def confirm(page: Page) -> None:
     """Answer the question whether it is still you, with the password."""
     await expect(page.get_by_role("heading", level=1)).to_have_text("Confirm it is you")
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
-    await page.get_by_role("button", name="Confirm").click()
+    await page.get_by_role("button", name="Confirm", exact=True).click()
 
 
 async def test_an_account_is_connected_and_disconnected_after_confirming_who_it_is(abroad: Abroad) -> None:

@@ -162,7 +162,7 @@ async def sign_in(page: Page, name: str = "ada", password: str = PASSWORD, *, re
     await page.get_by_label("User name or e-mail").fill(name)
     await page.get_by_label("Password", exact=True).fill(password)
     await page.get_by_label("Keep me signed in").set_checked(remember)
-    await page.get_by_role("button", name="Sign in").click()
+    await page.get_by_role("button", name="Sign in", exact=True).click()
 
 
 async def enter(page: Page, name: str = "ada", url: str = f"{DIARY}/") -> None:
