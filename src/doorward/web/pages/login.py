@@ -11,6 +11,7 @@ from starlette.responses import Response
 from doorward.errors import InputError
 from doorward.flows.login import SignIn
 from doorward.flows.outcome import Continued, Departed, OpenWays, Refused, SignedIn, Started, UpstreamRefused
+from doorward.flows.registration import Registration
 from doorward.flows.setup import Setup
 from doorward.flows.upstream import UpstreamSignIn
 from doorward.flows.ways import Ways
@@ -71,10 +72,12 @@ class LoginPage:
         upstream: UpstreamSignIn,
         policy: Callable[[], Policy],
         steps: StepsPage,
+        registration: Registration,
     ) -> None:
         self._desk = desk
         self._sign_in = sign_in
         self._steps = steps
+        self._registration = registration
         self._setup = setup
         self._ways = ways
         self._upstream = upstream
@@ -267,6 +270,7 @@ class LoginPage:
             demand=started.demand.value,
             with_password=ways.password and started.demand is not Demand.PASSKEY,
             with_passkey=started.passkey,
+            registers=account is None and (await self._registration.describe()).open,
             buttons=self._buttons(ways, way, started.demand),
             login=account.name if account else (form or {}).get("login", ""),
             ticket=started.token,

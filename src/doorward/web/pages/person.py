@@ -1,6 +1,7 @@
-"""One account, for administrators: who it is, what it may, and how it gets in."""
+"""One account, for administrators: who it is, what it may, how it gets in, and its last sign-ins."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote
@@ -11,12 +12,17 @@ from doorward.errors import ConflictError, InputError, NotFoundError
 from doorward.flows.acting import Actor, actor_of
 from doorward.flows.admin import Administration
 from doorward.flows.outcome import Unacceptable
+from doorward.flows.own_record import OwnRecord, SignInShown
 from doorward.flows.people import version_of
+from doorward.flows.recovery import Link, Recovery
+from doorward.rules.history import SHOWN
 from doorward.rules.identity import User
 from doorward.web.form import Form
 from doorward.web.pages.admit import admit_administrator
 from doorward.web.pages.desk import Desk
+from doorward.web.pages.device import name_device
 from doorward.web.pages.marked import gather, split_groups
+from doorward.web.pages.methods import name_methods
 from doorward.web.pages.proof import is_proven
 from doorward.web.visit import Visit
 
@@ -44,12 +50,39 @@ _NOTES: Final = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A sign-in, or a try, as the page shows it. `failure` is the word for why it failed, "" for a good one."""
+
+    at: datetime
+    device: str
+    address: str
+    failure: str
+    methods: list[str]
+    new_device: bool
+
+    @classmethod
+    def of(cls, shown: SignInShown) -> "Line":
+        """The line of one."""
+        note = shown.note
+        return cls(
+            at=note.at,
+            device=name_device(shown.agent),
+            address=shown.address,
+            failure=note.failure,
+            methods=name_methods(note.methods),
+            new_device=note.new_device,
+        )
+
+
 class PersonPage:
     """`/admin/users/person`, `/admin/users/new`, and what is done to an account."""
 
-    def __init__(self, desk: Desk, administration: Administration) -> None:
+    def __init__(self, desk: Desk, administration: Administration, record: OwnRecord, recovery: Recovery) -> None:
         self._desk = desk
         self._administration = administration
+        self._record = record
+        self._recovery = recovery
         self._acts: Mapping[str, Callable[[Actor, str, datetime], Awaitable[object]]] = {
             "approve": lambda actor, login, now: administration.approve(actor, login, now=now),
             "refuse": lambda actor, login, now: administration.refuse(actor, login, now=now),
@@ -154,6 +187,18 @@ class PersonPage:
             return self._desk.redirect(visit, f"{_LIST}?done=refused")
         return self._back(visit, login, word)
 
+    async def post_hand_out(self, visit: Visit, form: Form) -> Response:
+        """Make a link to set a password with, and show it: nowhere else does it stand."""
+        login = form.get("login", "")
+        actor = admit_administrator(self._desk, visit, form, _path(login))
+        if isinstance(actor, Response):
+            return actor
+        try:
+            link = await self._recovery.hand_out(actor, login, now=visit.now)
+        except ConflictError:
+            return self._back(visit, login, "conflict")
+        return await self._show(visit, actor, login, link=link)
+
     async def post_delete(self, visit: Visit, form: Form) -> Response:
         """Delete it, when its name was typed."""
         login = form.get("login", "")
@@ -179,8 +224,10 @@ class PersonPage:
         *,
         form: Form | None = None,
         wrong: Mapping[str, str] | None = None,
+        link: Link | None = None,
     ) -> Response:
         user = await self._find(actor, login)
+        history = await self._record.list_history(actor, user.name, limit=SHOWN)
         protected = user.id in await self._administration.list_protected(actor)
         stored = {
             "display_name": user.display_name,
@@ -202,8 +249,8 @@ class PersonPage:
             granted=sorted(user.granted_groups - user.groups),
             protected=protected,
             asks_first=visit.subject is not None and not is_proven(visit.subject.session, visit.now),
-            can_hand_out=False,
-            link=None,
+            history=[Line.of(shown) for shown in history],
+            link=link,
             note=note,
             note_kind=kind,
         )

@@ -32,7 +32,7 @@ from doorward.web.route import Route, Routes, Who
 def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Routes:
     """Connect the pages to the flows."""
     steps = StepsPage(desk, flows.sign_in, policy)
-    login = LoginPage(desk, flows.sign_in, flows.setup, flows.ways, flows.upstream, policy, steps)
+    login = LoginPage(desk, flows.sign_in, flows.setup, flows.ways, flows.upstream, policy, steps, flows.registration)
     enrol = EnrolPage(desk, flows.sign_in, flows.enrolment, steps)
     recovery = RecoveryPage(desk, flows.recovery, policy)
     register = RegisterPage(desk, flows.registration, policy)
@@ -43,7 +43,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     security = SecurityPage(desk, flows.factors, flows.own_record)
     profile = ProfilePage(desk, flows.profile, flows.own_record, flows.ways, flows.post)
     users = UsersPage(desk, flows.administration, flows.identities, flows.ways)
-    person = PersonPage(desk, flows.administration)
+    person = PersonPage(desk, flows.administration, flows.own_record, flows.recovery)
     invites = InvitesPage(desk, flows.invites, flows.registration, flows.post)
     policies = PolicyPage(desk, flows.policies)
     letters = LettersPage(desk, flows.post)
@@ -107,6 +107,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/users/edit": Route(Who.ADMINISTRATOR, post=person.post_edit, back="/admin/users"),
         "/admin/users/groups": Route(Who.ADMINISTRATOR, post=person.post_groups, back="/admin/users"),
         "/admin/users/act": Route(Who.ADMINISTRATOR, post=person.post_act, back="/admin/users"),
+        "/admin/users/link": Route(Who.ADMINISTRATOR, post=person.post_hand_out, back="/admin/users"),
         "/admin/users/delete": Route(Who.ADMINISTRATOR, post=person.post_delete, back="/admin/users"),
         "/admin/invites": Route(Who.ADMINISTRATOR, get=invites.get, post=invites.post),
         "/admin/invites/revoke": Route(Who.ADMINISTRATOR, post=invites.post_revoke, back="/admin/invites"),
