@@ -96,7 +96,9 @@ async def test_a_new_refresh_token_takes_the_place_of_the_old_one(town):
 
 @pytest.mark.parametrize("failure", [Failure.CODE_REFUSED, Failure.TOKEN])
 async def test_what_ended_there_ends_here(town, failure):
-    entered, other = await enter(town), await enter(town, "sub-bob")
+    entered = await enter(town)
+    town.clock.advance(timedelta(seconds=1))
+    other = await enter(town, "sub-bob")
     town.upstream.renewals.append(UpstreamError(failure, "invalid_grant"))
     await run(town)
     assert await town.check(entered) is None

@@ -31,7 +31,10 @@ class Sender:
 
 
 def parse_sender(value: object) -> Sender:
-    """Read `door@example.com` or `Example Inc. <door@example.com>`. SECURITY: no line ends, or it could add headers."""
+    """Read `door@example.com` or `Example Inc. <door@example.com>`.
+
+    SECURITY: no line ends, or it could add headers (tests/unit/test_config_mail.py).
+    """
     if isinstance(value, Sender):
         return value
     hint = "write doorward@example.com or Doorward <doorward@example.com>"

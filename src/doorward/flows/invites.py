@@ -142,7 +142,10 @@ class Invites:
 
 
 async def find_state(transaction: Transaction, invite: Invite, now: datetime) -> InviteState:
-    """What an invitation is worth now. SECURITY: nothing, once its maker is no administrator any more (attack L02)."""
+    """What an invitation is worth now.
+
+    SECURITY: nothing, once its maker is no administrator any more; tests/unit/test_invites.py takes the right away.
+    """
     if invite.made_by:
         maker = await transaction.find_user(invite.made_by)
         if maker is None or not maker.enabled or not maker.administers:

@@ -265,6 +265,7 @@ class Registration:
         problems += check_again(password, again)
         if email and not coming.email:
             # SECURITY: rules, links and letters go by the address, so nobody has one that nobody confirmed.
+            # tests/unit/test_registration.py types somebody else's.
             problems += (("email", "An address can be added, and confirmed, once the account is there."),)
         if isinstance(form, Unacceptable) or problems:
             return Unacceptable(problems)

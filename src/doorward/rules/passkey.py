@@ -51,7 +51,8 @@ def parse_base64url(text: str) -> bytes:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
     except (binascii.Error, ValueError):
         raise InputError("that is not base64url") from None
-    # SECURITY: the standard decoder skips strange characters and ignores the last bits; the way back shows both.
+    # SECURITY: the standard decoder skips strange characters and ignores the last bits; the way back shows both
+    # (tests/unit/test_passkey_rules.py).
     if encode_base64url(raw) != text:
         raise InputError("that is not base64url in its one spelling")
     return raw
