@@ -153,6 +153,7 @@ async def test_an_offer_is_good_for_its_account_its_browser_and_a_quarter_of_an_
 
 
 async def test_the_old_app_counts_until_the_new_one_is_confirmed_and_then_no_more(town):
+    """F12: a second enrolment changes nothing until it is confirmed."""
     await give_totp(town)
     before = (await factors_of(town)).totp
     offer = await offer_totp(town)
@@ -220,6 +221,7 @@ async def test_an_app_is_taken_away_with_a_recovery_code_and_the_others_stay_whi
 
 
 async def test_a_refused_removal_uses_nothing_up(demanding):
+    """F13."""
     await give_totp(demanding)
     codes = await give_codes(demanding)
     for code in (code_of(demanding), codes[0]):
@@ -311,6 +313,7 @@ async def test_a_challenge_ends_after_five_minutes(town):
 
 
 async def test_a_credential_that_is_registered_is_not_registered_again_by_anybody(town):
+    """G11."""
     phone = Authenticator()
     passkey = await give_passkey(town, phone)
     (credential_id,) = phone.credentials
@@ -393,6 +396,7 @@ async def test_a_removed_passkey_is_gone_and_recovery_codes_go_with_the_last_fac
 
 
 async def test_the_last_factor_stays_while_policy_demands_one(demanding):
+    """G15."""
     phone = Authenticator()
     first, second = await give_passkey(demanding, phone), await give_passkey(demanding, phone)
     user = await find_user(demanding)
@@ -405,6 +409,7 @@ async def test_the_last_factor_stays_while_policy_demands_one(demanding):
 
 
 async def test_the_passkeys_of_others_look_like_none(town):
+    """G15: by their id, too."""
     theirs = await give_passkey(town, Authenticator(), "bob")
     alice = await find_user(town)
     with pytest.raises(NotFoundError):
