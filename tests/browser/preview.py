@@ -21,7 +21,6 @@ from doorward.web.pages.denial import DenialPage
 from doorward.web.pages.desk import DEMO_BANNER
 from doorward.web.pages.loop import MAX_BOUNCES, follow
 from tests.browser.account_shots import ACCOUNT_SHOTS
-from tests.browser.account_shots import ACCOUNT_SHOTS
 from tests.browser.provider_shots import PROVIDER_SHOTS
 from tests.browser.shot import HOME, Shot, at, to
 from tests.fakes.door import PASSWORD, Browser, Door, call_app, sample_policy
@@ -181,7 +180,6 @@ SHOTS = (
     Shot("error-503", _unavailable),
     *ACCOUNT_SHOTS,
     *PROVIDER_SHOTS,
-    *ACCOUNT_SHOTS,
 )
 
 
