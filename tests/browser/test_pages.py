@@ -16,9 +16,7 @@ from playwright.async_api import Browser, Page, async_playwright
 
 from doorward.rules.policy import App, Audience, Effect, Policy, Rule, parse_host_pattern
 from doorward.rules.ticket import Purpose
-from doorward.web.pages.login import LoginPage
-from doorward.web.pages.steps import StepsPage
-from doorward.web.route import Route, Who
+from doorward.web.pages.routes import build_routes
 from tests.browser.preview import CHROMIUM, FLAGS, SHOTS, SIZES, connect, make_door, sign_in
 from tests.browser.shot import HOME, Shot, to
 from tests.fakes.door import PASSWORD, Door
@@ -136,11 +134,8 @@ async def test_with_a_redirect_after_the_form_chromium_would_stop_there(chromium
             return self.redirect(visit, url)
 
     brief = Brief(**{name: getattr(desk, name) for name in desk.__dataclass_fields__})
-    flows = street.door.flows
     policy = street.door.policy
-    steps = StepsPage(brief, flows.sign_in, lambda: policy)
-    login = LoginPage(brief, flows.sign_in, flows.setup, flows.ways, flows.upstream, lambda: policy, steps)
-    routes = {**street.door.server.routes, "/login": Route(Who.ANYBODY, get=login.get, post=login.post)}
+    routes = {**street.door.server.routes, "/login": build_routes(brief, street.door.flows, lambda: policy)["/login"]}
     street.door.server = replace(street.door.server, routes=routes)
     page = await (await chromium.new_context()).new_page()
     blocked = asyncio.get_running_loop().create_future()
@@ -166,7 +161,7 @@ async def test_no_page_is_wider_than_a_phone_or_blocks_itself(chromium: Browser,
     assert await page.evaluate("document.documentElement.scrollWidth") <= width
     assert complaints == []
     small = await page.evaluate(
-        """() => [...document.querySelectorAll("a.button, button:not([aria-hidden]), select, textarea, summary, input:not([type=hidden], [type=checkbox]), .nav a")]
+        """() => [...document.querySelectorAll("a.button, button:not([aria-hidden]), select, textarea, summary, input:not([type=hidden], [type=checkbox], [type=radio]), .nav a")]
             .filter(e => e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"""
     )
     assert small == []

@@ -228,7 +228,8 @@ async def test_passwords_close_when_an_administrator_came_another_way_and_not_be
             await expect(passwords).to_contain_text("closed")
             # `choose`: with one way alone the page is passed over (`authn.straight`).
             await somebody.goto(f"{AUTH}/login?choose=1")
-            await expect(somebody.get_by_role("button")).to_have_text(["Continue with Landing"])
+            ways = [re.compile("Continue with Landing"), re.compile("Sign in with a passkey")]
+            await expect(somebody.get_by_role("button")).to_have_text(ways)
             await expect(somebody.get_by_role("textbox")).to_have_count(0)
 
             await somebody.goto(f"{DIARY}/straight?1")
