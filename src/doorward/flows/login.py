@@ -326,12 +326,14 @@ class SignIn:
         now: datetime,
     ) -> SignedIn | Continued | Refused:
         after = replace(pending, proven=pending.proven | {self._password.method})
-        decided: Decided | Failure = Failure.WRONG
+        decided: Decided | Failure
         old = await self._opening.find_previous(previous)
         async with self._records.transaction() as transaction:
             # SECURITY: the account as it is now, not as it was before the slow hash (E24, E25, J04).
             present = await transaction.find_user(user.id)
-            if present is not None and present.enabled and present.generation == user.generation:
+            if present is None or not present.enabled or present.generation != user.generation:
+                decided = Failure.WRONG
+            else:
                 if proof.upgrade is not None:
                     await proof.upgrade(transaction)
                 decided = await self._finishing.decide(transaction, after, visitor, present, old, now=now)

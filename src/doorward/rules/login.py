@@ -45,15 +45,11 @@ class Demand(Enum):
 
     def takes(self, provider: Provider) -> bool:
         """Whether what this provider says can answer the demand."""
-        match self:
-            case Demand.SIGN_IN | Demand.CONFIRM:
-                return True
-            case Demand.STEP_UP:
-                return provider.proves_freshness
-            case Demand.SECOND_FACTOR:
-                return provider.trust_mfa
-            case Demand.PASSKEY | Demand.RESET:
-                return False
+        if self is Demand.STEP_UP:
+            return provider.proves_freshness
+        if self is Demand.SECOND_FACTOR:
+            return provider.trust_mfa
+        return self in {Demand.SIGN_IN, Demand.CONFIRM}
 
     @property
     def is_of_someone(self) -> bool:
