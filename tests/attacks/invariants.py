@@ -30,6 +30,11 @@ _COMES_BACK = re.compile(
 )
 _FRAMED = re.compile(rb"GET /logout/frontchannel/")
 _ASKS_PROVIDER = re.compile(_DEPARTS.pattern + b"|" + _COMES_BACK.pattern)
+_PROVES = (
+    (re.compile(rb"POST /(?:login|account/password)[? ]"), b'type="password"'),
+    (re.compile(rb"POST /login/(?:factor|recovery-code)[? ]"), b'name="ticket"'),
+)
+"""Where something is proven, and what stands on the form for it."""
 OPEN_HOSTS = (b"pub.example.test", b"lan.example.test", b"cors.example.test")
 """Hosts with something that rules let anybody have; `cors` for preflights only."""
 FORWARDED = ("x-forwarded-user-email", "x-forwarded-user-name", "x-forwarded-user-groups")
@@ -182,11 +187,11 @@ def count_memory(pid: int) -> int:
 
 
 def _is_failure(note: Note) -> bool:
-    return (
-        note.sent.startswith((b"POST /login ", b"POST /login?"))
-        and note.answer.status == 403
-        and b'type="password"' in note.answer.body
-    )
+    # Whoever was wrong sees the form again; what is refused for another reason sees something else.
+    for path, field in _PROVES:
+        if path.match(note.sent):
+            return note.answer.status == 403 and field in note.answer.body
+    return False
 
 
 def _leads_abroad(answer: Answer, abroad: set[str]) -> bool:

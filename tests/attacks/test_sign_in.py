@@ -245,11 +245,22 @@ def test_every_place_that_takes_a_password_counts(stage: Stage) -> None:
         assert stage.send(raw).status == 401
 
 
-def test_there_is_one_form_that_takes_a_password_and_one_that_sets_one() -> None:
-    """E06: a new one has to be counted as well; it shows here first."""
+def test_changing_a_password_is_no_door_beside_the_sign_in(stage: Stage) -> None:
+    """E06: wrong tries at the one are wrong tries at the other."""
+    inside = stage.signed_in(stage.newcomer("users"))
+    token = inside.open_form("/account/profile").fields["csrf_token"]
+    form = {"csrf_token": token, "current": WRONG, "password": "Another 1, long enough", "password_again": "x"}
+    statuses = [inside.post("/account/password", form).status for _ in range(4)]
+    assert statuses == [403] * 2 + [429] * 2
+    again = inside.open_form("/login?rd=%2F&fresh=1")
+    assert inside.post("/login", {**again.fields, "password": WRONG}).status == 429
+
+
+def test_every_form_with_a_password_in_it_is_known() -> None:
+    """E06: the sign-in and one's own profile check one, and count; the others set one. A new one shows here first."""
     folder = Path(__file__).parents[2] / "src" / "doorward" / "web" / "pages" / "templates"
-    pages = {path.name for path in folder.glob("*.html") if "type='password'" in path.read_text("utf-8")}
-    assert pages == {"login.html", "setup.html"}
+    pages = {path.stem for path in folder.glob("*.html") if "type='password'" in path.read_text("utf-8")}
+    assert pages == {"login", "profile"} | {"new_password", "person_new", "register", "setup"}
 
 
 def test_made_up_names_by_the_thousand_shut_nobody_out(stage: Stage) -> None:
