@@ -125,7 +125,7 @@ def test_the_demo_from_the_first_link_to_the_second_start(tmp_path: Path, page: 
         page.goto(second.url("notes", "/a?b=c"))
         page.get_by_label("name", exact=False).first.fill("lucja")
         page.get_by_label("Password", exact=True).fill(PASSWORD)
-        page.locator("form button[type=submit]").first.click()
+        page.get_by_role("button", name="Sign in", exact=True).click()
         page.wait_for_url(second.url("notes", "/a?b=c"))
         assert page.get_by_role("heading", level=1).inner_text() == "Hello, Łucja 名前."
         assert "setup" not in second.told
