@@ -28,6 +28,8 @@ _DEPARTS = re.compile(rb"GET /login[? ]|POST /(?:login/with|account/link|logout)
 _COMES_BACK = re.compile(
     rb"(?:GET|POST|PUT|PATCH|DELETE|PROPFIND) /(?:login/callback/[a-z0-9][a-z0-9-]{0,31}|api/auth/login|api/auth/oidc/callback)[? ]"
 )
+_STEPS = re.compile(rb"(?:GET|POST) /login/(?:factor|recovery-code|new-password|enrol|codes|passkey)[/? ]")
+"""The steps of a sign-in after the first proof, and in their forms the ticket."""
 _FRAMED = re.compile(rb"GET /logout/frontchannel/")
 _ASKS_PROVIDER = re.compile(_DEPARTS.pattern + b"|" + _COMES_BACK.pattern)
 _PROVES = (
@@ -107,6 +109,10 @@ def check_answer(stage: Stage, note: Note, *, faults: bool) -> None:
         came_back = _COMES_BACK.match(sent) is not None and answer.status != 431
         secretive = came_back or (abroad and _leads_abroad(answer, abroad))
         changed = {"referrer-policy": [b"no-referrer"]} if secretive else {}
+        if _STEPS.match(sent) and b'name="ticket"' in answer.body and b'action="/login"' not in answer.body:
+            # The ticket stands in the address, as it does nowhere on the way to the first proof: no path is told, and
+            # the origin still is, which forms are known by.
+            changed = {"referrer-policy": [b"strict-origin"]}
         if _FRAMED.match(sent) and answer.status == 200:
             # The one page that somebody else frames: the provider that it is for, and there is nothing on it.
             changed["x-frame-options"] = []
