@@ -9,6 +9,8 @@ RUN_STAMP := .venv/.installed-run
 DEV_STAMP := .venv/.installed-dev
 PROVIDER := tests/integration/upstream/node_modules/.package-lock.json
 PYTEST := $(BIN)/python -m pytest
+# On all processors, a file's tests together: what its fixtures started serves all of them.
+SPREAD := --numprocesses=auto --dist=loadfile
 CODE := src tests bench deploy tools
 ARGS ?=
 
@@ -42,7 +44,7 @@ test: system provider  ## Everything: all checks, all suites, all real proxies; 
 test-static: $(DEV_STAMP)
 	@$(MAKE) --jobs=2 --keep-going --output-sync=target $(STATIC)
 test-parts: $(DEV_STAMP)
-	$(PYTEST) tests/unit tests/property tests/contract tests/cli tests/attacks --cov --cov-report=term-missing $(ARGS)
+	$(PYTEST) $(SPREAD) tests/unit tests/property tests/contract tests/cli tests/attacks --cov --cov-report=term-missing $(ARGS)
 test-whole: $(DEV_STAMP)
 	$(PYTEST) tests/integration tests/browser $(ARGS)
 
@@ -65,7 +67,7 @@ check-imports: $(DEV_STAMP)
 check-docs: $(DEV_STAMP)
 	@$(BIN)/python tools/docs.py --check
 check-tests: $(DEV_STAMP)
-	@$(PYTEST) -q tests/unit tests/property $(ARGS)
+	@$(PYTEST) $(SPREAD) -q tests/unit tests/property $(ARGS)
 
 .PHONY: unit property contract cli attacks integration browser
 unit: $(DEV_STAMP)  ## One suite: small pieces by themselves
