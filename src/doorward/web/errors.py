@@ -101,9 +101,15 @@ def words_for(status: int) -> Words:
 
 
 def problem(
-    status: int, correlation_id: str, *, words: Words | None = None, code: str = "", retry_after: int = 0
+    status: int,
+    correlation_id: str,
+    *,
+    words: Words | None = None,
+    code: str = "",
+    retry_after: int = 0,
+    more: Mapping[str, object] | None = None,
 ) -> bytes:
-    """A problem document (RFC 9457)."""
+    """A problem document (RFC 9457). `more`: members of its own."""
     words = words or words_for(status)
     document: dict[str, object] = {
         "type": "about:blank",
@@ -116,6 +122,7 @@ def problem(
         document["code"] = code
     if retry_after:
         document["retry_after"] = retry_after
+    document.update(more or {})
     return json.dumps(document).encode("utf-8")
 
 

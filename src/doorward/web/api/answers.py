@@ -98,17 +98,6 @@ class ClientIp(Answer):
     forwarded_for: str | None
 
 
-class Problem(Answer):
-    """RFC 9457, as `application/problem+json`."""
-
-    type: str
-    title: str
-    status: int
-    detail: str
-    correlation_id: str
-    code: str | None = None
-
-
 def describe(session: Session, user: User, *, current: bool) -> SessionSummary:
     """A session as the API shows it: everything but its secret."""
     return SessionSummary(

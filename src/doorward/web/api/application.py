@@ -6,9 +6,9 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from doorward.errors import DoorwardError
-from doorward.web.api.answers import Problem
 from doorward.web.api.installation import installation_routes
-from doorward.web.api.parts import CORRELATION_KEY, PROBLEM_TYPE, ApiParts, UnauthorizedError
+from doorward.web.api.parts import CORRELATION_KEY, ApiParts, UnauthorizedError
+from doorward.web.api.problems import PROBLEM_TYPE, Code, Problem, ProblemError, code_of
 from doorward.web.api.sessions import session_routes
 from doorward.web.csrf import CsrfError
 from doorward.web.errors import Refusal, Words, problem, status_of
@@ -42,14 +42,24 @@ def _answer_errors(app: FastAPI) -> None:
 
     def answer(request: Request, status: int, *, words: Words | None = None, code: str = "") -> Response:
         correlation_id = request.scope.get(CORRELATION_KEY, "")
+        code = code or code_of(status) or ""
         return Response(problem(status, correlation_id, words=words, code=code), status, media_type=PROBLEM_TYPE)
+
+    async def answer_problem(request: Request, error: Exception) -> Response:
+        if not isinstance(error, ProblemError):
+            return answer(request, 500)
+        body = error.write(request.scope.get(CORRELATION_KEY, ""))
+        response = Response(body, error.status, media_type=PROBLEM_TYPE)
+        if error.retry_after:
+            response.headers["retry-after"] = str(error.retry_after)
+        return response
 
     async def answer_fault(request: Request, error: Exception) -> Response:
         if isinstance(error, UnauthorizedError):
             response = answer(request, 401, words=_NO_SESSION)
             response.headers["www-authenticate"] = 'Doorward realm="doorward"'
             return response
-        code = "CSRF_FAILED" if isinstance(error, CsrfError) else ""
+        code = Code.CSRF_FAILED if isinstance(error, CsrfError) else ""
         return answer(request, status_of(error), code=code)
 
     async def answer_refusal(request: Request, error: Exception) -> Response:
@@ -66,6 +76,7 @@ def _answer_errors(app: FastAPI) -> None:
     async def answer_malformed(request: Request, _error: Exception) -> Response:
         return answer(request, 400)
 
+    app.add_exception_handler(ProblemError, answer_problem)
     app.add_exception_handler(DoorwardError, answer_fault)
     app.add_exception_handler(Refusal, answer_refusal)
     app.add_exception_handler(HTTPException, answer_http)

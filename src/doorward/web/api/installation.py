@@ -1,17 +1,13 @@
 """What a program may ask about this installation, and the CSRF token it needs for anything else."""
 
-import base64
-from dataclasses import replace
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from doorward.flows.visitor import hash_browser
 from doorward.web.api.answers import ClientIp, CsrfToken, Mode, Registration, describe_ways
-from doorward.web.api.parts import ApiParts, get_subject, refusals
+from doorward.web.api.parts import ApiParts, get_subject
+from doorward.web.api.problems import refusals
 from doorward.web.visit import Visit
-
-_BROWSER_SIZE = 32
 
 
 def installation_routes(parts: ApiParts) -> APIRouter:
@@ -23,12 +19,9 @@ def installation_routes(parts: ApiParts) -> APIRouter:
     async def get_csrf_token(visit: Annotated[Visit, Depends(read_visit)], response: Response) -> CsrfToken:
         """The token that unsafe requests must carry, and its cookie; also before anybody is signed in (C-07)."""
         if not visit.binding:
-            visit.browser = base64.urlsafe_b64encode(parts.random.token(_BROWSER_SIZE)).rstrip(b"=").decode("ascii")
-            visit.visitor = replace(visit.visitor, browser=hash_browser(visit.browser))
-            response.raw_headers.extend(parts.cookies.set_browser(visit.browser))
-        token, is_new = parts.csrf.issue(visit.headers, visit.binding)
-        if is_new:
-            response.raw_headers.extend(parts.cookies.set_csrf(token))
+            parts.know_browser(visit)
+        token = parts.give_token(visit)
+        response.raw_headers.extend(visit.cookies_out)
         return CsrfToken(csrf_token=token)
 
     @router.get("/api/auth/mode")

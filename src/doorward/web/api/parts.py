@@ -1,27 +1,31 @@
 """What every route of the API stands on, and who is asking."""
 
+import base64
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 from fastapi import Request
 
 from doorward.errors import DoorwardError
 from doorward.flows.bundle import Flows
+from doorward.flows.visitor import hash_browser
 from doorward.interfaces import Clock, Random
 from doorward.rules.session import Subject
 from doorward.rules.strict_json import parse_object
-from doorward.web.api.answers import Problem
+from doorward.web.api.problems import Code, ProblemError
 from doorward.web.csrf import FIELD, HEADER, CsrfGuard
 from doorward.web.form import FORM_TYPE, parse_pairs
+from doorward.web.pages.desk import login_path
+from doorward.web.pages.proof import is_proven
 from doorward.web.session_cookie import Cookies
 from doorward.web.visit import Reader, Visit
 
 CORRELATION_KEY = "doorward.correlation_id"
 """Scope key of the id under which this request stands in the log; a server around us may have set it."""
-PROBLEM_TYPE = "application/problem+json"
 _CORRELATION_SIZE = 5
+_BROWSER_SIZE = 32
+_PROOF_TOO_OLD = "Let whoever is signed in open the address in `login`, confirm, and try again."
 _JSON_TYPE = re.compile(r"\s*application/(?:[\w.-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 
 
@@ -69,10 +73,38 @@ class ApiParts:
 
         return read_act
 
+    def reads_proven(self) -> Callable[[Request], Awaitable[Visit]]:
+        """A dependency: the same, of somebody who has shown recently enough who they are (`rules.session.RECENT`)."""
+        read_act = self.reads_act()
+
+        async def read_proven(request: Request) -> Visit:
+            visit = await read_act(request)
+            if not is_proven(get_subject(visit).session, visit.now):
+                login = login_path(None, asking="confirm")
+                raise ProblemError(403, Code.PROOF_TOO_OLD, _PROOF_TOO_OLD, login=login)
+            return visit
+
+        return read_proven
+
+    def know_browser(self, visit: Visit) -> None:
+        """Give the browser its pre-session cookie if it has none: offers and tokens are bound to it."""
+        if visit.browser:
+            return
+        visit.browser = base64.urlsafe_b64encode(self.random.token(_BROWSER_SIZE)).rstrip(b"=").decode("ascii")
+        visit.visitor = replace(visit.visitor, browser=hash_browser(visit.browser))
+        visit.cookies_out += self.cookies.set_browser(visit.browser)
+
+    def give_token(self, visit: Visit) -> str:
+        """The CSRF token of this visit; its cookie goes out where it is new."""
+        token, is_new = self.csrf.issue(visit.headers, visit.binding)
+        if is_new:
+            visit.cookies_out += self.cookies.set_csrf(token)
+        return token
+
 
 def get_subject(visit: Visit) -> Subject:
-    """Who is signed in; UnauthorizedError when nobody is."""
-    if visit.subject is None:
+    """Who is signed in; UnauthorizedError when nobody is, and where the session cookie came without its companion."""
+    if visit.subject is None or not visit.accompanied:
         raise UnauthorizedError("nobody is signed in")
     return visit.subject
 
@@ -91,8 +123,3 @@ async def find_token(request: Request) -> str | None:
         token = parse_object(await request.body()).get(FIELD)
         return token if isinstance(token, str) else None
     return None
-
-
-def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """For the description: these statuses come with a problem document."""
-    return {status: {"model": Problem, "content": {PROBLEM_TYPE: {}}} for status in statuses}

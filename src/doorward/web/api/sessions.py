@@ -8,7 +8,8 @@ from doorward.errors import NotFoundError
 from doorward.flows.admin import actor_of
 from doorward.rules.session import SessionHandle
 from doorward.web.api.answers import SessionSummary, describe
-from doorward.web.api.parts import ApiParts, get_subject, refusals
+from doorward.web.api.parts import ApiParts, get_subject
+from doorward.web.api.problems import refusals
 from doorward.web.visit import Visit
 from doorward.web.way import Way
 

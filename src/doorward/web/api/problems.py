@@ -1,0 +1,168 @@
+"""What is refused, and how the API says it: one code for each reason, which programs may go by."""
+
+from collections.abc import Iterable
+from enum import StrEnum
+from http import HTTPStatus
+from typing import Any, Final
+
+from pydantic import BaseModel, ConfigDict
+
+from doorward.errors import DoorwardError
+from doorward.flows.outcome import Refused, Unacceptable
+from doorward.rules.login import Failure
+from doorward.web.errors import Words, problem, words_for
+from doorward.web.pages.entering import STATUS_OF
+from doorward.web.pages.waiting import seconds
+
+PROBLEM_TYPE: Final = "application/problem+json"
+UNPROCESSABLE: Final = int(HTTPStatus.UNPROCESSABLE_ENTITY)
+
+
+class Code(StrEnum):
+    """Why. Codes stay as they are; there may be more of them some day."""
+
+    MALFORMED = "MALFORMED"
+    NOT_SIGNED_IN = "NOT_SIGNED_IN"
+    FORBIDDEN = "FORBIDDEN"
+    NOT_FOUND = "NOT_FOUND"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    CONFLICT = "CONFLICT"
+    TOO_LARGE = "TOO_LARGE"
+    BROKEN = "BROKEN"
+    BAD_PEER = "BAD_PEER"
+    UNAVAILABLE = "UNAVAILABLE"
+
+    CSRF_FAILED = "CSRF_FAILED"
+    PROOF_TOO_OLD = "PROOF_TOO_OLD"
+    RATE_LIMITED = "RATE_LIMITED"
+    LOCKED = "LOCKED"
+    UNACCEPTABLE = "UNACCEPTABLE"
+    WRONG_PASSWORD = "WRONG_PASSWORD"  # noqa: S105 -- a code's name
+    WRONG_CODE = "WRONG_CODE"
+    WRONG_PASSKEY = "WRONG_PASSKEY"
+    OFFER_GONE = "OFFER_GONE"
+    FACTOR_NEEDED = "FACTOR_NEEDED"
+    PASSKEY_KNOWN = "PASSKEY_KNOWN"
+    TOO_MANY_PASSKEYS = "TOO_MANY_PASSKEYS"
+    LAST_ADMINISTRATOR = "LAST_ADMINISTRATOR"
+    NO_MAIL = "NO_MAIL"
+
+
+_OF_STATUS: Final = {
+    400: Code.MALFORMED,
+    401: Code.NOT_SIGNED_IN,
+    403: Code.FORBIDDEN,
+    404: Code.NOT_FOUND,
+    405: Code.METHOD_NOT_ALLOWED,
+    409: Code.CONFLICT,
+    413: Code.TOO_LARGE,
+    429: Code.RATE_LIMITED,
+    500: Code.BROKEN,
+    502: Code.BAD_PEER,
+    503: Code.UNAVAILABLE,
+}
+_OF_FAILURE: Final = {
+    Failure.WRONG: Code.WRONG_PASSWORD,
+    Failure.WRONG_CODE: Code.WRONG_CODE,
+    Failure.WRONG_PASSKEY: Code.WRONG_PASSKEY,
+    Failure.LOCKED: Code.LOCKED,
+    Failure.THROTTLED: Code.RATE_LIMITED,
+    Failure.TICKET_GONE: Code.OFFER_GONE,
+    Failure.FACTOR_NEEDED: Code.FACTOR_NEEDED,
+    Failure.PASSKEY_KNOWN: Code.PASSKEY_KNOWN,
+    Failure.TOO_MANY_PASSKEYS: Code.TOO_MANY_PASSKEYS,
+}
+_SENTENCES: Final = {
+    Code.WRONG_PASSWORD: "That password is not right.",
+    Code.OFFER_GONE: "The offer is used up, too old, or was made for another browser. Begin again.",
+}
+"""Where a person at a page reads something else."""
+_UNACCEPTABLE: Final = Words("That cannot be used", "See the problems; nothing was changed.")
+
+
+class FieldProblem(BaseModel):
+    """What is wrong with one field, in a sentence."""
+
+    model_config = ConfigDict(frozen=True)
+
+    field: str
+    text: str
+
+
+class Problem(BaseModel):
+    """RFC 9457, as `application/problem+json`. `code` is for programs, title and detail for people.
+
+    `retry_after`: the seconds to wait. `login`: where a person confirms that it is still them. `problems`: what is
+    wrong with what was sent.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    correlation_id: str
+    code: Code | None = None
+    retry_after: int | None = None
+    login: str | None = None
+    problems: tuple[FieldProblem, ...] | None = None
+
+
+class ProblemError(DoorwardError):
+    """A refusal with a code of its own."""
+
+    def __init__(
+        self,
+        status: int,
+        code: Code,
+        text: str = "",
+        *,
+        retry_after: int = 0,
+        login: str = "",
+        problems: Iterable[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(code.value)
+        self.status = status
+        self.code = code
+        title = words_for(status) if status != UNPROCESSABLE else _UNACCEPTABLE
+        self.words = Words(title.title, text or title.text)
+        self.retry_after = retry_after
+        self.more: dict[str, object] = {"login": login} if login else {}
+        listed = [{"field": field, "text": said} for field, said in problems]
+        if listed:
+            self.more["problems"] = listed
+
+    def write(self, correlation_id: str) -> bytes:
+        """The problem document."""
+        return problem(
+            self.status,
+            correlation_id,
+            words=self.words,
+            code=self.code.value,
+            retry_after=self.retry_after,
+            more=self.more,
+        )
+
+
+def code_of(status: int) -> Code | None:
+    """The code that goes with a status where nothing more is to be said."""
+    return _OF_STATUS.get(status)
+
+
+def refuse(refused: Refused) -> ProblemError:
+    """What a flow refused, as the API says it."""
+    failure = refused.failure
+    status = STATUS_OF[failure]
+    code = _OF_FAILURE.get(failure) or _OF_STATUS[status]
+    return ProblemError(status, code, _SENTENCES.get(code, failure.sentence), retry_after=seconds(refused.retry_after))
+
+
+def unacceptable(outcome: Unacceptable) -> ProblemError:
+    """What a flow cannot use, field by field."""
+    return ProblemError(UNPROCESSABLE, Code.UNACCEPTABLE, problems=outcome.problems)
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For the description: these statuses come with a problem document."""
+    return {status: {"model": Problem, "content": {PROBLEM_TYPE: {}}} for status in statuses}
