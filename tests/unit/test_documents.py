@@ -24,6 +24,7 @@ from doorward.web.pages.provider_icons import NAMES as PROVIDER_ICONS
 
 ROOT = Path(__file__).parents[2]
 HOME = {"server.public_url": "https://auth.example.com", "cookie.domain": "example.com"}
+PROFILES = "docs/guides/profiles.md"
 NOON = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
@@ -32,7 +33,7 @@ def examples(document: str) -> list[str]:
     return [dedent(text) for _, text in shown]
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/policy.md", "docs/operations.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/policy.md", "docs/operations.md", PROFILES])
 def test_every_configuration_shown_in_the_documents_loads(document: str, secrets: Path) -> None:
     shown = examples(document)
     assert shown

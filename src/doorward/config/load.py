@@ -1,6 +1,6 @@
 """From file, environment and command line to one frozen Config, or all that is wrong with them at once.
 
-Precedence: command line, then `DOORWARD__…`, then well-known variables, then the file, then defaults.
+Precedence: command line, then `DOORWARD__…`, then well-known variables, then the file, then the profile, then defaults.
 """
 
 import contextlib
@@ -29,6 +29,7 @@ from doorward.config.environment import (
 )
 from doorward.config.files import check_certificates, read_secret_file
 from doorward.config.finding import Finding, Key, format_key
+from doorward.config.profiles import blame_profile, fill_profile, is_from_profile
 from doorward.config.schema import Config
 from doorward.config.source import MAX_BYTES, Document, read_document
 from doorward.config.values import Listen, PrivateKey, parse_listen, parse_origin
@@ -137,6 +138,7 @@ def parse_config(
     for dotted, value in (overrides or {}).items():
         draft.set(tuple(dotted.split(".")), value, "command line")
     _rename_keys(draft)  # again, for rules that came in a variable
+    fill_profile(draft.document.tree, draft.origins)
     _read_secret_keys(draft)
     _derive_public_url(draft)
 
@@ -386,8 +388,9 @@ def _place(draft: _Draft, finding: Finding) -> Finding:
         if path.startswith((f"{new}[", f"{new}.")):
             written = old + path[len(new) :]
     origin = draft.origin_of(key)
-    line = None if origin.startswith(("variable", "command", "derived")) else draft.document.line_of(key)
-    return replace(finding, path=written, line=line)
+    elsewhere = origin.startswith(("variable", "command", "derived")) or is_from_profile(origin)
+    line = None if elsewhere else draft.document.line_of(key)
+    return replace(blame_profile(finding, draft.origins), path=written, line=line)
 
 
 def _parse_key(path: str) -> Key:

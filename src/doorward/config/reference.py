@@ -1,7 +1,7 @@
 """docs/reference, made from the models: what is not there does not exist, and what exists cannot be missing there."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any, Final, Literal, get_args, get_origin
 
 from pydantic import BaseModel
@@ -10,7 +10,9 @@ from pydantic_core import PydanticUndefined
 
 from doorward.config import aliases, patterns, section, values
 from doorward.config.access import App, GroupSection, Require, Rule
-from doorward.config.environment import holds_secret, kinds_of, section_of, variable_of
+from doorward.config.environment import holds_secret, kinds_of, section_of, variable_of, walk_settings
+from doorward.config.finding import format_key
+from doorward.config.profiles import PROFILES
 from doorward.config.schema import Config
 from doorward.config.spelling import spell_scalar, spell_setting
 from doorward.config.upstream import ProviderEntry
@@ -79,7 +81,8 @@ One YAML file, named with `doorward serve --config FILE`. Without a name the fir
 kind and settings that cannot stand together are refused, all at once, before anything starts: `doorward config check`
 tells them, `doorward config show` prints what is in force and where each value came from.
 
-- **Precedence**: command line, then `DOORWARD__…`, then the well-known variables below, then the file, then defaults.
+- **Precedence**: command line, then `DOORWARD__…`, then the well-known variables below, then the file, then the
+  profile, then defaults.
 - **Variables**: each setting has one, listed beside it. A list is `a,b` or YAML: `[a, b]`, `[{name: x}]`.
 - **Secrets**: `KEY_file` in the file, or the variable with `_FILE` at its end, names a file that holds the secret and
   at most one newline (a private key: all its lines). In a list only the file has this form; a list in a variable may
@@ -91,6 +94,12 @@ tells them, `doorward config show` prints what is in force and where each value 
   segment, `**` any number of segments) or `~` and an RE2 regular expression that must match the whole path. Rules see
   the decoded path, never the query.
 - YAML is read strictly: tags, merge keys and keys given twice are refused, and `no`, `off`, `1:30` and `0o17` are text.
+"""
+_PROFILE_INTRODUCTION: Final = """\
+`balanced` is the defaults. What another profile sets stands below; an empty place is the default. The file, the
+environment and the command line are stronger, setting by setting, and `doorward config show` names the profile where a
+value came from it. What each is for: [Profiles](../guides/profiles.md). With `cookie.domain`, the cookie of `strict` is
+called `__Secure-doorward`: browsers refuse the other name then.
 """
 _WORDS: Final[dict[object, str]] = {
     bool: "true or false",
@@ -131,6 +140,7 @@ def make_configuration() -> str:
         "",
         *_INTRODUCTION.splitlines(),
         "",
+        *_profile_page(),
         *_section_pages(Config, ()),
         "## Other names",
         "",
@@ -162,7 +172,8 @@ def make_example() -> str:
         lines.append("")
         if section is None:
             lines += [f"## {text}" for text in _wrap(field.description or "", 100)]
-            lines += [f"# {text}" for text in _EXAMPLES[name,].splitlines()]
+            example = _EXAMPLES.get((name,)) or f"{name}: {spell_scalar(_default(field))}"
+            lines += [f"# {text}" for text in example.splitlines()]
             continue
         lines += [f"## {text}" for text in _wrap(_summary(section), 100)]
         lines.append(f"{name}:")
@@ -210,6 +221,30 @@ def make_audit_events() -> str:
     )
 
 
+def _profile_page() -> Iterator[str]:
+    """What each profile sets otherwise than the default; `balanced` is the defaults."""
+    others = {name: chosen for name, chosen in PROFILES.items() if chosen}
+    yield from ("## Profiles", "", "| Key | Kind | Default | What it does | Variable |", "|---|---|---|---|---|")
+    yield from (_row(("profile",), "profile", Config.model_fields["profile"], variable=True), "")
+    yield from (*_PROFILE_INTRODUCTION.splitlines(), "")
+    yield from (_cells(["Key", "Default", *(f"`{name}`" for name in others)]), "|---" * (len(others) + 2) + "|")
+    for path, field in walk_settings():
+        if any(path in chosen for chosen in others.values()):
+            told = [_spell_value(chosen[path]) if path in chosen else "" for chosen in others.values()]
+            yield _cells(
+                f"`{cell}`" if cell else "" for cell in (format_key(path), spell_scalar(_default(field)), *told)
+            )
+    yield ""
+
+
+def _spell_value(value: object) -> str:
+    return spell_scalar(list(value) if isinstance(value, tuple) else value)
+
+
+def _cells(texts: Iterable[str]) -> str:
+    return "| " + " | ".join(texts) + " |"
+
+
 def _section_pages(model: type[BaseModel], at: tuple[str, ...]) -> Iterator[str]:
     rows: list[str] = []
     inner: list[str] = []
@@ -253,7 +288,7 @@ def _row(path: tuple[str, ...], name: str, field: FieldInfo, *, variable: bool) 
     cells = [key, _kind(field), default, (field.description or "").replace("|", "\\|")]
     if variable:
         cells.append(f"`{variable_of(path)}`" + (", `…_FILE`" if is_secret else ""))
-    return "| " + " | ".join(cells) + " |"
+    return _cells(cells)
 
 
 def _default(field: FieldInfo) -> Any:

@@ -2,8 +2,10 @@
 
 Frozen all the way down. Unknown keys are refused; a value of the wrong kind is refused, never converted. The sections
 are in `serving`, `accounts`, `mail`, `limits` and `upstream`; rules, groups and apps are in `access`. What must hold
-between two settings is in `check`.
+between two settings is in `check`, and what each profile sets in `profiles`.
 """
+
+from typing import Literal
 
 from pydantic import Field
 
@@ -19,6 +21,10 @@ from doorward.config.upstream import Outbound
 class Config(Section):
     """The whole configuration."""
 
+    profile: Literal["balanced", "strict", "traefik-manager", "trek", "forward-auth", "billtracker", "tempo"] = Field(
+        default="balanced",
+        description="A set of values for all that is set neither in this file nor in the environment.",
+    )
     server: Server = Server()
     logger: Logger = Logger()
     prometheus: Prometheus = Prometheus()
