@@ -236,12 +236,16 @@ class Stage:
             self._cookies[person.name] = self.signed_in(person).cookie()
         return self._cookies[person.name]
 
-    def signed_in(self, person: Person, **options: str) -> "Browser":
-        """A fresh browser of this person, signed in."""
+    def known(self, person: Person) -> "Browser":
+        """A fresh browser on a device this person has used before, if there is one: it is not slowed down by strangers."""
         browser = self.browser()
         if person.name in self._devices:
-            # A device its owner has used before is not slowed down by what others try from everywhere.
             browser.jar[DEVICE_COOKIE] = self._devices[person.name]
+        return browser
+
+    def signed_in(self, person: Person, **options: str) -> "Browser":
+        """A fresh browser of this person, signed in."""
+        browser = self.known(person)
         answer = browser.sign_in(person, **options)
         assert answer.status == 303, answer
         self._devices[person.name] = browser.jar[DEVICE_COOKIE]

@@ -1,17 +1,13 @@
 """Second factors at the real sign-in (attacks F): half a sign-in is none, and every code is good once."""
 
-import base64
-import re
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import pytest
 
-from doorward.rules.totp import PERIOD, make_code
-from tests.attacks.stage import AUTH, Browser, Person, Stage, handed_out
+from tests.attacks.factors import Guarded, enter, guard, half_way, local
+from tests.attacks.stage import Browser, Person, Stage, handed_out
 from tests.attacks.test_routes import ANYBODY, DECLARED, TURNED_AWAY, fill_in
 from tests.attacks.wire import DIALECTS, Answer, write
 
@@ -19,71 +15,6 @@ RACERS = 20
 STEPS = [(method, path) for method, path in DECLARED if path.startswith("/login/") and "*" not in path]
 """The addresses of a sign-in's steps."""
 GUARDED = [key for key, declared in DECLARED.items() if declared.whose != ANYBODY]
-
-
-@dataclass(frozen=True, slots=True)
-class Guarded:
-    """Somebody with an authenticator app, whose step `step` has been used, and with recovery codes."""
-
-    person: Person
-    secret: bytes
-    step: int
-    codes: tuple[str, ...]
-
-    def code(self, after: int = 1) -> str:
-        """The code so many steps after the one that was used. One step ahead is taken, as by a clock that is fast."""
-        return make_code(self.secret, self.step + after)
-
-
-def local(answer: Answer) -> str:
-    """Where an answer leads, on our own host."""
-    parts = urlsplit(answer.one("location").decode())
-    assert (answer.status, parts.netloc) in {(303, ""), (303, AUTH.decode())}, answer
-    return parts.path + (f"?{parts.query}" if parts.query else "")
-
-
-def begin(browser: Browser, target: str, form: dict[str, str]) -> tuple[str, str]:
-    """Have something offered: the page that shows it, and its token."""
-    offered = local(browser.post(target, form))
-    return browser.get(offered).body.decode(), offered.partition("?offer=")[2]
-
-
-def guard(stage: Stage) -> Guarded:
-    """Set up an authenticator app and recovery codes, through the pages."""
-    person = stage.newcomer("users")
-    browser = stage.signed_in(person)
-    form = {"csrf_token": browser.open_form("/account/security").fields["csrf_token"]}
-    page, form["offer"] = begin(browser, "/account/totp", form)
-    shown = re.search(r'class="secret code" data-copy>([A-Z2-7 ]+)<', page)
-    assert shown
-    secret = base64.b32decode(shown[1].replace(" ", ""))
-    step = int(time.time()) // PERIOD
-    enabled = browser.post("/account/totp", {**form, "code": make_code(secret, step)})
-    assert local(enabled) == "/account/security?done=totp-codes"
-    del form["offer"]
-    page, form["offer"] = begin(browser, "/account/codes", form)
-    codes = re.findall(r'<li class="code">([0-9a-z-]{19})</li>', page)
-    kept = browser.post("/account/codes/keep", {**form, "kept": "1"})
-    assert (local(kept), len(codes)) == ("/account/security?done=codes", 10)
-    return Guarded(person, secret, step, tuple(codes))
-
-
-def half_way(stage: Stage, person: Person) -> tuple[Browser, dict[str, str]]:
-    """A browser that has shown the right password, and the fields of the form it stands at."""
-    browser = stage.browser()
-    answer = browser.sign_in(person)
-    assert handed_out(answer) == []
-    form = browser.open_form(local(answer))
-    assert form.action == "/login/factor"
-    return browser, form.fields
-
-
-def enter(browser: Browser, person: Person, target: str, fields: dict[str, str]) -> int:
-    """Show a second proof; the status. Whoever gets in is noted."""
-    answer = browser.post(target, fields)
-    browser.stage.live |= dict.fromkeys(handed_out(answer), person)
-    assert (answer.status == 303) == (handed_out(answer) != [])
-    return answer.status
 
 
 @pytest.fixture(scope="module")
