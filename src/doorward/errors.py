@@ -4,6 +4,8 @@ A refusal is not here: refusals are values (`rules.reason.Reason`). No HTTP here
 these classes to statuses, and `cli` maps them to exit codes.
 """
 
+from enum import Enum
+
 
 class DoorwardError(Exception):
     """Base of all our exceptions; never raised itself."""
@@ -32,8 +34,29 @@ class NotFoundError(DoorwardError):
     """What was named does not exist, or the caller may not know that it does. HTTP 404."""
 
 
+class Clash(Enum):
+    """What stands in the way. The value is the word for programs, which never changes."""
+
+    CHANGED = "CONFLICT"
+    """Something else changed first, or is there already."""
+    TAKEN = "TAKEN"
+    LAST_ADMINISTRATOR = "LAST_ADMINISTRATOR"
+    LAST_WAY = "LAST_WAY"
+    NO_PASSWORD = "NO_PASSWORD"  # noqa: S105 -- a word
+    NOT_WAITING = "NOT_WAITING"
+    DISABLED = "DISABLED"
+    TOO_MANY = "TOO_MANY"
+    NO_MAIL = "NO_MAIL"
+    MAIL_DONE = "MAIL_DONE"
+    NEEDED = "NEEDED"
+
+
 class ConflictError(DoorwardError):
-    """Something else changed first, or the name is taken. HTTP 409."""
+    """It cannot be done as things stand: something else changed first, or `clash` says what. HTTP 409."""
+
+    def __init__(self, message: str = "", clash: Clash = Clash.CHANGED) -> None:
+        super().__init__(message)
+        self.clash = clash
 
 
 class UnavailableError(DoorwardError):

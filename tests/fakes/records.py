@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 
-from doorward.errors import ConflictError, UnavailableError
+from doorward.errors import Clash, ConflictError, UnavailableError
 from doorward.interfaces import Random, StoredPassword, Transaction, Use
 from doorward.rules.audit import GENESIS, AuditEvent, AuditRecord, chain
 from doorward.rules.identity import User, UserId
@@ -172,7 +172,7 @@ class FakeTransaction(FakeUpstreamRecords, FakeFactorRecords, FakeAccountRecords
     def _check_names(self, user: User) -> None:
         others = [other for other in self._state.users.values() if other.id != user.id]
         if any(other.name == user.name or (user.email and other.email == user.email) for other in others):
-            raise ConflictError("that user name or e-mail address is taken")
+            raise ConflictError("that user name or e-mail address is taken", Clash.TAKEN)
 
 
 class FakeSessions:
@@ -328,6 +328,10 @@ class FakeLiveView:
         session = self._store.state.sessions.get(fingerprint)
         user = None if session is None else self._store.state.find_user(session.user_id)
         return None if session is None or user is None else Subject(user, session)
+
+    def find_user_by_name(self, name: str) -> User | None:
+        self._store.check()
+        return next((user for user in self._store.state.users.values() if user.name == name), None)
 
 
 def _valid(ticket: Ticket | None, purpose: Purpose, now: datetime) -> Ticket | None:

@@ -6,6 +6,7 @@ import pytest
 
 from doorward.errors import ConflictError, ForbiddenError, InputError, NotFoundError, UnavailableError
 from doorward.flows.admin import CLI, actor_of
+from doorward.flows.changing import Change
 from doorward.flows.outcome import Unacceptable
 from doorward.rules.session import SessionHandle, Subject
 from tests.fakes.flows import GOOD, OTHER, Town, a_visitor
@@ -257,6 +258,7 @@ ACTS = {
     "set_enabled": lambda flow, actor, now: flow.set_enabled(actor, "alice", enabled=False, now=now),
     "delete_user": lambda flow, actor, now: flow.delete_user(actor, "alice", now=now),
     "list_protected": lambda flow, actor, now: flow.list_protected(actor),
+    "change_user": lambda flow, actor, now: flow.change_user(actor, "alice", Change(enabled=False), now=now),
     "edit_user": lambda flow, actor, now: flow.edit_user(
         actor, "alice", name="eve", display_name="", email="", now=now
     ),

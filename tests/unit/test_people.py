@@ -6,8 +6,8 @@ import pytest
 
 from doorward.errors import ConflictError
 from doorward.flows.admin import CLI, Administration
+from doorward.flows.changing import version_of
 from doorward.flows.outcome import Unacceptable
-from doorward.flows.people import version_of
 from doorward.rules.factor import FactorId, Passkey, RecoveryCode, Totp
 from tests.fakes.flows import OTHER, Town
 from tests.fakes.outbox import FakeOutbox

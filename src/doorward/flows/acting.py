@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from doorward.errors import ConflictError, ForbiddenError, InputError, NotFoundError
+from doorward.errors import Clash, ConflictError, ForbiddenError, InputError, NotFoundError
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Transaction
 from doorward.rules.audit import Act, AuditEvent
@@ -20,6 +20,17 @@ class Actor:
     id: str
     user_id: UserId | None = None
     private: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ById:
+    """An account named by its id: nobody else ever gets it, whoever is renamed meanwhile."""
+
+    id: str
+
+
+Named = str | ById
+"""Whom an act is about: an id, or a user name or e-mail address as somebody typed it."""
 
 
 CLI = Actor("cli")
@@ -53,8 +64,13 @@ async def get_present(transaction: Transaction, subject: Subject) -> User:
     return user
 
 
-async def get_user(transaction: Transaction, login: str) -> User:
-    """The account with this user name or e-mail address, as somebody typed it. NotFoundError where there is none."""
+async def get_user(transaction: Transaction, login: Named) -> User:
+    """The account that is meant. NotFoundError where there is none."""
+    if isinstance(login, ById):
+        found = await transaction.find_user(UserId(login.id))
+        if found is None:
+            raise NotFoundError("there is no account with this id")
+        return found
     name = parse_login(login)
     if name is None:
         raise InputError("that is neither a user name nor an e-mail address")
@@ -70,7 +86,7 @@ async def check_admin_remains(transaction: Transaction, leaving: User) -> None:
         return
     others = [user for user in await transaction.list_administrators() if user.enabled]
     if len(others) <= 1:
-        raise ConflictError("this is the last enabled administrator")
+        raise ConflictError("this is the last enabled administrator", Clash.LAST_ADMINISTRATOR)
 
 
 async def append(

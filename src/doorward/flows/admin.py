@@ -5,6 +5,8 @@ from datetime import datetime
 from doorward.flows.acting import (
     CLI,
     Actor,
+    ById,
+    Named,
     actor_of,
     append,
     check_actor,
@@ -17,14 +19,24 @@ from doorward.rules.audit import Act
 from doorward.rules.identity import User
 from doorward.rules.session import Session, SessionHandle, find_end
 
-__all__ = ["CLI", "Actor", "Administration", "actor_of", "check_actor", "check_admin_remains", "get_user"]
+__all__ = [
+    "CLI",
+    "Actor",
+    "Administration",
+    "ById",
+    "Named",
+    "actor_of",
+    "check_actor",
+    "check_admin_remains",
+    "get_user",
+]
 
 
 class Administration(People):
     """Accounts, and everybody's sessions."""
 
     async def list_sessions(
-        self, actor: Actor, *, now: datetime, login: str | None = None, limit: int = 200, offset: int = 0
+        self, actor: Actor, *, now: datetime, login: Named | None = None, limit: int = 200, offset: int = 0
     ) -> list[tuple[Session, User]]:
         """Live sessions, everybody's or one account's, last seen first. `limit` and `offset` count stored sessions."""
         async with self._records.transaction() as transaction:
@@ -51,7 +63,7 @@ class Administration(People):
                 await append(transaction, actor, Act.SESSION_ENDED, session.user_id, now, {"session": handle})
         return ended
 
-    async def end_sessions_of(self, actor: Actor, login: str, *, now: datetime) -> int:
+    async def end_sessions_of(self, actor: Actor, login: Named, *, now: datetime) -> int:
         """End all sessions of an account; how many there were."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)

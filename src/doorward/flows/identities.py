@@ -6,8 +6,8 @@ Connecting one is a round trip (`flows.upstream`). Letting go never takes the la
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
-from doorward.errors import ConflictError, NotFoundError
-from doorward.flows.admin import Actor, check_actor, check_admin_remains, get_user
+from doorward.errors import Clash, ConflictError, NotFoundError
+from doorward.flows.admin import Actor, Named, check_actor, check_admin_remains, get_user
 from doorward.flows.granting import Witness, regrant
 from doorward.flows.outcome import OpenWays
 from doorward.flows.visitor import Visitor
@@ -57,7 +57,7 @@ class Identities:
             witness = Witness(user.id, now, visitor.private())
             return await _unlink(transaction, user, identity_id, ways, witness, keep=subject.session.handle)
 
-    async def unlink_for(self, actor: Actor, login: str, identity_id: IdentityId, *, now: datetime) -> Identity:
+    async def unlink_for(self, actor: Actor, login: Named, identity_id: IdentityId, *, now: datetime) -> Identity:
         """Let go of one of somebody's; the sessions made with it end. Otherwise like `unlink`."""
         ways = await self._find_ways()
         async with self._records.transaction() as transaction:
@@ -82,7 +82,7 @@ async def _unlink(
     others = {each.issuer for each in identities if each.id != identity_id}
     has_password = ways.password and await transaction.find_password(user.id) is not None
     if not has_password and not any(provider.issuer in others for provider in ways.providers):
-        raise ConflictError("this is the account's last way to sign in")
+        raise ConflictError("this is the account's last way to sign in", Clash.LAST_WAY)
     if identity.is_admin and not user.is_admin and not any(each.is_admin for each in identities if each != identity):
         await check_admin_remains(transaction, user)
     sessions = [each.handle for each in await transaction.list_upstream_sessions(identity=identity.id)]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from doorward.errors import NotFoundError
-from doorward.flows.acting import Actor, check_actor, get_present, get_user
+from doorward.flows.acting import Actor, Named, check_actor, get_present, get_user
 from doorward.flows.outcome import Refused
 from doorward.flows.rights import take_rights
 from doorward.flows.throttle import Bucket, Throttle
@@ -50,7 +50,7 @@ class OwnRecord:
             notes = await transaction.list_sign_ins(subject.user.id, limit=limit)
         return [self._read(note, subject.session.handle) for note in notes]
 
-    async def list_history(self, actor: Actor, login: str, *, limit: int = KEPT) -> list[SignInShown]:
+    async def list_history(self, actor: Actor, login: Named, *, limit: int = KEPT) -> list[SignInShown]:
         """The same of anybody, for administrators. Errors as in `flows.people`."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)

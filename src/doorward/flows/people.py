@@ -4,14 +4,14 @@ Whatever takes a right away raises the account's session generation in that tran
 can slip past it (docs/adr 0007; J04).
 """
 
-import hashlib
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime
 
-from doorward.errors import ConflictError, NotFoundError
-from doorward.flows.accepting import PasswordRules, accept_account, accept_groups, accept_password, accept_profile
-from doorward.flows.acting import Actor, append, check_actor, check_admin_remains, get_user
+from doorward.errors import Clash, ConflictError, NotFoundError
+from doorward.flows.accepting import PasswordRules, accept_account, accept_password
+from doorward.flows.acting import Actor, Named, append, check_actor, check_admin_remains, get_user
+from doorward.flows.changing import Changing, version_of
 from doorward.flows.letters import Outbox, tell
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.opening import HANDLE_SIZE, encode
@@ -22,8 +22,10 @@ from doorward.rules.audit import Act
 from doorward.rules.identity import User, UserId
 from doorward.rules.letter import LetterKind
 
+__all__ = ["People", "version_of"]
 
-class People:
+
+class People(Changing):
     """Accounts.
 
     A web actor must be an enabled administrator at the moment of the act: ForbiddenError otherwise, decided inside the
@@ -41,12 +43,11 @@ class People:
         random: Random,
         outbox: Outbox | None = None,
     ) -> None:
-        self._records = records
+        super().__init__(records=records, outbox=outbox)
         self._sessions = sessions
         self._password = password
         self._rules = rules
         self._random = random
-        self._outbox = outbox
 
     async def list_users(self, actor: Actor) -> list[User]:
         """Every account, by name."""
@@ -109,7 +110,7 @@ class People:
         return user
 
     async def set_password(
-        self, actor: Actor, login: str, password: str, *, must_change: bool = False, now: datetime
+        self, actor: Actor, login: Named, password: str, *, must_change: bool = False, now: datetime
     ) -> User | Unacceptable:
         """Set an account's password; all its sessions end. `must_change` as in `add_user` (A-17)."""
         async with self._records.transaction() as transaction:
@@ -130,42 +131,7 @@ class People:
             await append(transaction, actor, Act.PASSWORD_SET, user.id, now, public)
         return changed
 
-    async def set_groups(
-        self, actor: Actor, login: str, groups: Iterable[str], *, now: datetime
-    ) -> User | Unacceptable:
-        """Set an account's groups; all its sessions end when it loses one."""
-        accepted = accept_groups(groups)
-        if isinstance(accepted, Unacceptable):
-            return accepted
-        async with self._records.transaction() as transaction:
-            await check_actor(transaction, actor)
-            user = await get_user(transaction, login)
-            changed = replace(user, groups=accepted)
-            if user.groups <= accepted:
-                await transaction.advance_user(user, changed)
-            else:
-                changed = await take_rights(transaction, user, changed)
-            public = {"before": ",".join(sorted(user.groups)), "after": ",".join(sorted(accepted))}
-            await append(transaction, actor, Act.USER_GROUPS, user.id, now, public)
-        return changed
-
-    async def set_enabled(self, actor: Actor, login: str, enabled: bool, *, now: datetime) -> User:
-        """Disable (all its sessions end) or enable an account."""
-        async with self._records.transaction() as transaction:
-            await check_actor(transaction, actor)
-            user = await get_user(transaction, login)
-            # Whoever enables an account has let it in.
-            changed = replace(user, enabled=enabled, awaits_approval=user.awaits_approval and not enabled)
-            if enabled:
-                await transaction.advance_user(user, changed)
-            else:
-                await check_admin_remains(transaction, user)
-                changed = await take_rights(transaction, user, changed)
-            act = Act.USER_ENABLED if enabled else Act.USER_DISABLED
-            await append(transaction, actor, act, user.id, now)
-        return changed
-
-    async def delete_user(self, actor: Actor, login: str, *, now: datetime) -> User:
+    async def delete_user(self, actor: Actor, login: Named, *, now: datetime) -> User:
         """Delete an account with its sessions; its id is never used again (E30)."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
@@ -176,84 +142,18 @@ class People:
             await append(transaction, actor, Act.USER_DELETED, user.id, now, private={"name": user.name})
         return user
 
-    async def edit_user(
-        self,
-        actor: Actor,
-        login: str,
-        *,
-        name: str,
-        display_name: str,
-        email: str,
-        seen: str = "",
-        now: datetime,
-    ) -> User | Unacceptable:
-        """Change an account's names and address, which counts at once: an administrator answers for the address.
-
-        With another name or address it is another one to the rules, so its sessions end. `seen` is the `version_of`
-        what the form showed: ConflictError where somebody else changed it since (R08), or where a name is taken.
-        """
-        form = accept_profile(name=name, display_name=display_name, email=email)
-        if isinstance(form, Unacceptable):
-            return form
-        async with self._records.transaction() as transaction:
-            await check_actor(transaction, actor)
-            user = await get_user(transaction, login)
-            if seen and seen != version_of(user):
-                raise ConflictError("somebody else changed this account meanwhile")
-            changed = replace(user, name=form.name, display_name=form.display_name, email=form.email)
-            if (changed.name, changed.email) == (user.name, user.email):
-                await transaction.advance_user(user, changed)
-            else:
-                changed = await take_rights(transaction, user, changed)
-            if user.email != changed.email:
-                await tell(self._outbox, transaction, LetterKind.EMAIL_CHANGED, user, now)
-            private = {"name": changed.name, "name_before": user.name, "email_before": user.email}
-            await append(transaction, actor, Act.USER_UPDATED, user.id, now, private=private)
-        return changed
-
-    async def set_admin(self, actor: Actor, login: str, is_admin: bool, *, now: datetime) -> User:
-        """Make somebody an administrator, or no more (all their sessions end). A provider's word stands beside it."""
-        async with self._records.transaction() as transaction:
-            await check_actor(transaction, actor)
-            user = await get_user(transaction, login)
-            changed = replace(user, is_admin=is_admin)
-            if is_admin:
-                if not await transaction.is_set_up():
-                    await transaction.claim_first_admin(user.id, now)
-                await transaction.advance_user(user, changed)
-            else:
-                if not changed.administers:
-                    await check_admin_remains(transaction, user)
-                changed = await take_rights(transaction, user, changed)
-            await append(transaction, actor, Act.USER_UPDATED, user.id, now, {"admin": "yes" if is_admin else "no"})
-        return changed
-
-    async def set_console_only(self, actor: Actor, login: str, console_only: bool, *, now: datetime) -> User:
-        """Keep an account to our own pages (its sessions end), or let it use apps again (D-06)."""
-        async with self._records.transaction() as transaction:
-            await check_actor(transaction, actor)
-            user = await get_user(transaction, login)
-            changed = replace(user, console_only=console_only)
-            if console_only:
-                changed = await take_rights(transaction, user, changed)
-            else:
-                await transaction.advance_user(user, changed)
-            public = {"console_only": "yes" if console_only else "no"}
-            await append(transaction, actor, Act.USER_UPDATED, user.id, now, public)
-        return changed
-
-    async def force_password_change(self, actor: Actor, login: str, *, now: datetime) -> User:
+    async def force_password_change(self, actor: Actor, login: Named, *, now: datetime) -> User:
         """Have the next sign-in ask for a new password; all sessions end. ConflictError where there is no password."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             user = await get_user(transaction, login)
             if await transaction.find_password(user.id) is None:
-                raise ConflictError("this account has no password")
+                raise ConflictError("this account has no password", Clash.NO_PASSWORD)
             changed = await take_rights(transaction, user, replace(user, must_change_password=True))
             await append(transaction, actor, Act.PASSWORD_FORCED, user.id, now)
         return changed
 
-    async def reset_factors(self, actor: Actor, login: str, *, now: datetime) -> User:
+    async def reset_factors(self, actor: Actor, login: Named, *, now: datetime) -> User:
         """Take all second factors and recovery codes of an account away; all its sessions end (A-17)."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
@@ -274,7 +174,7 @@ class People:
             await tell(self._outbox, transaction, LetterKind.FACTOR_REMOVED, user, now)
         return changed
 
-    async def approve(self, actor: Actor, login: str, *, now: datetime) -> User:
+    async def approve(self, actor: Actor, login: Named, *, now: datetime) -> User:
         """Let in an account that was registered. ConflictError where it does not wait."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
@@ -285,7 +185,7 @@ class People:
             await tell(self._outbox, transaction, LetterKind.REGISTRATION_APPROVED, changed, now)
         return changed
 
-    async def refuse(self, actor: Actor, login: str, *, now: datetime) -> User:
+    async def refuse(self, actor: Actor, login: Named, *, now: datetime) -> User:
         """Delete an account that was registered and not let in. ConflictError where it does not wait."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
@@ -295,22 +195,8 @@ class People:
         return user
 
 
-def version_of(user: User) -> str:
-    """What stands for an account as it is now in a form, so that a stale one undoes nothing (R08)."""
-    shown = (
-        user.generation,
-        user.name,
-        user.display_name,
-        user.email,
-        sorted(user.groups),
-        user.is_admin,
-        user.enabled,
-    )
-    return hashlib.sha256(repr(shown).encode("utf-8")).hexdigest()[:32]
-
-
-async def _get_waiting(transaction: Transaction, login: str) -> User:
+async def _get_waiting(transaction: Transaction, login: Named) -> User:
     user = await get_user(transaction, login)
     if not user.awaits_approval:
-        raise ConflictError("this account does not wait to be let in")
+        raise ConflictError("this account does not wait to be let in", Clash.NOT_WAITING)
     return user

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from doorward.errors import ConflictError, NotFoundError, PeerError, TamperError, UnavailableError
+from doorward.errors import Clash, ConflictError, NotFoundError, PeerError, TamperError, UnavailableError
 from doorward.flows.acting import Actor, check_actor
 from doorward.interfaces import Keyring, Log, Mailer, Random, Records, Transaction
 from doorward.rules.audit import Act, AuditEvent
@@ -132,9 +132,9 @@ class Post:
             if letter is None:
                 raise NotFoundError("there is no such mail")
             if letter.state is not LetterState.WAITING:
-                raise ConflictError("this mail is done with, and what it said is forgotten")
+                raise ConflictError("this mail is done with, and what it said is forgotten", Clash.MAIL_DONE)
             if letter.trouble == UNDER_WAY and letter.next_try_at > now:
-                raise ConflictError("this mail is being sent just now")
+                raise ConflictError("this mail is being sent just now", Clash.MAIL_DONE)
             await transaction.advance_letter(letter, replace(letter, next_try_at=now))
 
     async def send_test(self, actor: Actor, *, to: str, language: str = "en", now: datetime) -> Letter:
@@ -145,7 +145,7 @@ class Post:
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             if not self.is_open:
-                raise ConflictError("mail is not set up")
+                raise ConflictError("mail is not set up", Clash.NO_MAIL)
             letter = await self._add(
                 transaction,
                 LetterKind.TEST,

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from doorward.errors import ConflictError, ForbiddenError, InputError
-from doorward.flows.acting import Actor, append, check_actor, get_user
+from doorward.errors import Clash, ConflictError, ForbiddenError, InputError
+from doorward.flows.acting import Actor, Named, append, check_actor, get_user
 from doorward.flows.letters import Outbox
 from doorward.flows.login import MAX_LOGIN, MIN_FAILURE_TIME
 from doorward.flows.opening import encode
@@ -119,13 +119,13 @@ class Recovery:
             await self._pause(left)
         return None
 
-    async def hand_out(self, actor: Actor, login: str, *, now: datetime) -> Link:
+    async def hand_out(self, actor: Actor, login: Named, *, now: datetime) -> Link:
         """Make a link to hand over. Errors as in `flows.people`; ConflictError where the account is disabled."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             user = await get_user(transaction, login)
         if not user.enabled:
-            raise ConflictError("this account is disabled")
+            raise ConflictError("this account is disabled", Clash.DISABLED)
         token = await self._put(user, now)
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)

@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, RowMapping, delete, insert, literal, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from doorward.errors import ConflictError
+from doorward.errors import Clash, ConflictError
 from doorward.interfaces import Random, StoredPassword, Transaction
 from doorward.rules.audit import GENESIS, AuditEvent, AuditRecord, chain
 from doorward.rules.identity import User, UserId
@@ -220,7 +220,7 @@ def _taken() -> Generator[None, None, None]:
         with map_faults():
             yield
     except ConflictError as error:
-        raise ConflictError("that user name or e-mail address is taken") from error
+        raise ConflictError("that user name or e-mail address is taken", Clash.TAKEN) from error
 
 
 def _decode(row: RowMapping, groups: frozenset[str], granted: Grants) -> User:
