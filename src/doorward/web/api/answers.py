@@ -56,11 +56,12 @@ class OpenProvider(Answer):
 class Mode(Answer):
     """How people sign in here, at this moment: with a password (`local`), with a provider (`provider`), or with either.
 
-    `straight` is the provider that the sign-in page leads to without asking, null where it asks.
+    A passkey is always taken: who has one that verifies its user needs nothing else. `straight` is the provider that the
+    sign-in page leads to without asking, null where it asks.
     """
 
     mode: Literal["local", "provider", "both"]
-    methods: tuple[Literal["password", "provider"], ...]
+    methods: tuple[Literal["password", "provider", "passkey"], ...]
     providers: tuple[OpenProvider, ...]
     straight: str | None
     remember_me: bool
@@ -68,12 +69,12 @@ class Mode(Answer):
 
 def describe_ways(ways: OpenWays, *, remember_me: bool) -> Mode:
     """The open ways as the API tells them."""
-    methods: list[Literal["password", "provider"]] = ["password"] if ways.password else []
+    methods: list[Literal["password", "provider", "passkey"]] = ["password"] if ways.password else []
     if ways.providers:
         methods.append("provider")
     return Mode(
-        mode="both" if len(methods) > 1 else "local" if ways.password else "provider",
-        methods=tuple(methods),
+        mode="both" if ways.password and ways.providers else "local" if ways.password else "provider",
+        methods=(*methods, "passkey"),
         providers=tuple(
             OpenProvider(id=provider.id, name=provider.name, type=provider.kind.value) for provider in ways.providers
         ),
@@ -83,9 +84,17 @@ def describe_ways(ways: OpenWays, *, remember_me: bool) -> Mode:
 
 
 class Registration(Answer):
-    """Accounts are made by administrators. `setup_required`: the first one is still to be made, with the setup link."""
+    """Who can make an account here. `available`: anybody, unasked; `invited`: whoever has an invitation.
 
-    available: Literal[False] = False
+    `asks_email`: a link is mailed first. `approval`: an administrator lets new accounts in. `setup_required`: the first
+    account is still to be made, with the setup link.
+    """
+
+    available: bool
+    invited: bool
+    mode: Literal["first_user_then_locked", "closed", "invite", "open", "oidc_auto"]
+    asks_email: bool
+    approval: bool
     setup_required: bool
 
 

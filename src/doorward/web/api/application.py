@@ -6,7 +6,11 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from doorward.errors import DoorwardError
+from doorward.web.api.account import account_routes
+from doorward.web.api.aliases import alias_routes
+from doorward.web.api.factors import factor_routes
 from doorward.web.api.installation import installation_routes
+from doorward.web.api.own_sessions import own_session_routes
 from doorward.web.api.parts import CORRELATION_KEY, ApiParts, UnauthorizedError
 from doorward.web.api.problems import PROBLEM_TYPE, Code, Problem, ProblemError, code_of
 from doorward.web.api.sessions import session_routes
@@ -34,6 +38,9 @@ def build_api(parts: ApiParts) -> FastAPI:
 
     app.include_router(session_routes(parts))
     app.include_router(installation_routes(parts))
+    own = (account_routes(parts), own_session_routes(parts), factor_routes(parts))
+    for routes in (*own, alias_routes(parts, own)):
+        app.include_router(routes)
     return app
 
 

@@ -31,8 +31,16 @@ def installation_routes(parts: ApiParts) -> APIRouter:
 
     @router.get("/api/auth/registration-available")
     async def get_registration() -> Registration:
-        """Whether strangers can make an account: never. Whether the first administrator is still to be made."""
-        return Registration(setup_required=not await parts.flows.setup.is_set_up())
+        """Who can make an account, at the page `/register`; and whether the first one is still to be made."""
+        found = await parts.flows.registration.describe()
+        return Registration(
+            available=found.open,
+            invited=found.mode.takes_invited,
+            mode=found.mode.value,
+            asks_email=found.asks_email,
+            approval=found.approval,
+            setup_required=not await parts.flows.setup.is_set_up(),
+        )
 
     @router.get("/api/diagnostics/client-ip", responses=refusals(401))
     async def get_client_ip(request: Request, visit: Annotated[Visit, Depends(read_visit)]) -> ClientIp:

@@ -8,10 +8,10 @@ from doorward.errors import NotFoundError
 from doorward.flows.admin import actor_of
 from doorward.rules.session import SessionHandle
 from doorward.web.api.answers import SessionSummary, describe
+from doorward.web.api.own_sessions import sign_out_here
 from doorward.web.api.parts import ApiParts, get_subject
 from doorward.web.api.problems import refusals
 from doorward.web.visit import Visit
-from doorward.web.way import Way
 
 _MOST_SESSIONS = 500
 
@@ -48,10 +48,7 @@ def session_routes(parts: ApiParts) -> APIRouter:
         subject = get_subject(visit)
         named = SessionHandle(handle)
         if handle in {"current", subject.session.handle}:
-            signed_out = await parts.flows.sign_out.sign_out(subject.session.fingerprint, visit.visitor, now=visit.now)
-            ended = signed_out.ended
-            way = Way.read(visit.way).leave()
-            response.raw_headers += [*parts.cookies.end_session(), *parts.cookies.set_way(way.text)]
+            ended = await sign_out_here(parts, visit, response)
         elif subject.user.administers:
             actor = actor_of(subject, visit.visitor)
             ended = await parts.flows.administration.end_session(actor, named, now=visit.now)
