@@ -472,6 +472,10 @@ class LiveView(Protocol):
         """The session and its account as they are now; None when there is no such session."""
         ...
 
+    def find_user_by_name(self, name: str) -> User | None:
+        """The account with this canonical user name as it is now."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Verified:

@@ -172,3 +172,36 @@ def test_an_address_is_read_as_the_gate_reads_it() -> None:
 def test_what_the_gate_would_refuse_is_refused(url: str) -> None:
     with pytest.raises(InputError):
         read_request(url)
+
+
+def test_a_network_that_stands_for_an_account_is_named(run: Run, site: Path) -> None:
+    """D-11: asked as nobody, from the network and from elsewhere; and never for somebody who is signed in."""
+    (site / "home.yaml").write_text(CONFIG + "single_user: {user: alice, networks: [192.168.1.0/24]}\n")
+    words = ("explain", "https://app.example.com/x", "--config", "home.yaml")
+    home = run(*words, "--from", "192.168.1.20")
+    assert "as alice, whom that network stands for: nobody is signed in" in home.stdout
+    assert "ALLOWED: single_user." in home.stdout
+    assert "ASKED TO SIGN IN" in run(*words, "--from", "203.0.113.7").stdout
+    assert "ALLOWED: rule." in run(*words, "--from", "192.168.1.20", "--user", "alice").stdout
+    strict = json.loads(
+        run("explain", "https://admin.example.com", *words[2:], "--from", "192.168.1.20", "--json").stdout
+    )
+    assert (strict["reason"], strict["single_user"], strict["user"]) == ("two_factor_required", True, "alice")
+
+
+def test_a_network_stands_for_nobody_where_there_are_no_accounts(run: Run, tmp_path: Path) -> None:
+    text = f"storage: {{path: '{tmp_path / 'none'}'}}\n"
+    (tmp_path / "home.yaml").write_text(CONFIG + text + "single_user: {user: alice, networks: [192.168.1.0/24]}\n")
+    done = run("explain", "https://app.example.com", "--config", str(tmp_path / "home.yaml"), "--from", "192.168.1.20")
+    assert "ASKED TO SIGN IN: no_session" in done.stdout
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_a_page_elsewhere_asks_for_is_explained(run: Run, site: Path) -> None:
+    (site / "guarded.yaml").write_text(CONFIG.replace("hosts: admin", "guard_cross_site: true, hosts: app"))
+    done = run(
+        "explain", "https://app.example.com/x", "--config", "guarded.yaml", "--user", "alice", "--method", "POST",
+        "--cross-site",
+    )  # fmt: skip
+    assert "DENIED: cross_site." in done.stdout
+    assert "1. do it from a page of the app's own" in done.stdout

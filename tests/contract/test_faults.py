@@ -72,6 +72,7 @@ async def test_a_database_that_is_damaged_is_unavailable(folder):
                 view.revision,
                 lambda: view.find_subject(session.fingerprint),
                 lambda: view.find_user(ALICE.id),
+                lambda: view.find_user_by_name(ALICE.name),
             ):
                 with pytest.raises(UnavailableError):
                     ask()

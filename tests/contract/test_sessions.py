@@ -242,6 +242,22 @@ async def test_the_live_view_sees_accounts_as_they_are_now(store):
         assert store.live_view.stamp() != stamp
         assert store.live_view.revision() > revision
         assert store.live_view.find_subject(session.fingerprint) == Subject(new, session)
+        assert store.live_view.find_user_by_name("alice") == new
+
+
+async def test_the_live_view_finds_accounts_that_come_and_go(store):
+    """An account in place of a sign-in is there from the commit that makes it to the one that takes it (D-11)."""
+    carol, stamps = a_user("carol"), [store.live_view.stamp()]
+    assert store.live_view.find_user_by_name("carol") is None
+    async with store.elsewhere.transaction() as transaction:
+        await transaction.add_user(carol)
+    stamps.append(store.live_view.stamp())
+    assert store.live_view.find_user_by_name("carol") == carol
+    async with store.records.transaction() as transaction:
+        await transaction.remove_user(carol.id)
+    stamps.append(store.live_view.stamp())
+    assert store.live_view.find_user_by_name("carol") is None
+    assert len(set(stamps)) == len(stamps)
 
 
 async def test_the_stamp_changes_with_everything_and_the_revision_with_losses_only(store):

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 
 from doorward.errors import UnavailableError
 from doorward.rules.identity import User, UserId
-from doorward.rules.policy import Policy
+from doorward.rules.policy import Network, Policy
 from doorward.rules.session import Fingerprint, Method, Session, SessionHandle, Subject
 from doorward.rules.token import make_cookie
 from doorward.web.client import Trust
@@ -15,6 +15,7 @@ from doorward.web.gate.dialect import Headers
 from doorward.web.gate.endpoint import Gate
 from doorward.web.gate.refuse import Refusal
 from doorward.web.gate.settings import GateSettings
+from doorward.web.gate.single_user import SingleUserAccount
 from doorward.web.gate.table import SessionTable
 from tests.fakes.system import FakeClock, FakeRandom
 
@@ -28,6 +29,8 @@ class FakeView:
 
     def __init__(self) -> None:
         self.subjects: dict[Fingerprint, Subject] = {}
+        self.users: dict[str, User] = {}
+        """Accounts without a session."""
         self.commits = 0
         self.revisions = 0
         self.broken = False
@@ -44,6 +47,11 @@ class FakeView:
         if self.broken:
             raise UnavailableError("the store is away")
         return self.subjects.get(fingerprint)
+
+    def find_user_by_name(self, name: str) -> User | None:
+        if self.broken:
+            raise UnavailableError("the store is away")
+        return self.users.get(name)
 
 
 @dataclass
@@ -79,6 +87,9 @@ class World:
     view: FakeView = field(default_factory=FakeView)
     clock: FakeClock = field(default_factory=FakeClock)
     log: FakeLog = field(default_factory=FakeLog)
+    single_user: str = ""
+    at_home: tuple[Network, ...] = (ip_network("192.168.1.0/24"),)
+    """The networks that `single_user` stands for."""
     touches: list[tuple[Fingerprint, datetime, str, str]] = field(default_factory=list)
 
     def make_gate(self) -> Gate:
@@ -94,6 +105,11 @@ class World:
             log=self.log,
             touch=lambda *touch: self.touches.append(touch),
             page=draw,
+            single_user=SingleUserAccount(
+                self.view, self.single_user, self.log, networks=self.at_home, proxies=self.trust.networks
+            )
+            if self.single_user
+            else None,
         )
 
     def sign_in(self, user: User, **changes: object) -> str:
@@ -126,6 +142,11 @@ class World:
             if user.name == name:
                 self.view.subjects[fingerprint] = Subject(replace(user, **changes), session)  # type: ignore[arg-type]
         self._revoke()
+
+    def put_user(self, user: User) -> None:
+        """Store an account, or what has become of it."""
+        self.view.users[user.name] = user
+        self.view.commits += 1
 
     def end_sessions(self, name: str) -> None:
         """End the user's sessions."""

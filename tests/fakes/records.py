@@ -333,6 +333,10 @@ class FakeLiveView:
         self._store.check()
         return next((user for user in self._store.state.users.values() if user.name == name), None)
 
+    def find_user_by_name(self, name: str) -> User | None:
+        self._store.check()
+        return next((user for user in self._store.state.users.values() if user.name == name), None)
+
 
 def _valid(ticket: Ticket | None, purpose: Purpose, now: datetime) -> Ticket | None:
     return ticket if ticket is not None and ticket.purpose is purpose and ticket.expires_at > now else None

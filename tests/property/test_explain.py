@@ -23,9 +23,11 @@ from doorward.rules.policy import (
     Rule,
     TimeWindow,
 )
+from doorward.rules.reason import Reason
 from doorward.rules.remedy import assume_session
 from doorward.rules.request import AccessRequest
-from doorward.rules.session import Method, Subject
+from doorward.rules.session import Method, Subject, find_end
+from doorward.rules.single_user import stand_in
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 HOSTS = st.sampled_from(["app.example.com", "admin.example.com", "example.com", "other.example.net"])
@@ -79,7 +81,10 @@ def rules(draw: st.DrawFn) -> Rule:
 
 @st.composite
 def policies(draw: st.DrawFn) -> Policy:
-    apps = [App("app", (HostPattern("app.example.com"),), preflight=draw(st.booleans()))] if draw(st.booleans()) else []
+    app = App(
+        "app", (HostPattern("app.example.com"),), preflight=draw(st.booleans()), guard_cross_site=draw(st.booleans())
+    )
+    apps = [app] if draw(st.booleans()) else []
     groups = draw(st.dictionaries(st.sampled_from(["alice", "bob@example.com"]), st.just(frozenset({"staff"})), **FEW))
     return Policy(draw(st.lists(rules(), max_size=5)), apps=apps, groups=groups)
 
@@ -120,7 +125,66 @@ REQUESTS = st.builds(
     ambiguous=st.booleans(),
     client=st.none() | st.sampled_from([ip_address("10.1.2.3"), ip_address("198.51.100.9"), ip_address("fd00::5")]),
     preflight=st.booleans(),
+    cross_site=st.booleans(),
 )
+HOUSEHOLD = User(
+    UserId("household"),
+    "household",
+    "Household",
+    "",
+    frozenset({"staff"}),
+    is_admin=False,
+    enabled=True,
+    generation=1,
+    created_at=NOW,
+)
+AT_HOME = stand_in(HOUSEHOLD, networks=(ip_network("10.0.0.0/8"),))
+
+
+@given(REQUESTS, subjects(), policies())
+def test_a_network_stands_for_nobody_who_is_signed_in_and_nobody_outside_it(
+    request: AccessRequest, subject: Subject | None, policy: Policy
+) -> None:
+    """D-11: and what it opens, a session of that account would open, too."""
+    plain = decide(request, subject, policy, now=NOW)
+    verdict = decide(request, subject, policy, now=NOW, single_user=AT_HOME)
+    assert AT_HOME is not None
+    if isinstance(verdict, Allow) and verdict.subject is AT_HOME.subject:
+        assert verdict.reason is Reason.SINGLE_USER
+        assert request.client == ip_address("10.1.2.3")
+        assert subject is None or find_end(subject.session, subject.user, NOW) is not None
+        signed_in = Subject(HOUSEHOLD, assume_session(HOUSEHOLD, NOW))
+        assert isinstance(decide(request, signed_in, policy, now=NOW), Allow)
+    elif request.client != ip_address("10.1.2.3"):
+        assert verdict == plain
+
+
+@given(REQUESTS, subjects(), policies())
+def test_the_guard_of_an_app_only_takes_away(request: AccessRequest, subject: Subject | None, policy: Policy) -> None:
+    """From whom somebody is known, and only what pages of other origins do; everything else is as without it."""
+    without = Policy(
+        policy.rules, apps=[replace(app, guard_cross_site=False) for app in policy.apps], groups=policy.groups
+    )
+    verdict = decide(request, subject, policy, now=NOW)
+    unguarded = decide(request, subject, without, now=NOW)
+    if verdict.reason is Reason.CROSS_SITE:
+        assert isinstance(unguarded, Allow)
+        assert unguarded.subject is not None
+        assert request.cross_site
+    else:
+        assert verdict == unguarded
+
+
+@given(REQUESTS, subjects(), policies())
+def test_explaining_knows_of_the_network_what_the_decision_knows(
+    request: AccessRequest, subject: Subject | None, policy: Policy
+) -> None:
+    found = explain(request, subject, policy, now=NOW, single_user=AT_HOME)
+    assert found.verdict == decide(request, subject, policy, now=NOW, single_user=AT_HOME)
+    if found.remedy is not None:
+        assert isinstance(found.remedy.verdict, Allow) is not isinstance(found.verdict, Allow)
+    if found.stands_in:
+        assert found.user == HOUSEHOLD
 
 
 @given(REQUESTS, subjects(), policies())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from doorward.rules.access import Allow, decide
 from doorward.rules.guards import find_guards
-from doorward.rules.policy import Audience, Effect, HostPattern, PathKind, PathPattern, Policy, Requirement, Rule
+from doorward.rules.policy import App, Audience, Effect, HostPattern, PathKind, PathPattern, Policy, Requirement, Rule
 from doorward.rules.request import AccessRequest, parse_target
 from tests.fakes.gate import World, make_user
 
@@ -46,17 +46,18 @@ TARGETS = st.one_of(
 
 
 @settings(max_examples=2000)
-@given(st.lists(RULES, max_size=3), TARGETS, st.sampled_from(["GET", "PUT"]), st.booleans(), st.booleans())
+@given(st.lists(RULES, max_size=3), TARGETS, st.sampled_from(["GET", "PUT"]), *[st.booleans()] * 4)
 def test_where_no_guard_stands_every_request_is_allowed(
-    rules: list[Rule], raw: bytes, method: str, inside: bool, late: bool
+    rules: list[Rule], raw: bytes, method: str, inside: bool, late: bool, guarded: bool, elsewhere: bool
 ) -> None:
-    policy = Policy([OPEN, *rules])
+    policy = Policy([OPEN, *rules], apps=[App("App", (HOST,), guard_cross_site=guarded)])
     guards = find_guards(policy.for_host(HOST.name), USER, policy.groups_of(USER))
     path, target, ambiguous = parse_target(raw)
     if guards is None or ambiguous or not path.isascii() or path.lower().lstrip("/").startswith(guards):
         return
     client = ip_address("203.0.113.7" if inside else "198.51.100.9")
     request = AccessRequest(method, "https", HOST.name, path, target, ambiguous=False, client=client)
+    request = request._replace(cross_site=elsewhere)
     now = NOW + timedelta(minutes=90 if late else 0)
     assert isinstance(decide(request, SUBJECT, policy, now=now), Allow)
 

@@ -35,9 +35,10 @@ POLICY = Policy(
         ),
         Rule("not there", Effect.DENY, (APP,), networks=(ip_network("198.51.100.0/24"),), audience=Audience.ANYONE),
     ],
-    apps=[App("App", (APP,), preflight=True)],
+    apps=[App("App", (APP,), preflight=True), App("Admin", (ADMIN,), guard_cross_site=True)],
 )
 SEED = World(POLICY)
+SEED.put_user(make_user("family"))
 COOKIES = [
     SEED.sign_in(make_user("alice", "family")),
     SEED.sign_in(make_user("root", "admins", display_name="Łukasz Ünal", email="")),
@@ -64,7 +65,19 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
     "X-Forwarded-Proto": st.sampled_from(["https", "http", "wss", "javascript", ""]),
     "X-Forwarded-Host": HOSTS,
     "X-Forwarded-Uri": URIS,
-    "X-Forwarded-For": st.sampled_from(["203.0.113.7", "198.51.100.9", "a", "203.0.113.7, 127.0.0.2", "", "::1"]),
+    "X-Forwarded-For": st.sampled_from(
+        [
+            "203.0.113.7",
+            "198.51.100.9",
+            "a",
+            "203.0.113.7, 127.0.0.2",
+            "",
+            "::1",
+            "192.168.1.7",
+            "127.0.0.2",
+            "192.168.1.7, 203.0.113.7",
+        ]
+    ),
     "X-Original-Method": st.sampled_from(["GET", "PUT", "x"]),
     "X-Original-URL": st.tuples(HOSTS, URIS).map(lambda pair: f"https://{pair[0]}{pair[1]}"),
     "Host": HOSTS,
@@ -75,7 +88,8 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
     "Accept": st.sampled_from(["text/html", "*/*", "application/json"]),
     "Sec-Fetch-Mode": st.sampled_from(["navigate", "cors"]),
     "X-Requested-With": st.just("XMLHttpRequest"),
-    "Origin": st.just("https://app.example.test"),
+    "Origin": st.sampled_from(["https://app.example.test", "https://admin.example.test", "null"]),
+    "Sec-Fetch-Site": st.sampled_from(["same-origin", "same-site", "cross-site"]),
     "Access-Control-Request-Method": st.just("PUT"),
     "Connection": st.sampled_from(["keep-alive", "close", "Upgrade"]),
     "Upgrade": st.sampled_from(["websocket", "h2c"]),
@@ -112,10 +126,10 @@ def conversations(draw: st.DrawFn) -> list[bytes]:
 
 
 @settings(max_examples=400)
-@given(conversations(), st.sampled_from([PROXY, PROXY, PROXY, STRANGER]))
-def test_both_lanes_give_the_same_bytes(chunks: list[bytes], peer: str) -> None:
+@given(conversations(), st.sampled_from([PROXY, PROXY, PROXY, STRANGER]), st.sampled_from(["", "family", "nobody"]))
+def test_both_lanes_give_the_same_bytes(chunks: list[bytes], peer: str, single_user: str) -> None:
     async def run() -> None:
-        world = World(POLICY, view=SEED.view)
+        world = World(POLICY, view=SEED.view, single_user=single_user)
         fast = await exchange(world.make_gate(), chunks, fast=True, peer=peer)
         slow = await exchange(world.make_gate(), chunks, fast=False, peer=peer)
         assert without_refusal(fast) == without_refusal(slow)

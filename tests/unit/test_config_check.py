@@ -4,9 +4,10 @@ from ipaddress import ip_network
 
 import pytest
 
-from doorward.config.check import check_config, check_startable, is_worldwide, require_startable
+from doorward.config.check import check_config, check_startable, require_startable
 from doorward.config.load import parse_config
 from doorward.config.names import is_local
+from doorward.config.networks import is_worldwide
 from doorward.config.schema import Config
 from doorward.config.suffixes import is_shared_suffix
 from doorward.errors import ConfigError

@@ -38,6 +38,7 @@ def build_doors(house: House) -> Doors:
     from doorward.web.csrf import CsrfGuard
     from doorward.web.gate.asgi_lane import GateEndpoint
     from doorward.web.gate.endpoint import Gate
+    from doorward.web.gate.single_user import SingleUserAccount
     from doorward.web.gate.table import SessionTable
     from doorward.web.health import Health
     from doorward.web.metrics import Measured
@@ -51,9 +52,10 @@ def build_doors(house: House) -> Doors:
     from doorward.web.visit import Reader
 
     config, flows, clock, random = house.config, house.flows, house.clock, house.random
-    site, headers, cookies = _site_of(config), _headers_of(config), _cookies_of(config)
+    site, headers, cookies = _site_of(config), _headers_of(config), _cookies_of(config, house.keyring.derive("companion"))
     trust = Trust(networks=config.proxy.networks, unix=config.proxy.trusts_unix, hops=config.proxy.hops)
     templates, assets = Templates(), Assets()
+    single_user = config.single_user
     gate = Gate(
         policy=house.policy.present,
         settings=_gate_settings_of(config, headers, cookies),
@@ -65,6 +67,15 @@ def build_doors(house: House) -> Doors:
         log=house.log,
         touch=house.touches.note,
         page=DenialPage(site, templates, assets, headers, clock),
+        single_user=SingleUserAccount(
+            house.live,
+            single_user.user,
+            house.log,
+            networks=single_user.networks,
+            proxies=config.proxy.networks,
+        )
+        if single_user.user
+        else None,
     )
     csrf = CsrfGuard(house.keyring.derive("csrf"), site.origin, cookies.csrf, random)
     reader = Reader(
@@ -112,12 +123,13 @@ def build_doors(house: House) -> Doors:
     return Doors(Measured(server, counts=house.counts, clock=clock, passes=is_check), gate, health)
 
 
-def _cookies_of(config: Config) -> "Cookies":
+def _cookies_of(config: Config, companion_key: bytes) -> "Cookies":
     from doorward.web.session_cookie import Cookies
 
     return Cookies(
         session=config.cookie.name,
         secure=config.cookie_secure,
+        companion_key=companion_key,
         domain=config.cookie.domain or "",
         persistent=config.cookie.persistent,
     )

@@ -12,6 +12,7 @@ from doorward.app.house import House, has_data, read_clock
 from doorward.cli.configured import load
 from doorward.cli.house import ConfigOption, JsonOption, in_house
 from doorward.config.policy import build_policy
+from doorward.config.schema import Config
 from doorward.errors import InputError, NotFoundError
 from doorward.rules.access import Allow, Challenge, Deny, Verdict
 from doorward.rules.explain import Considered, Explanation
@@ -21,6 +22,7 @@ from doorward.rules.names import parse_login
 from doorward.rules.remedy import assume_session
 from doorward.rules.request import AccessRequest, parse_host, parse_method, parse_scheme, parse_target
 from doorward.rules.session import Method, Subject
+from doorward.rules.single_user import SingleUser, stand_in
 
 _SECOND_FACTORS = {"totp": Method.TOTP, "passkey": Method.PASSKEY}
 
@@ -42,12 +44,16 @@ def explain(
         str | None, typer.Option("--proto", metavar="http|https", help="Instead of the address's own scheme.")
     ] = None,
     preflight: Annotated[bool, typer.Option("--preflight", help="It is a CORS preflight.")] = False,
+    cross_site: Annotated[
+        bool, typer.Option("--cross-site", help="A page of another origin has the browser send it.")
+    ] = False,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """Say why a request would be allowed or refused, and what would change that. Exit code 0 either way."""
     loaded = load(config, allow_insecure_http=True)  # nothing is served here
     request = read_request(url, method=method, client=address, scheme=proto, preflight=preflight)
+    request = request._replace(cross_site=cross_site)
     subject = None
     now = read_clock()
     if user is not None:
@@ -56,7 +62,8 @@ def explain(
             raise NotFoundError(f"there are no accounts yet: {loaded.config.storage.path} holds no database")
         found = _find_user(config, user)
         subject = Subject(found, assume_session(found, now, methods=methods))
-    found_out = explain_request(request, subject, build_policy(loaded.config), now=now)
+    single_user = _find_single_user(config, loaded.config) if subject is None else None
+    found_out = explain_request(request, subject, build_policy(loaded.config), now=now, single_user=single_user)
     if json:
         typer.echo(dumps(to_json(found_out), indent=2, ensure_ascii=False))
     else:
@@ -92,6 +99,8 @@ def to_text(found: Explanation) -> list[str]:
     """The explanation for people."""
     who = f"{found.user.name}" if found.user else "somebody not signed in"
     lines = [f"{found.request.method} {found.request.url} as {who}"]
+    if found.stands_in:
+        lines[0] += ", whom that network stands for: nobody is signed in"
     if found.groups:
         lines.append(f"  groups: {', '.join(sorted(found.groups))}")
     if found.app is not None:
@@ -125,8 +134,10 @@ def to_json(found: Explanation) -> dict[str, object]:
             "ambiguous": found.request.ambiguous,
             "client": str(found.request.client) if found.request.client else None,
             "preflight": found.request.preflight,
+            "cross_site": found.request.cross_site,
         },
         "user": found.user.name if found.user else None,
+        "single_user": found.stands_in,
         "groups": sorted(found.groups),
         "session_ended": found.ended.value if found.ended else None,
         "app": found.app.name if found.app else None,
@@ -196,14 +207,24 @@ def _read_factor(text: str | None) -> frozenset[Method]:
     return frozenset({_SECOND_FACTORS[text]})
 
 
-def _find_user(config: Path | None, text: str) -> User:
-    login = parse_login(text)
+def _find_single_user(path: Path | None, config: Config) -> SingleUser | None:
+    name = config.single_user.user
+    if not name or not has_data(config):
+        return None
+    return stand_in(_look_up(path, name), networks=config.single_user.networks, proxies=config.proxy.networks)
 
+
+def _look_up(config: Path | None, login: str) -> User | None:
     async def act(house: House) -> User | None:
         async with house.storage.records.transaction() as transaction:
-            return await transaction.find_user_by_login(login) if login is not None else None
+            return await transaction.find_user_by_login(login)
 
-    user = in_house(config, act)
+    return in_house(config, act)
+
+
+def _find_user(config: Path | None, text: str) -> User:
+    login = parse_login(text)
+    user = _look_up(config, login) if login is not None else None
     if user is None:
         raise NotFoundError(f"there is no account called {text!r}")
     return user

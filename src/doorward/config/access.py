@@ -135,6 +135,12 @@ class App(Section):
         default="deny", description="Whether CORS preflights, which never carry a cookie, reach the app unasked."
     )
 
+    guard_cross_site: Flag = Field(
+        default=False,
+        description="Whether to refuse what pages of other origins have a visitor's browser change there (by `Origin` "
+        "and `Sec-Fetch-Site`), for an app that has no defence of its own. Programs that send neither are not meant.",
+    )
+
     @field_validator("icon")
     @classmethod
     def _check_icon(cls, value: str) -> str:

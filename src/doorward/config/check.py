@@ -1,21 +1,22 @@
 """What may not stand together, and what an operator should know. Pure: the configuration in, findings out."""
 
 import re
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterator
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Final
 
 from doorward.config.access import Rule
 from doorward.config.account_check import check_accounts, note_accounts
 from doorward.config.finding import Finding
+from doorward.config.mode_check import check_modes, note_modes
 from doorward.config.names import is_local, is_within
+from doorward.config.networks import is_worldwide
 from doorward.config.provider_check import check_providers, note_providers
 from doorward.config.schema import Config
 from doorward.config.suffixes import is_shared_suffix
 from doorward.config.values import Secret
 from doorward.errors import ConfigError
-from doorward.rules.policy import HostPattern, Network
+from doorward.rules.policy import HostPattern
 from doorward.rules.span import format_span
 
 _SHORTEST_IDLE: Final = timedelta(minutes=2)  # sessions are touched once a minute; less would end live ones
@@ -23,7 +24,6 @@ _SHORTEST_TTL: Final = timedelta(minutes=5)
 _LONGEST_STATE: Final = timedelta(hours=1)
 _LEAST_SECRET: Final = 16
 _WEAK = re.compile(r"(?i)change.?me|secret|password|example|^<.*>$|^(.)\1*$|^0?1234|placeholder|your[-_ ]")
-_GLOBAL_IPV6 = IPv6Network("2000::/3")
 _OUR_COOKIES: Final = frozenset({f"doorward-{use}" for use in ("browser", "csrf", "device", "trail")})
 _PREFIXES: Final = ("__Host-", "__Secure-")
 
@@ -40,6 +40,7 @@ def check_config(config: Config) -> tuple[list[Finding], list[Finding]]:
         *_check_listeners(config),
         *check_providers(config),
         *check_accounts(config),
+        *check_modes(config),
         *_check_names(config),
     ]
     notices = [
@@ -49,6 +50,7 @@ def check_config(config: Config) -> tuple[list[Finding], list[Finding]]:
         *_note_storage(config),
         *_note_rules(config),
         *note_accounts(config),
+        *note_modes(config),
     ]
     return problems, notices
 
@@ -71,19 +73,6 @@ def require_startable(config: Config) -> None:
     problems = tuple(str(problem) for problem in check_startable(config))
     if problems:
         raise ConfigError("the configuration cannot be started", problems)
-
-
-def is_worldwide(networks: Iterable[Network]) -> bool:
-    """Whether the networks together hold half or more of what the internet has (attack A02)."""
-    every = list(networks)
-    four = collapse_addresses(network for network in every if isinstance(network, IPv4Network))
-    if sum(network.num_addresses for network in four) * 2 >= ip_network("0.0.0.0/0").num_addresses:
-        return True
-    six = collapse_addresses(network for network in every if isinstance(network, IPv6Network))
-    held = sum(
-        min(network.num_addresses, _GLOBAL_IPV6.num_addresses) for network in six if network.overlaps(_GLOBAL_IPV6)
-    )
-    return held * 2 >= _GLOBAL_IPV6.num_addresses
 
 
 def _check_proxy(config: Config) -> Iterator[Finding]:

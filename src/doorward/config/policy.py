@@ -67,6 +67,7 @@ def _build_app(app: access.App, public_url: str) -> App:
         icon=app.icon,
         contact=app.contact,
         preflight=app.preflight == "pass",
+        guard_cross_site=app.guard_cross_site,
         url=app.url or _default_url(app, public_url),
     )
 

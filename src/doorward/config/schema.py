@@ -13,6 +13,7 @@ from doorward.config.access import App, Authz
 from doorward.config.accounts import Authn, Mfa, Password, Recovery, Registration, SessionSection, Totp, Webauthn
 from doorward.config.limits import Limits
 from doorward.config.mail import Mail
+from doorward.config.modes import SingleUserSection
 from doorward.config.section import Section
 from doorward.config.serving import Cookie, Headers, Logger, Prometheus, Proxy, Server, Storage
 from doorward.config.upstream import Outbound
@@ -38,6 +39,7 @@ class Config(Section):
     webauthn: Webauthn = Webauthn()
     registration: Registration = Registration()
     recovery: Recovery = Recovery()
+    single_user: SingleUserSection = SingleUserSection()
     mail: Mail = Mail()
     authz: Authz = Authz()
     apps: tuple[App, ...] = Field(default=(), description="The apps behind the gateway, for pages and log lines.")

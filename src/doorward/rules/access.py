@@ -10,7 +10,8 @@ from doorward.rules.identity import User
 from doorward.rules.policy import Address, HostRules, Policy, Requirement, Rule, in_networks
 from doorward.rules.reason import Reason
 from doorward.rules.request import AccessRequest
-from doorward.rules.session import Method, Session, Subject, find_end
+from doorward.rules.session import NEVER, Method, Session, Subject, find_end
+from doorward.rules.single_user import SingleUser
 
 SECOND_FACTORS = frozenset(
     {Method.TOTP, Method.PASSKEY, Method.SECURITY_KEY, Method.RECOVERY_CODE, Method.UPSTREAM_MFA}
@@ -45,8 +46,18 @@ class Deny:
 Verdict = Allow | Challenge | Deny
 
 
-def decide(request: AccessRequest, subject: Subject | None, policy: Policy, *, now: datetime) -> Verdict:
-    """Answer a check. No match is a deny; order of rules never matters."""
+def decide(
+    request: AccessRequest,
+    subject: Subject | None,
+    policy: Policy,
+    *,
+    now: datetime,
+    single_user: SingleUser | None = None,
+) -> Verdict:
+    """Answer a check. No match is a deny; order of rules never matters.
+
+    `single_user` is who asks where nobody is signed in and the request comes from its networks.
+    """
     rules = policy.for_host(request.host)
     if not rules.is_known:
         return Deny(Reason.UNKNOWN_HOST)
@@ -55,6 +66,9 @@ def decide(request: AccessRequest, subject: Subject | None, policy: Policy, *, n
         end = find_end(subject.session, subject.user, now)
         if end is not None:
             subject, absence = None, end
+    allowed = Reason.RULE
+    if subject is None and single_user is not None and single_user.stands_for(request.client):
+        subject, allowed = single_user.subject, Reason.SINGLE_USER
     user = subject.user if subject else None
     if user is not None and user.console_only:
         # SECURITY: before any rule, and where anyone may pass, too: no app is ever told of such an account (D-06).
@@ -78,7 +92,10 @@ def decide(request: AccessRequest, subject: Subject | None, policy: Policy, *, n
             missing = find_missing(rule.requirement, subject.session if subject else None, request.client, now)
             if missing is not None:
                 return _refuse(missing, rule)
-    return Allow(Reason.RULE if subject else Reason.PUBLIC, subject, allowing)
+    if request.cross_site and subject is not None and rules.app is not None and rules.app.guard_cross_site:
+        # Last, so that it only ever turns an allow into a deny; and of nobody, for then nobody's rights are used.
+        return Deny(Reason.CROSS_SITE)
+    return Allow(allowed if subject else Reason.PUBLIC, subject, allowing)
 
 
 def find_missing(
@@ -94,7 +111,8 @@ def find_missing(
         return Reason.PASSKEY_REQUIRED
     if requirement.two_factor and not session.methods & SECOND_FACTORS:
         return Reason.TWO_FACTOR_REQUIRED
-    if requirement.fresh is not None and not now - session.authenticated_at < requirement.fresh:
+    proven_at = session.authenticated_at
+    if requirement.fresh is not None and (proven_at == NEVER or not now - proven_at < requirement.fresh):
         return Reason.NOT_FRESH
     return None
 

@@ -14,6 +14,7 @@ from doorward.rules.reason import Reason
 from doorward.rules.remedy import Remedy, find_remedy
 from doorward.rules.request import AccessRequest
 from doorward.rules.session import Subject, find_end
+from doorward.rules.single_user import SingleUser
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 
@@ -39,7 +40,10 @@ class Considered:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """The answer and everything it came from. `ended`: why the session shown no longer counts."""
+    """The answer and everything it came from. `ended`: why the session shown no longer counts.
+
+    `stands_in`: nobody is signed in, and it is decided for `user`, whom the network stands for.
+    """
 
     request: AccessRequest
     user: User | None
@@ -51,27 +55,39 @@ class Explanation:
     others: int
     verdict: Verdict
     remedy: Remedy | None
+    stands_in: bool = False
 
 
-def explain(request: AccessRequest, subject: Subject | None, policy: Policy, *, now: datetime) -> Explanation:
+def explain(
+    request: AccessRequest,
+    subject: Subject | None,
+    policy: Policy,
+    *,
+    now: datetime,
+    single_user: SingleUser | None = None,
+) -> Explanation:
     """Explain the answer to this request, without changing it."""
     rules = policy.for_host(request.host)
     ended = find_end(subject.session, subject.user, now) if subject else None
     living = subject if ended is None else None
+    stands_in = None
+    if living is None and single_user is not None and single_user.stands_for(request.client):
+        stands_in = living = single_user.subject
     user = living.user if living else None
     groups = policy.groups_of(user) if user else frozenset[str]()
     mine = (*rules.denies, *rules.allows, *rules.requires)
     return Explanation(
         request=request,
-        user=subject.user if subject else None,
+        user=user or (subject.user if subject else None),
         groups=groups,
         ended=ended,
         app=rules.app,
         is_known=rules.is_known,
         considered=tuple(_consider(rule, request, living, groups, now) for rule in mine),
         others=len(policy.rules) - len(mine),
-        verdict=decide(request, subject, policy, now=now),
-        remedy=find_remedy(request, subject, policy, now=now),
+        verdict=decide(request, subject, policy, now=now, single_user=single_user),
+        remedy=find_remedy(request, subject, policy, now=now, single_user=single_user),
+        stands_in=stands_in is not None,
     )
 
 

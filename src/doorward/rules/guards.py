@@ -14,6 +14,8 @@ def find_guards(rules: HostRules, user: User, groups: frozenset[str]) -> tuple[s
     any method but OPTIONS, whose path is ASCII, not ambiguous and, in lower case and without leading slashes, does not
     begin with one of them. SECURITY: tests/property/test_guards.py holds this against `decide`.
     """
+    if rules.app is not None and rules.app.guard_cross_site:
+        return None  # who asks stands in headers that are looked at nowhere else
     if user.console_only or not any(_is_unconditional(rule) and rule.speaks_of(user, groups) for rule in rules.allows):
         return None
     guards: set[str] = set()

@@ -223,7 +223,10 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """What pages and log lines call a host. `preflight`: whether CORS preflights may pass to the app."""
+    """What pages and log lines call a host. `preflight`: whether CORS preflights may pass to the app.
+
+    `guard_cross_site`: whether what pages of other origins have a browser do there is refused.
+    """
 
     name: str
     hosts: tuple[HostPattern, ...]
@@ -232,6 +235,7 @@ class App:
     contact: str = ""
     preflight: bool = False
     url: str = ""
+    guard_cross_site: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ class Reason(Enum):
     RULE = "rule"
     PUBLIC = "public"
     PREFLIGHT = "preflight"
+    SINGLE_USER = "single_user"
     # Challenged: proving something would help
     NO_SESSION = "no_session"
     SESSION_UNKNOWN = "session_unknown"
@@ -29,6 +30,7 @@ class Reason(Enum):
     NO_RULE = "no_rule"
     DENIED_BY_RULE = "denied_by_rule"
     NETWORK_REQUIRED = "network_required"
+    CROSS_SITE = "cross_site"
     INSECURE_SCHEME = "insecure_scheme"
     # Refused before any rule was asked
     PROXY_UNTRUSTED = "proxy_untrusted"
@@ -46,6 +48,7 @@ _SENTENCES = {
     Reason.RULE: "A rule allows you in.",
     Reason.PUBLIC: "This address is open to everyone.",
     Reason.PREFLIGHT: "Cross-origin preflights may pass for this app.",
+    Reason.SINGLE_USER: "Your network stands for an account, and a rule allows that account in.",
     Reason.NO_SESSION: "You are not signed in.",
     Reason.SESSION_UNKNOWN: "Your sign-in has ended.",
     Reason.SESSION_EXPIRED: "Your sign-in has expired.",
@@ -60,6 +63,7 @@ _SENTENCES = {
     Reason.NO_RULE: "No rule lets your account open this.",
     Reason.DENIED_BY_RULE: "A rule refuses this to your account.",
     Reason.NETWORK_REQUIRED: "This can be opened from certain networks only.",
+    Reason.CROSS_SITE: "A page at another address asked for this, and this app takes such requests from its own only.",
     Reason.INSECURE_SCHEME: "This address must be opened with https.",
     Reason.PROXY_UNTRUSTED: "The question did not come from a proxy that this gateway trusts.",
     Reason.PROXY_SECRET: "The proxy did not show the secret it shares with this gateway.",

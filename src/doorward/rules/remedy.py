@@ -16,6 +16,7 @@ from doorward.rules.policy import Address, Audience, Effect, HostPattern, Networ
 from doorward.rules.reason import Reason
 from doorward.rules.request import AccessRequest
 from doorward.rules.session import Fingerprint, Method, Session, SessionHandle, Subject
+from doorward.rules.single_user import SingleUser
 
 _MAX_STEPS: Final = 4
 _MAX_CASES: Final = 2000
@@ -72,17 +73,25 @@ class _Case:
     policy: Policy
     now: datetime
     steps: tuple[str, ...] = ()
+    single_user: SingleUser | None = None
 
     def decide(self) -> Verdict:
-        return decide(self.request, self.subject, self.policy, now=self.now)
+        return decide(self.request, self.subject, self.policy, now=self.now, single_user=self.single_user)
 
     def then(self, step: str, **changes: object) -> "_Case":
         return replace(self, steps=(*self.steps, step), **changes)  # type: ignore[arg-type]
 
 
-def find_remedy(request: AccessRequest, subject: Subject | None, policy: Policy, *, now: datetime) -> Remedy | None:
+def find_remedy(
+    request: AccessRequest,
+    subject: Subject | None,
+    policy: Policy,
+    *,
+    now: datetime,
+    single_user: SingleUser | None = None,
+) -> Remedy | None:
     """The fewest steps that turn a refusal into an Allow, or an Allow into a refusal; None when none were found."""
-    start = _Case(request, subject, policy, now)
+    start = _Case(request, subject, policy, now, single_user=single_user)
     first = start.decide()
     if isinstance(first, Allow):
         return _find_refusal(start, first)
@@ -123,6 +132,10 @@ def _candidates(case: _Case, verdict: Verdict) -> Iterator[_Case]:
         case Reason.CONSOLE_ONLY if case.subject is not None:
             user = replace(case.subject.user, console_only=False)
             yield case.then(f"let the account {user.name} open apps, too", subject=Subject(user, case.subject.session))
+        case Reason.CROSS_SITE:
+            yield case.then("do it from a page of the app's own", request=case.request._replace(cross_site=False))
+        case Reason.NOT_FRESH | Reason.TWO_FACTOR_REQUIRED | Reason.PASSKEY_REQUIRED if case.subject is None:
+            yield from _sign_in(case)
         case Reason.NO_SESSION | Reason.SESSION_EXPIRED | Reason.SESSION_IDLE | Reason.SESSION_REVOKED:
             yield from _sign_in(case)
             yield from _move(case)

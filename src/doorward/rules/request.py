@@ -30,6 +30,8 @@ _HOST = re.compile(
 )
 _IPV6_HOST = re.compile(r"\[[0-9a-f:.]{2,45}\]")
 _SCHEMES = {"http": "http", "https": "https", "ws": "http", "wss": "https"}
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_OWN_SITES = frozenset({b"same-origin", b"none"})
 _CONTROL_END = 0x20
 _DELETE = 0x7F
 
@@ -39,6 +41,7 @@ class AccessRequest(NamedTuple):
 
     `host` is lower case without port or trailing dot; `path` is percent-decoded once, without the query; `target` is
     path and query as they came, for the way back after signing in. `client` is the visitor's address where it is known.
+    `cross_site`: a page of another origin has the browser do something here (`acts_from_elsewhere`).
     """
 
     method: str
@@ -50,6 +53,7 @@ class AccessRequest(NamedTuple):
     client: IPv4Address | IPv6Address | None
     port: str = ""
     preflight: bool = False
+    cross_site: bool = False
 
     @property
     def url(self) -> str:
@@ -97,6 +101,28 @@ def parse_scheme(text: str) -> str:
         return _SCHEMES[text.lower()]
     except KeyError:
         raise InputError("the scheme is not http or https") from None
+
+
+def acts_from_elsewhere(
+    method: str, host: str, *, origin: bytes | None, site: bytes | None, mode: bytes | None = None
+) -> bool:
+    """Whether a page of another origin has the browser change something here, or open a websocket.
+
+    `origin`, `site` and `mode` are the headers `Origin`, `Sec-Fetch-Site` and `Sec-Fetch-Mode`, None where they are
+    absent; without the first two nothing is known, as of every program that is no browser. Ports are compared only by
+    browsers that send `Sec-Fetch-Site`: what proxies say of ports differs too much.
+    """
+    if method in _SAFE and mode != b"websocket":
+        return False
+    if site is not None and site not in _OWN_SITES:
+        return True
+    if origin is None:
+        return False
+    _, mark, rest = origin.decode("latin-1").partition("://")
+    try:
+        return not mark or parse_host(rest)[0] != host
+    except InputError:
+        return True
 
 
 def parse_target(raw: bytes) -> tuple[str, str, bool]:

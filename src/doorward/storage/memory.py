@@ -54,6 +54,10 @@ class Accounts(Protocol):
         """The account as it is now."""
         ...
 
+    def find_user_by_name(self, name: str) -> User | None:
+        """The account with this user name as it is now."""
+        ...
+
     def list_pending_ends(self, after: int) -> Sequence[Ended]:
         """Ends that were committed, oldest first, numbered above `after`."""
         ...
@@ -171,6 +175,10 @@ class MemorySessions:
         session = self._by_fingerprint.get(fingerprint)
         user = None if session is None else self._accounts.find_user(session.user_id)
         return None if session is None or user is None else Subject(user, session)
+
+    def find_user_by_name(self, name: str) -> User | None:
+        """The account with this user name as it is now."""
+        return self._accounts.find_user_by_name(name)
 
     def _catch_up(self) -> None:
         # The stamp is taken before the rows are read: a commit in between changes it again, and we look again.

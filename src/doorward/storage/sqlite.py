@@ -226,6 +226,7 @@ _FIND_SUBJECT = f"""
     FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.fingerprint = ?
 """  # noqa: S608 -- constants only
 _FIND_USER = f"SELECT {_USER_COLUMNS} FROM users u WHERE u.id = ?"  # noqa: S608 -- constants only
+_FIND_NAMED = f"SELECT {_USER_COLUMNS} FROM users u WHERE u.name = ?"  # noqa: S608 -- constants only
 _USER_WIDTH = 15
 _NOTHING: Final = (frozenset[str](), False)
 
@@ -311,6 +312,12 @@ class SqliteLiveView:
         """The account as it is now."""
         with _mapped():
             row = self._connection.execute(_FIND_USER, (user_id,)).fetchone()
+        return None if row is None else _user(row)
+
+    def find_user_by_name(self, name: str) -> User | None:
+        """The account with this user name as it is now."""
+        with _mapped():
+            row = self._connection.execute(_FIND_NAMED, (name,)).fetchone()
         return None if row is None else _user(row)
 
     def list_pending_ends(self, after: int) -> list[PendingEnd]:

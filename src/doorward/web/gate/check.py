@@ -4,9 +4,17 @@ from datetime import datetime
 from typing import NamedTuple
 
 from doorward.errors import InputError
+from doorward.rules.identity import User
 from doorward.rules.policy import Address
 from doorward.rules.reason import Reason
-from doorward.rules.request import AccessRequest, parse_host, parse_method, parse_scheme, parse_target
+from doorward.rules.request import (
+    AccessRequest,
+    acts_from_elsewhere,
+    parse_host,
+    parse_method,
+    parse_scheme,
+    parse_target,
+)
 from doorward.web.gate.dialect import Dialect, Fields, Question
 from doorward.web.gate.table import Entry
 
@@ -24,7 +32,8 @@ class Check:
     """Filled in step by step; what is not reached keeps its first value."""
 
     __slots__ = (
-        "client", "dialect", "entry", "fields", "now", "peer", "question", "reason", "request", "torn", "verdict",
+        "client", "dialect", "entry", "fields", "now", "peer", "question", "reason", "request", "single_user", "torn",
+        "verdict",
     )  # fmt: skip
 
     now: datetime
@@ -37,6 +46,8 @@ class Check:
         self.client: Address | None = None
         self.request: AccessRequest | None = None
         self.entry: Entry | None = None
+        self.single_user: User | None = None
+        """Who it is decided for where nobody is signed in, by the network it comes from."""
         self.torn = False
         """Whether several cookies of our name came."""
         self.verdict = "error"
@@ -47,9 +58,32 @@ class Check:
         path, target, ambiguous = parse_target(self.question[3])
         fields = self.fields
         preflight = origin.method == "OPTIONS" and b"origin" in fields and b"access-control-request-method" in fields
-        return AccessRequest(
-            origin.method, origin.scheme, origin.host, path, target, ambiguous, self.client, origin.port, preflight
+        elsewhere = acts_from_elsewhere(
+            origin.method,
+            origin.host,
+            origin=fields.get(b"origin"),
+            site=fields.get(b"sec-fetch-site"),
+            mode=fields.get(b"sec-fetch-mode"),
         )
+        return AccessRequest(
+            origin.method,
+            origin.scheme,
+            origin.host,
+            path,
+            target,
+            ambiguous,
+            self.client,
+            origin.port,
+            preflight,
+            elsewhere,
+        )
+
+    @property
+    def user(self) -> User | None:
+        """Who it is decided for, or whose session has ended; None where nobody is known."""
+        if self.single_user is not None:
+            return self.single_user
+        return self.entry.subject.user if self.entry is not None else None
 
     def sends_form(self) -> bool:
         """Whether a person's browser opens a page by sending a form of that very app, which a redirect would lose.

@@ -14,9 +14,12 @@ from doorward.interfaces import Clock, Log, Random
 from doorward.rules.access import Allow, Challenge, Deny, decide
 from doorward.rules.cookie import find_cookies, without_cookies
 from doorward.rules.guards import find_guards
+from doorward.rules.identity import User
 from doorward.rules.names import clean_text
 from doorward.rules.policy import Policy
 from doorward.rules.reason import Reason
+from doorward.rules.session import Subject, find_end
+from doorward.rules.single_user import SingleUser
 from doorward.rules.token import read_cookie
 from doorward.web.client import Trust
 from doorward.web.gate.answer import Answer, from_wire, header_block, to_wire
@@ -26,6 +29,7 @@ from doorward.web.gate.proxies import DIALECTS
 from doorward.web.gate.refusal_log import RefusalLog
 from doorward.web.gate.refuse import RefusalPage, Refuser
 from doorward.web.gate.settings import GateSettings
+from doorward.web.gate.single_user import SingleUserAccount
 from doorward.web.gate.table import NO_HOSTS, TOUCH_EVERY, Entry, Hosts, Recalled, SessionTable, Touch
 
 ANCESTOR_PATH = b"/api/auth/forwardauth"
@@ -81,6 +85,7 @@ class Gate:
         log: Log,
         touch: Touch,
         page: RefusalPage,
+        single_user: SingleUserAccount | None = None,
     ) -> None:
         self.policy = policy
         self.settings = settings
@@ -92,6 +97,7 @@ class Gate:
         self._signing_key = signing_key
         self.clock = clock
         self._touch = touch
+        self._single_user = single_user
         self._private_cookies = frozenset({settings.cookie_name, *settings.private_cookies})
         self._origins: dict[tuple[bytes, ...], Origin] = {}
         self._hosts: dict[tuple[tuple[bytes, tuple[bytes, ...]], ...], Hosts] = {}
@@ -190,17 +196,18 @@ class Gate:
         check.entry = entry = recalled.entry if recalled is not None else None
         if entry is not None and now < entry.lives_until and now - entry.written_at >= TOUCH_EVERY:
             self._note_use(check, entry)
-        verdict = decide(request, entry.subject if entry else None, policy, now=now)
+        signed_in = entry.subject if entry is not None else None
+        single_user = None if self._single_user is None else self._stand_in(check, self._single_user, signed_in)
+        verdict = decide(request, signed_in, policy, now=now, single_user=single_user)
         match verdict:
             case Allow(reason=reason, subject=subject):
                 check.verdict, check.reason = "allow", reason
-                if subject is None or recalled is None:
-                    return self._allow(check, None, policy)
-                if b"upgrade" in check.fields:
-                    return self._allow(check, recalled.entry, policy)
+                if recalled is None or subject is None or check.single_user is not None or b"upgrade" in check.fields:
+                    # Nothing to remember: what stands for a network is not to be had for a cookie.
+                    return self._allow(check, subject.user if subject is not None else None, policy)
                 if recalled.policy is not policy or recalled.dialect != check.dialect.name:
                     recalled.policy, recalled.dialect = policy, check.dialect.name
-                    recalled.wire = to_wire(self._allow(check, recalled.entry, policy), head_only=False, close=False)
+                    recalled.wire = to_wire(self._allow(check, subject.user, policy), head_only=False, close=False)
                     recalled.hosts = NO_HOSTS
                 self._note_host(recalled, check.question[2], policy, request.host)
                 return from_wire(recalled.wire)
@@ -212,6 +219,14 @@ class Gate:
                 return self._refuser.answer(check, request, verdict, policy)
             case _:
                 assert_never(verdict)
+
+    def _stand_in(self, check: Check, account: SingleUserAccount, signed_in: Subject | None) -> SingleUser | None:
+        if signed_in is not None and find_end(signed_in.session, signed_in.user, check.now) is None:
+            return None
+        single_user = account.find()
+        if single_user is not None and single_user.stands_for(check.client):
+            check.single_user = single_user.subject.user
+        return single_user
 
     def _note_host(self, recalled: Recalled, spelled: bytes, policy: Policy, host: str) -> None:
         if spelled in recalled.hosts:
@@ -256,9 +271,8 @@ class Gate:
         agent = clean_text(check.fields.get(b"user-agent", b"").decode("utf-8", "replace"), _MAX_AGENT)
         self._touch(entry.subject.session.fingerprint, check.now, agent, str(check.client or ""))
 
-    def _allow(self, check: Check, entry: Entry | None, policy: Policy) -> Answer:
+    def _allow(self, check: Check, user: User | None, policy: Policy) -> Answer:
         dialect = check.dialect
-        user = entry.subject.user if entry is not None else None
         groups = policy.groups_of(user) if user is not None else ()
         block = header_block(dialect.identify(self.settings.identity.of(user, groups)))
         cookie = check.fields.get(b"cookie")

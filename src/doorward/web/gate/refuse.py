@@ -131,7 +131,7 @@ class Refuser:
         headers: MutableHeaders,
         login_url: str = "",
     ) -> bytes | None:
-        request, entry = check.request, check.entry
+        request, user = check.request, check.user
         refusal = Refusal(
             status=status,
             reason=check.reason,
@@ -139,12 +139,12 @@ class Refuser:
             host=request.host if request else "",
             url=request.url if request else "",
             app=policy.app_of(request.host) if request else None,
-            user_name=entry.subject.user.display_name if entry else "",
-            switch_url=self.settings.public_url + "/logout" if entry else "",
+            user_name=user.display_name if user else "",
+            switch_url=self._switch_url(check),
             login_url=login_url,
             language=choose(
                 check.fields.get(b"accept-language", b"").decode("latin-1"),
-                own=entry.subject.user.language if entry else "",
+                own=user.language if user else "",
             ),
         )
         try:
@@ -178,8 +178,10 @@ class Refuser:
                 "path": request.path[:_MAX_LOGGED],
                 "client": str(request.client or ""),
             }
-        if check.entry is not None:
-            fields["user"] = check.entry.subject.user.name
+        if check.user is not None:
+            fields["user"] = check.user.name
+        if check.single_user is not None:
+            fields["single_user"] = "yes"
         fields |= {key: value for key, value in (("rule", rule), ("correlation_id", correlation_id)) if value}
         if detail:
             fields["detail"] = detail[:_MAX_LOGGED]
@@ -193,6 +195,11 @@ class Refuser:
     def _login_url(self, return_to: str, challenge: Challenge) -> str:
         words = "".join(f"&{word}" for word in _words_of(challenge))
         return f"{self.settings.public_url}/login?rd={quote(return_to, safe='')}{words}"
+
+    def _switch_url(self, check: Check) -> str:
+        if check.single_user is not None:
+            return self.settings.public_url + "/login"  # nobody is signed in who could sign out
+        return self.settings.public_url + "/logout" if check.entry is not None else ""
 
     def _clear_cookies(self) -> Headers:
         name = self.settings.cookie_name

@@ -17,6 +17,7 @@ _ADVICE = {
     Reason.NO_RULE: "If you have another account that may open it, sign in as that one.",
     Reason.DENIED_BY_RULE: "If you have another account that may open it, sign in as that one.",
     Reason.NETWORK_REQUIRED: "Try again from the office, from home or through the VPN, wherever that network is.",
+    Reason.CROSS_SITE: "Open the app itself, and do it there.",
     Reason.TWO_FACTOR_REQUIRED: "Ask the administrator how second factors are set up here.",
     Reason.PASSKEY_REQUIRED: "Ask the administrator how passkeys are set up here.",
     Reason.INSECURE_SCHEME: "Open the same address with https:// in front.",
