@@ -6,6 +6,7 @@ from typing import Any
 from doorward.errors import NotFoundError
 from doorward.flows.accepting import PasswordRules
 from doorward.flows.invites import Invites
+from doorward.flows.newcomers import Newcomers
 from doorward.flows.opening import Opening
 from doorward.flows.outcome import Refused
 from doorward.flows.own_record import OwnRecord
@@ -56,8 +57,12 @@ class Offices:
             rules=rules,
             go_on=self._go_on,
             public_url=public_url,
-            mode_in_file=lambda: self.mode,
-            approval=lambda: self.approval,
+            newcomers=Newcomers(
+                mode_in_file=lambda: self.mode,
+                approval=lambda: self.approval,
+                outbox=self.outbox,
+                public_url=public_url,
+            ),
             is_spoken_of=self.reserved.__contains__,
         )
         self.recovery = Recovery(**stores, **waiting, go_on=self._go_on, public_url=public_url)

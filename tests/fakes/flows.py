@@ -21,6 +21,7 @@ from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.methods.recovery_code import RecoveryCodeMethod
 from doorward.flows.methods.totp import TotpMethod
 from doorward.flows.methods.upstream import UpstreamMethod
+from doorward.flows.newcomers import Newcomers
 from doorward.flows.offers import Offers
 from doorward.flows.opening import Opening, SessionTerms
 from doorward.flows.outcome import Departed, OpenWays, SignedIn, Started
@@ -105,6 +106,16 @@ class Town:
         self.letters = []
         self.mfa = MfaTerms()
         self.mode, self.approval = Mode.FIRST_USER_THEN_LOCKED, False
+        self.post = Post(
+            records=self.store.records,
+            mailer=self.mailer,
+            letters=LetterWriter(self.public_url),
+            keyring=self.keyring,
+            random=self.random,
+            host=urlsplit(self.public_url).hostname or "",
+            log=self.log,
+        )
+        self.newcomers = Newcomers(lambda: self.mode, lambda: self.approval, self.post, self.public_url)
         self.vouching = Vouching(records=records, keyring=self.keyring, find_provider=self._find_provider)
         self.owing = Owing(terms=lambda: self.mfa)
         self.finishing = Finishing(
@@ -171,6 +182,7 @@ class Town:
                 finishing=self.finishing,
                 random=self.random,
                 trust=lambda: self.trust,
+                newcomers=self.newcomers,
                 is_spoken_of=lambda name: name in self.spoken_of,
             ),
             finishing=self.finishing,
@@ -205,6 +217,7 @@ class Town:
             ways=self.ways,
             upstream=self.upstream,
             public_url=self.public_url,
+            find_mode=self.newcomers.find_mode,
         )
         self.upstream_logout = UpstreamLogout(
             records=records,
@@ -244,15 +257,6 @@ class Town:
 
     def _connect_accounts(self, rules):
         """The flows of accounts and mail."""
-        self.post = Post(
-            records=self.store.records,
-            mailer=self.mailer,
-            letters=LetterWriter(self.public_url),
-            keyring=self.keyring,
-            random=self.random,
-            host=urlsplit(self.public_url).hostname or "",
-            log=self.log,
-        )
         counted = {"throttle": self.throttle, "tally": self.tally}
         waiting = {**counted, "clock": self.clock, "pause": self.pause, "random": self.random}
         stores = {"records": self.store.records, "tickets": self.store.tickets}
@@ -269,8 +273,7 @@ class Town:
                 **mailed,
                 **secrets,
                 go_on=self.sign_in.continue_as,
-                mode_in_file=lambda: self.mode,
-                approval=lambda: self.approval,
+                newcomers=self.newcomers,
                 is_spoken_of=lambda name: name in self.spoken_of,
             ),
             "invites": Invites(records=self.store.records, random=self.random, **mailed),

@@ -10,6 +10,7 @@ import pytest
 from doorward.rules.registration import Mode
 from tests.fakes.door import PASSWORD, Answer, Browser, Door
 from tests.fakes.second import code_of, give_totp
+from tests.fakes.upstream import somebody
 
 OTHER = "Another-horse-42!"
 PROFILE = "/account/profile"
@@ -191,6 +192,37 @@ async def test_with_mail_the_address_is_confirmed_first(door: Door) -> None:
     waits = await browser.press("/register", form, **fields, password=PASSWORD, password_again=PASSWORD)
     assert "An administrator has to let you in first" in waits.text
     assert (await browser.get("/register?link=none")).status == 404
+
+
+async def test_an_invitation_is_taken_along_to_a_provider_and_back(door: Door, root: Browser) -> None:
+    """B-13, 2.12: it counts where nobody comes uninvited, once."""
+    door.town.mode = Mode.INVITE
+    door.add_provider("idp", auto_provision=False)
+    page = await root.get("/admin/invites")
+    made = await root.press("/admin/invites", page, days="7", uses="1", groups="staff", email="", note="")
+    path = unescape(re.search(r"https://auth\.example\.test(/register\?invite=[^<]+)<", made.text)[1])  # type: ignore[index]
+    guest, late = Browser(door), Browser(door)
+    seen = {browser: await browser.get(path) for browser in (guest, late)}
+    fields = {"invite": seen[guest].hidden("invite"), "provider": "idp", "rd": "https://wiki.example.test/x"}
+    ways = {browser: await browser.press("/register/with", seen[browser], **fields) for browser in (guest, late)}
+    assert "Signing in with Idp" in ways[guest].text
+    answer = somebody("sub-guest", email="guest@example.test", user_name="eve")
+    back = await guest.return_from(ways[guest].onward, answer=answer)
+    assert back.onward == "https://wiki.example.test/x"
+    answer = somebody("sub-late", email="late@example.test")
+    assert "This invitation does not open anything" in (await late.return_from(ways[late].onward, answer=answer)).text
+    assert (await late.press("/register/with", seen[late], **fields)).status == 404
+    assert [user.name for user in door.town.store.state.users.values() if "staff" in user.groups] == ["eve"]
+
+
+async def test_a_provider_that_is_gone_leads_an_invited_guest_nowhere(door: Door, root: Browser) -> None:
+    page = await root.get("/admin/invites")
+    made = await root.press("/admin/invites", page, days="7", uses="1", groups="", email="", note="")
+    path = unescape(re.search(r"https://auth\.example\.test(/register\?invite=[^<]+)<", made.text)[1])  # type: ignore[index]
+    guest = Browser(door)
+    form = await guest.get(path)
+    answer = await guest.press("/register/with", form, invite=form.hidden("invite"), provider="none")
+    assert (answer.status, "That way is closed" in answer.text) == (403, True)
 
 
 async def test_an_invitation_is_made_used_and_taken_back(door: Door, root: Browser) -> None:

@@ -45,6 +45,7 @@ OPEN_UNDER = (
     "/setup",
     "/api/auth/",
     "/register",
+    "/register/with",
     "/recover",
     "/reset",
     "/account/email",

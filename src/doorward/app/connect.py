@@ -23,6 +23,7 @@ from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.methods.recovery_code import RecoveryCodeMethod
 from doorward.flows.methods.totp import TotpMethod
 from doorward.flows.methods.upstream import UpstreamMethod
+from doorward.flows.newcomers import Newcomers
 from doorward.flows.offers import Offers
 from doorward.flows.opening import Opening
 from doorward.flows.owing import Owing
@@ -104,6 +105,12 @@ def connect_flows(parts: Parts) -> Flows:
         host=config.server.public_host,
         log=log,
     )
+    newcomers = Newcomers(
+        mode_in_file=mode_in_file,
+        approval=lambda: config.registration.approval,
+        outbox=post,
+        public_url=public_url,
+    )
     owing = Owing(terms=mfa_terms)
     vouching = Vouching(records=storage.records, keyring=keyring, find_provider=ways.find_provider)
     finishing = Finishing(
@@ -169,6 +176,7 @@ def connect_flows(parts: Parts) -> Flows:
                 finishing=finishing,
                 random=random,
                 trust=lambda: trust_of(config),
+                newcomers=newcomers,
                 is_spoken_of=policy.names_user,
             ),
             finishing=finishing,
@@ -197,6 +205,7 @@ def connect_flows(parts: Parts) -> Flows:
             ways=ways,
             upstream=upstream,
             public_url=public_url,
+            find_mode=newcomers.find_mode,
         ),
         sign_out=SignOut(
             records=storage.records,
@@ -251,8 +260,7 @@ def connect_flows(parts: Parts) -> Flows:
             random=random,
             tally=counts,
             public_url=public_url,
-            mode_in_file=mode_in_file,
-            approval=lambda: config.registration.approval,
+            newcomers=newcomers,
             is_spoken_of=policy.names_user,
         ),
         invites=Invites(records=storage.records, random=random, outbox=post, public_url=public_url),

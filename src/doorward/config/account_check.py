@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 from doorward.config.finding import Finding
 from doorward.config.names import is_address, is_local, is_within
+from doorward.config.providers import build_providers, list_entries
 from doorward.config.schema import Config
 from doorward.config.suffixes import is_shared_suffix
 from doorward.rules.span import format_span
@@ -95,9 +96,20 @@ def _note_registration(config: Config) -> Iterator[Finding]:
         yield Finding("registration.mode", "anyone who can open the sign-in page can make an account", hint)
     if registration.approval and registration.mode == "closed":
         yield Finding("registration.approval", "it has no effect: nobody can make an account for themselves", calm=True)
+    if registration.mode in {"closed", "invite"}:
+        yield from _note_provision(config)
     if registration.mode == "oidc_auto" and not (config.authn.provider or config.authn.providers):
         hint = "add one under authn.providers, or in the console"
         yield Finding("registration.mode", "no provider is set in this file whose people could get an account", hint)
+
+
+def _note_provision(config: Config) -> Iterator[Finding]:
+    who = "nobody new" if config.registration.mode == "closed" else "nobody new without an invitation"
+    for (place, entry), provider in zip(list_entries(config), build_providers(config), strict=True):
+        if provider.auto_provision:
+            message = f"it has no effect: registration.mode is {config.registration.mode}, so {who} gets an account"
+            hint = "registration.mode: oidc_auto lets providers make accounts, and nobody else"
+            yield Finding(f"{place}.auto_provision", message, hint, calm=entry.auto_provision is None)
 
 
 def _check_mail(config: Config) -> Iterator[Finding]:

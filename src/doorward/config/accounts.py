@@ -104,17 +104,19 @@ class Webauthn(Section):
 
 
 class Registration(Section):
-    """Who may make an account. What is set in the console stands above `mode`."""
+    """Who may make an account, also by signing in with a provider. What is set in the console stands above `mode`."""
 
     mode: Literal["first_user_then_locked", "closed", "invite", "open", "oidc_auto"] = Field(
         default="first_user_then_locked",
         description="`first_user_then_locked`: the setup link makes the first account, an administrator; later ones "
-        "need an invitation. `closed`: nobody, invited or not. `invite`: who has an invitation. `open`: anyone, too. "
-        "`oidc_auto`: who signs in with a provider that allows it, too. Administrators can always add accounts.",
+        "need an invitation, or a provider with `auto_provision`. `oidc_auto`: the same, said for providers. "
+        "`closed`: nobody, invited or not, whatever a provider says. `invite`: who has an invitation, and nobody else. "
+        "`open`: anyone, too. Administrators can always add accounts.",
     )
     approval: Flag = Field(
         default=False,
-        description="An account that somebody made for themselves waits until an administrator lets it in.",
+        description="An account that somebody made for themselves, or got from a provider, waits until an "
+        "administrator lets it in. Not with an invitation, nor who administers by a provider's word.",
     )
 
 

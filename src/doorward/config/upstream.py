@@ -174,7 +174,9 @@ class Provider(ProviderOptions, NestedClient):
     """One provider, in forward-auth's form. It is called `oidc`, `google` or `github` in addresses and records."""
 
     auto_provision: Flag | None = Field(
-        default=None, description="Whether somebody unknown gets an account. Unset: yes."
+        default=None,
+        description="Whether somebody unknown gets an account, where `registration.mode` lets providers make them. "
+        "Unset: yes.",
     )
 
 
@@ -183,7 +185,8 @@ class ProviderEntry(ProviderOptions, FlatClient):
 
     auto_provision: Flag | None = Field(
         default=None,
-        description="Whether somebody unknown gets an account. Unset: yes where an `allowed_…` says who, else no.",
+        description="Whether somebody unknown gets an account, where `registration.mode` lets providers make them. "
+        "Unset: yes where an `allowed_…` says who, else no.",
     )
 
 

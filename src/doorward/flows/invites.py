@@ -12,9 +12,10 @@ from doorward.flows.letters import Outbox
 from doorward.flows.opening import encode
 from doorward.flows.outcome import Unacceptable
 from doorward.flows.tickets import TICKET_SIZE, ticket_id
+from doorward.flows.visitor import Visitor
 from doorward.interfaces import Random, Records, Transaction
-from doorward.rules.audit import Act
-from doorward.rules.identity import UserId
+from doorward.rules.audit import Act, AuditEvent
+from doorward.rules.identity import User, UserId
 from doorward.rules.invite import Invite, InviteId, InviteState
 from doorward.rules.letter import LetterKind
 from doorward.rules.names import clean_text
@@ -151,3 +152,10 @@ async def find_state(transaction: Transaction, invite: Invite, now: datetime) ->
         if maker is None or not maker.enabled or not maker.administers:
             return InviteState.REVOKED
     return invite.state(now)
+
+
+async def use_invite(transaction: Transaction, invite: Invite, user: User, visitor: Visitor, now: datetime) -> None:
+    """Use an invitation once, in the transaction that makes the account and has seen that it counts (R02, E27)."""
+    await transaction.advance_invite(invite, replace(invite, uses=invite.uses + 1))
+    used = {"invite": invite.id, "uses": str(invite.uses + 1)}
+    await transaction.append_audit(AuditEvent(Act.INVITE_USED, user.id, user.id, now, used, visitor.private()))

@@ -5,7 +5,7 @@ granted and ends the sessions made through it, in the same transaction (docs/adr
 """
 
 import json
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -22,6 +22,7 @@ from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.oidc import Finding, Health
 from doorward.rules.provider import Provider, ProviderId, check_beside, check_provider, split_problem
 from doorward.rules.provider_form import parse_fields, to_settings
+from doorward.rules.registration import Mode
 from doorward.rules.strict_json import parse_object
 from doorward.rules.upstream import Identity, StoredProvider
 from doorward.rules.ways import may_close
@@ -67,12 +68,22 @@ class Providers:
     would open passwords that are closed, or leave nobody who administers.
     """
 
-    def __init__(self, *, records: Records, keyring: Keyring, ways: Ways, upstream: Upstream, public_url: str) -> None:
+    def __init__(
+        self,
+        *,
+        records: Records,
+        keyring: Keyring,
+        ways: Ways,
+        upstream: Upstream,
+        public_url: str,
+        find_mode: Callable[[Transaction], Awaitable[Mode]],
+    ) -> None:
         self._records = records
         self._keyring = keyring
         self._ways = ways
         self._upstream = upstream
         self._public_url = public_url
+        self._find_mode = find_mode
 
     async def list(self, actor: Actor) -> list[Listed]:
         """All of them: the file's in its order, then the console's by name, then those that do not count."""
@@ -154,10 +165,11 @@ class Providers:
                 raise NotFoundError(f"there is no provider {provider_id}")
             provider, reason = found
             proven = await _has_admin_through(transaction, provider)
+            mode = await self._find_mode(transaction)
         findings = [Finding("Settings", Health.BAD, reason)] if reason else []
         if not check_provider(provider):
             findings += await self._upstream.examine(provider, public_url=self._public_url, now=now)
-        return [*findings, _judge_people(provider), _judge_administrators(proven=proven)]
+        return [*findings, _judge_people(provider, mode), _judge_administrators(proven=proven)]
 
     async def reconcile(self, *, now: datetime) -> None:
         """Take back what providers granted that are not enabled (any more), and end the sessions made through them.
@@ -255,8 +267,11 @@ async def _has_admin_through(transaction: Transaction, provider: Provider) -> bo
     return False
 
 
-def _judge_people(provider: Provider) -> Finding:
+def _judge_people(provider: Provider, mode: Mode) -> Finding:
     title = "Who may come in"
+    if provider.auto_provision and not mode.takes_provided:
+        text = "Nobody new gets an account through it: registration is closed, or by invitation."
+        return Finding(title, Health.UNSURE, text, "If that is not meant, choose another mode under Policy.")
     if provider.allowed_emails or provider.allowed_domains or provider.allowed_groups:
         return Finding(title, Health.GOOD, "Only who is named in the settings may sign in.")
     if provider.auto_provision:

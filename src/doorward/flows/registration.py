@@ -11,9 +11,10 @@ from typing import Final, Protocol
 
 from doorward.errors import ForbiddenError
 from doorward.flows.accepting import AccountForm, PasswordRules, accept_account, accept_email, check_again
-from doorward.flows.invites import find_state
-from doorward.flows.letters import Outbox, tell
+from doorward.flows.invites import find_state, use_invite
+from doorward.flows.letters import Outbox
 from doorward.flows.methods.password import PasswordMethod
+from doorward.flows.newcomers import Newcomers
 from doorward.flows.opening import HANDLE_SIZE, encode
 from doorward.flows.outcome import Continued, Refused, SignedIn, Unacceptable
 from doorward.flows.throttle import Bucket, Throttle
@@ -27,7 +28,7 @@ from doorward.rules.invite import Invite, InviteState
 from doorward.rules.language import LANGUAGES
 from doorward.rules.letter import LetterKind
 from doorward.rules.login import Demand, Failure
-from doorward.rules.registration import MODE_SETTING, Mode, Openness, decide_mode
+from doorward.rules.registration import Openness
 from doorward.rules.session import Fingerprint, Method
 from doorward.rules.ticket import Purpose, Ticket
 
@@ -92,8 +93,7 @@ class Registration:
         random: Random,
         tally: Tally,
         public_url: str,
-        mode_in_file: Callable[[], Mode],
-        approval: Callable[[], bool],
+        newcomers: Newcomers,
         is_spoken_of: Callable[[str], bool],
     ) -> None:
         self._records = records
@@ -108,15 +108,14 @@ class Registration:
         self._random = random
         self._tally = tally
         self._public_url = public_url
-        self._mode_in_file = mode_in_file
-        self._approval = approval
+        self._newcomers = newcomers
         self._is_spoken_of = is_spoken_of
 
     async def describe(self) -> Openness:
         """What a visitor without invitation finds at this moment."""
         async with self._records.transaction() as transaction:
-            mode = await self._find_mode(transaction)
-        return rules_of.describe(mode, has_mail=self._outbox.is_open, approval=self._approval())
+            mode = await self._newcomers.find_mode(transaction)
+        return rules_of.describe(mode, has_mail=self._outbox.is_open, approval=self._newcomers.approval())
 
     async def find_invite(self, token: str, *, now: datetime) -> Invite | InviteState | None:
         """The invitation if it counts, else what has become of it; None for no such. Looking uses nothing (K15)."""
@@ -124,7 +123,7 @@ class Registration:
             invite = await transaction.find_invite(ticket_id(token))
             if invite is None:
                 return None
-            mode = await self._find_mode(transaction)
+            mode = await self._newcomers.find_mode(transaction)
             state = await find_state(transaction, invite, now)
         if not mode.takes_invited:
             return InviteState.REVOKED
@@ -154,7 +153,7 @@ class Registration:
             return self._limited("register", spent.retry_after)
         token = encode(self._random.token(TICKET_SIZE))
         async with self._records.transaction() as transaction:
-            mode = await self._find_mode(transaction)
+            mode = await self._newcomers.find_mode(transaction)
             if not (mode.takes_strangers and self._outbox.is_open):
                 raise ForbiddenError("registration is closed")
             known = await transaction.find_user_by_login(accepted)
@@ -281,7 +280,7 @@ class Registration:
         now: datetime,
     ) -> User | Unacceptable | Refused:
         """Look at everything again, then write; transactions are serial, so what is seen here holds."""
-        mode = await self._find_mode(transaction)
+        mode = await self._newcomers.find_mode(transaction)
         invite = await transaction.find_invite(ticket_id(coming.invite)) if coming.invite else None
         if coming.invite:
             if (
@@ -293,7 +292,7 @@ class Registration:
             user = replace(user, groups=invite.groups, email=invite.email)
         elif not mode.takes_strangers:
             raise ForbiddenError("registration is closed")
-        elif self._approval():
+        elif self._newcomers.approval():
             user = replace(user, enabled=False, awaits_approval=True)
         if await transaction.find_user_by_login(user.name) is not None:
             return NAME_TAKEN
@@ -303,20 +302,12 @@ class Registration:
         await transaction.put_password(user.id, stored)
         private = {**visitor.private(), "name": user.name}
         if invite is not None:
-            await transaction.advance_invite(invite, replace(invite, uses=invite.uses + 1))
-            used = {"invite": invite.id, "uses": str(invite.uses + 1)}
-            await transaction.append_audit(AuditEvent(Act.INVITE_USED, user.id, user.id, now, used, visitor.private()))
+            await use_invite(transaction, invite, user, visitor, now)
         public = {"mode": mode.value, "waits": "yes" if user.awaits_approval else "no"}
         await transaction.append_audit(AuditEvent(Act.REGISTERED, user.id, user.id, now, public, private))
         if user.awaits_approval:
-            for administrator in await transaction.list_administrators():
-                if administrator.enabled:
-                    values = {"who": user.name, "url": f"{self._public_url}/admin/users"}
-                    await tell(self._outbox, transaction, LetterKind.REGISTRATION_WAITS, administrator, now, values)
+            await self._newcomers.announce(transaction, user, now)
         return user
-
-    async def _find_mode(self, transaction: Transaction) -> Mode:
-        return decide_mode(await transaction.find_setting(MODE_SETTING), self._mode_in_file())
 
     def _limited(self, bucket: str, retry_after: timedelta) -> Refused:
         self._tally.count_limited(bucket)

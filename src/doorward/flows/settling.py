@@ -11,6 +11,8 @@ from typing import Final
 
 from doorward.flows.finishing import Decided, Finishing
 from doorward.flows.granting import Witness, get_owner, refresh, regrant, shown
+from doorward.flows.invites import find_state, use_invite
+from doorward.flows.newcomers import Newcomers
 from doorward.flows.opening import HANDLE_SIZE, encode
 from doorward.flows.pending import Pending
 from doorward.flows.visitor import Visitor
@@ -19,14 +21,17 @@ from doorward.interfaces import Random, Records, Transaction
 from doorward.rules import login
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.identity import User, UserId
+from doorward.rules.invite import Invite, InviteState
 from doorward.rules.oidc import Authenticated, Failure
 from doorward.rules.provider import Provider
+from doorward.rules.registration import Entry, decide_entry
 from doorward.rules.session import NEVER, Session, Subject
 from doorward.rules.upstream import (
     Identity,
     IdentityId,
     MfaTrust,
     display_name_of,
+    is_admin,
     methods_of,
     propose_user_names,
     verified_email,
@@ -37,7 +42,10 @@ _NAME_ENTROPY: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trip:
-    """A round trip that has come back with somebody who may sign in. `account`: the only one that may answer."""
+    """A round trip that has come back with somebody who may sign in.
+
+    `account`: the only one that may answer. `invite`: SHA-256 of the invitation they set out with.
+    """
 
     provider: Provider
     authenticated: Authenticated
@@ -45,6 +53,7 @@ class Trip:
     began_at: datetime
     now: datetime
     account: UserId | None = None
+    invite: bytes | None = None
     pending: Pending
 
     def private(self) -> dict[str, str]:
@@ -76,12 +85,14 @@ class Settling:
         finishing: Finishing,
         random: Random,
         trust: Callable[[], MfaTrust],
+        newcomers: Newcomers,
         is_spoken_of: Callable[[str], bool],
     ) -> None:
         self._records = records
         self._finishing = finishing
         self._random = random
         self._trust = trust
+        self._newcomers = newcomers
         self._is_spoken_of = is_spoken_of
 
     async def enter(self, trip: Trip, previous: Session | None) -> Decided | Denied:
@@ -106,7 +117,7 @@ class Settling:
                 return identity
             user = await get_owner(transaction, identity)
             if not user.enabled:
-                return trip.deny(Failure.DISABLED, user.id)
+                return trip.deny(_why_not(user), user.id)
             if trip.account is not None and not trip.pending.is_of(user):
                 return trip.deny(Failure.SIGNED_OUT, user.id)
             witness = Witness(user.id, trip.now, trip.private())
@@ -158,9 +169,7 @@ class Settling:
         owner = await transaction.find_user_by_login(email) if email else None
         if owner is not None:
             return await self._link_owner(transaction, trip, owner)
-        if not trip.provider.auto_provision:
-            return trip.deny(Failure.UNKNOWN)
-        return await self._make(transaction, trip, email)
+        return await self._welcome(transaction, trip, email)
 
     async def _link_owner(self, transaction: Transaction, trip: Trip, owner: User) -> Identity | Denied:
         # SECURITY: only where the operator said so, and only the first identity of an issuer: whoever comes to have the
@@ -169,28 +178,68 @@ class Settling:
         if not trip.provider.link_by_email or any(each.issuer == trip.authenticated.issuer for each in theirs):
             return trip.deny(Failure.ADDRESS_TAKEN, owner.id)
         if not owner.enabled:
-            return trip.deny(Failure.DISABLED, owner.id)
+            return trip.deny(_why_not(owner), owner.id)
         return await self._connect(transaction, trip, owner, actor="system", because="address")
 
-    async def _make(self, transaction: Transaction, trip: Trip, email: str) -> Identity:
+    async def _welcome(self, transaction: Transaction, trip: Trip, email: str) -> Identity | Denied:
+        """Make the account of somebody new, where registration is open to them at this moment (2.12, B-13)."""
+        mode = await self._newcomers.find_mode(transaction)
+        invite = await transaction.find_invite(trip.invite) if trip.invite is not None else None
+        active = invite is not None and await find_state(transaction, invite, trip.now) is InviteState.ACTIVE
+        entry = decide_entry(
+            mode,
+            provisions=trip.provider.auto_provision,
+            invited=active,
+            vouched=is_admin(trip.provider, trip.authenticated),
+            approval=self._newcomers.approval(),
+        )
+        if entry is Entry.SHUT:
+            return trip.deny(Failure.UNKNOWN if trip.invite is None else Failure.INVITE_GONE)
+        if invite is None or not (active and mode.takes_invited):
+            return await self._make(transaction, trip, email, waits=entry is Entry.WAITING)
+        if invite.email and await transaction.find_user_by_login(invite.email) is not None:
+            return trip.deny(Failure.INVITE_GONE)
+        # The inviter's word for the address stands above the provider's, as it stands above the guest's (E27).
+        return await self._make(transaction, trip, invite.email or email, invite=invite)
+
+    async def _make(
+        self,
+        transaction: Transaction,
+        trip: Trip,
+        email: str,
+        *,
+        waits: bool = False,
+        invite: Invite | None = None,
+    ) -> Identity:
         name = await self._find_free_name(transaction, trip)
         user = User(
             id=UserId(encode(self._random.token(HANDLE_SIZE))),
             name=name,
             display_name=display_name_of(trip.authenticated) or name,
             email=email,
-            groups=frozenset(),
+            groups=frozenset[str]() if invite is None else invite.groups,
             is_admin=False,
-            enabled=True,
+            enabled=not waits,
             generation=1,
             created_at=trip.now,
+            awaits_approval=waits,
         )
         await transaction.add_user(user)
-        public = {"provider": trip.provider.id, "issuer": trip.authenticated.issuer}
+        public = {
+            "provider": trip.provider.id,
+            "issuer": trip.authenticated.issuer,
+            "waits": "yes" if waits else "no",
+        }
         await transaction.append_audit(
             AuditEvent(Act.USER_CREATED, "system", user.id, trip.now, public, {**trip.private(), "name": name})
         )
-        return await self._connect(transaction, trip, user, actor="system", because="new", owns_profile=True)
+        if invite is not None:
+            await use_invite(transaction, invite, user, trip.visitor, trip.now)
+        if waits:
+            await self._newcomers.announce(transaction, user, trip.now)
+        # Where the inviter said another address, the provider must not change it back.
+        owns = email == verified_email(trip.provider, trip.authenticated)
+        return await self._connect(transaction, trip, user, actor="system", because="new", owns_profile=owns)
 
     async def _find_free_name(self, transaction: Transaction, trip: Trip) -> str:
         *wishes, last = propose_user_names(trip.provider, trip.authenticated, entropy=self._random.token(_NAME_ENTROPY))
@@ -233,3 +282,7 @@ class Settling:
             AuditEvent(Act.IDENTITY_LINKED, actor, user.id, trip.now, public, trip.private())
         )
         return identity
+
+
+def _why_not(user: User) -> Failure:
+    return Failure.AWAITS_APPROVAL if user.awaits_approval else Failure.DISABLED

@@ -132,6 +132,21 @@ class UpstreamSignIn:
         pending = Pending(demand=Demand.SIGN_IN, return_url=return_url, return_refused=return_refused)
         return await self._leave(provider.id, pending, {"intent": SIGN_IN}, visitor, now)
 
+    async def depart_invited(
+        self, visitor: Visitor, *, provider: str, invite: str, return_to: str | None, now: datetime
+    ) -> Departed | UpstreamRefused:
+        """Leave with an invitation, which is looked at, and used, when somebody new comes back.
+
+        Only what stands for it goes into the ticket: who reads the store must not find what opens an account.
+        """
+        refused = await self._spend(Leg.DEPARTURE, visitor, now)
+        if refused is not None:
+            return refused
+        return_url, return_refused = vet(self._parse_return, return_to)
+        pending = Pending(demand=Demand.SIGN_IN, return_url=return_url, return_refused=return_refused)
+        intent = {"intent": SIGN_IN, "invite": ticket_id(invite).hex()}
+        return await self._leave(provider, pending, intent, visitor, now)
+
     async def depart_to_link(
         self, subject: Subject, visitor: Visitor, *, provider: str, now: datetime
     ) -> Departed | UpstreamRefused:
@@ -271,6 +286,7 @@ class UpstreamSignIn:
             began_at=ticket.created_at,
             now=now,
             account=UserId(ticket.state["account"]) if confirming else None,
+            invite=bytes.fromhex(ticket.state["invite"]) if "invite" in ticket.state else None,
             pending=Pending.read(ticket.state),
         )
         not_admitted = admit(provider, proven)

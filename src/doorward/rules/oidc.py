@@ -42,6 +42,10 @@ class Failure(Enum):
     """Nobody here has this identity, and none may be made."""
     ADDRESS_TAKEN = "address_taken"
     """An account with that address is here, and was not linked."""
+    INVITE_GONE = "invite_gone"
+    """They came with an invitation that does not count (any more)."""
+    AWAITS_APPROVAL = "awaits_approval"
+    """The account is there, and an administrator has to let it in first."""
     DISABLED = "disabled"
     OTHER_ACCOUNT = "other_account"
     """To confirm or to link, another account came back than was asked for."""
@@ -70,6 +74,8 @@ _SENTENCES = {
     Failure.NOT_ALLOWED: "Your account at the provider is not among those that may sign in here.",
     Failure.UNKNOWN: "Nobody here has this account at the provider.",
     Failure.ADDRESS_TAKEN: "There is an account with your e-mail address here already, not connected to the provider.",
+    Failure.INVITE_GONE: "Your invitation was used up or taken back, or is too old.",
+    Failure.AWAITS_APPROVAL: "Your account waits until an administrator lets it in.",
     Failure.DISABLED: "Your account is disabled.",
     Failure.OTHER_ACCOUNT: "The provider answered with another account than the one that was to be confirmed.",
     Failure.NOT_FRESH: "The provider did not ask you again, so it is not confirmed that it is still you.",

@@ -101,7 +101,7 @@ class Provider:
     allowed_groups: frozenset[str] = frozenset()
     """A condition of its own, on the provider's words as they come. Both must hold where both are set."""
     auto_provision: bool = False
-    """Whether somebody unknown gets an account."""
+    """Whether somebody unknown gets an account, where the mode of registration lets providers make them."""
     link_by_email: bool = False
     """Whether somebody unknown with the verified address of an account is taken for its owner."""
     assume_verified: bool = False

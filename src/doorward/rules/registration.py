@@ -35,6 +35,20 @@ class Mode(Enum):
         """Whether an invitation counts: it is an administrator's word for one guest."""
         return self is not Mode.CLOSED
 
+    @property
+    def takes_provided(self) -> bool:
+        """Whether a provider with `auto_provision` makes accounts: there the operator said who comes."""
+        return self not in {Mode.CLOSED, Mode.INVITE}
+
+
+class Entry(Enum):
+    """What becomes of somebody new whom a provider has proven."""
+
+    SHUT = "shut"
+    WAITING = "waiting"
+    """The account is made, and an administrator has to let it in."""
+    OPEN = "open"
+
 
 @dataclass(frozen=True, slots=True)
 class Openness:
@@ -57,6 +71,19 @@ def decide_mode(setting: str | None, in_file: Mode) -> Mode:
     if setting is None:
         return in_file
     return next((mode for mode in Mode if mode.value == setting), Mode.CLOSED)
+
+
+def decide_entry(mode: Mode, *, provisions: bool, invited: bool, vouched: bool, approval: bool) -> Entry:
+    """Decide whether a provider's word makes an account (docs/guides/providers has this as a table).
+
+    `provisions`: its `auto_provision`. `invited`: with an invitation that counts, an administrator's word for exactly
+    this guest, who needs nobody else's. `vouched`: the provider says that they administer, which the operator believes.
+    """
+    if invited and mode.takes_invited:
+        return Entry.OPEN
+    if not (provisions and mode.takes_provided):
+        return Entry.SHUT
+    return Entry.WAITING if approval and not vouched else Entry.OPEN
 
 
 def describe(mode: Mode, *, has_mail: bool, approval: bool) -> Openness:

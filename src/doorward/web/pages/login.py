@@ -1,16 +1,14 @@
 """Signing in, and confirming that it is still you (docs/security-flow.md)."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final, assert_never
 from urllib.parse import urlsplit
 
-from markupsafe import Markup
 from starlette.responses import Response
 
 from doorward.errors import InputError
 from doorward.flows.login import SignIn
-from doorward.flows.outcome import Continued, Departed, OpenWays, Refused, SignedIn, Started, UpstreamRefused
+from doorward.flows.outcome import Continued, Departed, Refused, SignedIn, Started, UpstreamRefused
 from doorward.flows.registration import Registration
 from doorward.flows.setup import Setup
 from doorward.flows.upstream import UpstreamSignIn
@@ -24,12 +22,12 @@ from doorward.web.csrf import CsrfError
 from doorward.web.errors import Words, words_for
 from doorward.web.form import Form
 from doorward.web.pages.apps import judge, tile_of
+from doorward.web.pages.buttons import list_buttons
 from doorward.web.pages.desk import Desk, Link, login_path
 from doorward.web.pages.entering import STATUS_OF, enter, step_path
 from doorward.web.pages.loop import MAX_BOUNCES, find_causes, follow, is_on, read_trail
 from doorward.web.pages.options import give_options
 from doorward.web.pages.proof import is_just_proven
-from doorward.web.pages.provider_icons import provider_icon
 from doorward.web.pages.round_trip import status_of, wait_of
 from doorward.web.pages.steps import StepsPage
 from doorward.web.pages.waiting import seconds
@@ -47,17 +45,6 @@ _NOT_SET_UP = (
 )
 _DEMANDS: Final = {demand.value: demand for demand in Demand if demand.is_of_someone}
 """What a page asked for may be asked again when it was open for too long."""
-
-
-@dataclass(frozen=True, slots=True)
-class Button:
-    """A provider as the sign-in page shows it. `last`: it was the one last time. `trouble`: it may not answer now."""
-
-    id: str
-    name: str
-    icon: Markup
-    last: bool
-    trouble: bool
 
 
 class LoginPage:
@@ -271,7 +258,7 @@ class LoginPage:
             with_password=ways.password and started.demand is not Demand.PASSKEY,
             with_passkey=started.passkey,
             registers=account is None and (await self._registration.describe()).open,
-            buttons=self._buttons(ways, way, started.demand),
+            buttons=list_buttons(filter(started.demand.takes, ways.providers), self._upstream, last=way.last),
             login=account.name if account else (form or {}).get("login", ""),
             ticket=started.token,
             rd=return_to or "",
@@ -284,19 +271,6 @@ class LoginPage:
         if wait:
             response.raw_headers.append((b"retry-after", str(wait).encode("ascii")))
         return response
-
-    def _buttons(self, ways: OpenWays, way: Way, demand: Demand) -> list[Button]:
-        return [
-            Button(
-                id=provider.id,
-                name=provider.name,
-                icon=provider_icon(provider),
-                last=provider.id == way.last,
-                trouble=self._upstream.find_trouble(provider) is not None,
-            )
-            for provider in ways.providers
-            if demand.takes(provider)
-        ]
 
     def _slow_down(self, visit: Visit, refused: Refused) -> Response:
         wait = max(seconds(refused.retry_after), 1)

@@ -6,17 +6,21 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from doorward.flows.outcome import Continued, Refused, SignedIn, Unacceptable
+from doorward.flows.outcome import Continued, Refused, SignedIn, Unacceptable, UpstreamRefused
 from doorward.flows.registration import Registration, Waiting
+from doorward.flows.upstream import UpstreamSignIn
+from doorward.flows.ways import Ways
 from doorward.rules.invite import Invite
 from doorward.rules.login import Failure
 from doorward.rules.policy import Policy
 from doorward.rules.registration import Openness
 from doorward.web.errors import Words
 from doorward.web.form import Form
+from doorward.web.pages.buttons import list_buttons
 from doorward.web.pages.desk import Desk, Link
 from doorward.web.pages.entering import STATUS_OF, enter, step_path
 from doorward.web.pages.marked import gather
+from doorward.web.pages.round_trip import show_refused
 from doorward.web.pages.waiting import seconds
 from doorward.web.visit import Visit
 
@@ -32,11 +36,20 @@ _WAITS: Final = Words(
 
 
 class RegisterPage:
-    """`/register` and `/register/mail`. Looking at the page uses no invitation (K15)."""
+    """`/register`, `/register/with` and `/register/mail`. Looking at the page uses no invitation (K15)."""
 
-    def __init__(self, desk: Desk, registration: Registration, policy: Callable[[], Policy]) -> None:
+    def __init__(
+        self,
+        desk: Desk,
+        registration: Registration,
+        ways: Ways,
+        upstream: UpstreamSignIn,
+        policy: Callable[[], Policy],
+    ) -> None:
         self._desk = desk
         self._registration = registration
+        self._ways = ways
+        self._upstream = upstream
         self._policy = policy
 
     async def get(self, visit: Visit) -> Response:
@@ -61,6 +74,21 @@ class RegisterPage:
                 return await self._show(visit, form, refused=outcome)
             case _:
                 assert_never(outcome)
+
+    async def post_with(self, visit: Visit, form: Form) -> Response:
+        """Set out for a provider with an invitation."""
+        invite, chosen = form.get("invite", ""), form.get("provider", "")
+        self._desk.check_form(visit, form, page=_path(invite, ""))
+        if not isinstance(await self._registration.find_invite(invite, now=visit.now), Invite):
+            return self._gone(visit)
+        outcome = await self._upstream.depart_invited(
+            visit.visitor, provider=chosen, invite=invite, return_to=form.get("rd"), now=visit.now
+        )
+        if isinstance(outcome, UpstreamRefused):
+            return show_refused(self._desk, visit, outcome)
+        provider = await self._ways.find_provider(chosen)
+        name = provider.name if provider else "the provider"
+        return self._desk.lead_out(visit, outcome.url, title="Signing in with %(name)s", name=name)
 
     async def post(self, visit: Visit, form: Form) -> Response:
         """Make the account."""
@@ -112,6 +140,7 @@ class RegisterPage:
         if isinstance(email, Response):
             return email
         wait = seconds(refused.retry_after) if refused else 0
+        providers = (await self._ways.find()).providers if invite else ()
         response = self._desk.page(
             visit,
             "register.html",
@@ -122,6 +151,7 @@ class RegisterPage:
             invite=invite,
             link=link,
             rd=form.get("rd", ""),
+            buttons=list_buttons(providers, self._upstream),
             fixed_email=email,
             takes_email=openness.takes_email or bool(invite),
             # Passwords are never sent back.

@@ -72,6 +72,16 @@ _CASES: Final = {
         "Sign in as you did before, and connect %(name)s on the page Account. From then on both lead to one account.",
         again=False,
     ),
+    Failure.INVITE_GONE: _Case(
+        403, "This invitation does not open anything", "Ask whoever sent it for another.", again=False
+    ),
+    Failure.AWAITS_APPROVAL: _Case(
+        403,
+        "An administrator has to let you in first",
+        "You can sign in with %(name)s as soon as that is done.",
+        again=False,
+        is_error=False,
+    ),
     Failure.DISABLED: _Case(403, "Your account is disabled", "Only an administrator can enable it again.", again=False),
     Failure.OTHER_ACCOUNT: _Case(
         403, "That was somebody else", "Choose the right account at %(name)s; you may have to sign out there first."

@@ -35,7 +35,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     login = LoginPage(desk, flows.sign_in, flows.setup, flows.ways, flows.upstream, policy, steps, flows.registration)
     enrol = EnrolPage(desk, flows.sign_in, flows.enrolment, steps)
     recovery = RecoveryPage(desk, flows.recovery, policy)
-    register = RegisterPage(desk, flows.registration, policy)
+    register = RegisterPage(desk, flows.registration, flows.ways, flows.upstream, policy)
     callback = CallbackPage(desk, flows.upstream, flows.ways, policy)
     logout = LogoutPage(desk, flows.sign_out)
     setup = SetupPage(desk, flows.setup)
@@ -69,6 +69,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/reset": Route(Who.ANYBODY, get=recovery.get_reset, post=recovery.post_reset),
         "/register": Route(Who.ANYBODY, get=register.get, post=register.post),
         "/register/mail": Route(Who.ANYBODY, post=register.post_mail),
+        "/register/with": Route(Who.ANYBODY, post=register.post_with),
         "/login/callback/*": Route(Who.ANYBODY, get=callback.get, secretive=True),
         "/api/auth/login": Route(Who.ANYBODY, get=callback.get, secretive=True),
         "/api/auth/oidc/callback": Route(Who.ANYBODY, get=callback.get, secretive=True),
