@@ -1,4 +1,4 @@
-"""Every sentence at the door can be said in every language: none stands outside `_`, none lacks its translation."""
+"""Every sentence can be said in every language: none stands outside `_`, none lacks its translation."""
 
 import ast
 import re
@@ -10,29 +10,40 @@ import polib
 import pytest
 from jinja2 import Environment, nodes
 
+from doorward.flows import factors
 from doorward.outside.letters import wording
 from doorward.rules import login, oidc
 from doorward.rules.language import LANGUAGES
 from doorward.rules.reason import Reason
+from doorward.web.pages import device, invites, letters, methods, provider_form, providers
 from doorward.words import FOLDER
 
 PACKAGE = Path(__file__).parents[2] / "src/doorward"
 TEMPLATES = PACKAGE / "web/pages/templates"
-AT_THE_DOOR = (
-    "login.html", "setup.html", "logout.html", "departing.html", "onward.html", "message.html", "loop.html",
-    "denied.html", "doorway.html", "base.html", "_parts.html",
-)  # fmt: skip
-SPEAKING = (
-    "web/errors.py", "web/pages/desk.py", "web/pages/login.py", "web/pages/loop.py", "web/pages/round_trip.py",
-    "web/pages/setup.py", "web/pages/logout.py", "web/pages/errors.py", "web/pages/denial.py",
-)  # fmt: skip
-"""Where Python holds sentences that pages at the door show."""
+PAGES = sorted(path.name for path in TEMPLATES.iterdir())
+SCRIPTS = sorted(path.name for path in (PACKAGE / "web/pages/static").glob("*.js"))
+SPEAKING = (*sorted((PACKAGE / "web/pages").glob("*.py")), PACKAGE / "web/errors.py")
+"""Where Python holds sentences that pages show."""
+CHECKING = tuple(
+    PACKAGE / "flows" / name
+    for name in ("accepting.py", "invites.py", "owed_steps.py", "profile.py", "registration.py", "setup.py")
+)
+"""Where it is judged what was typed into a page."""
+SILENT = {
+    "the provider", "The provider",  # stand for the name of one that is gone by now
+    "OpenID Connect", "Google", "GitHub", "Strict",  # names
+    "the logout token is not accepted",  # told to a provider's server
+    "secret lines", "Empty for %(count)s.", "Nothing was done. %(count)s",  # parts; the whole is asked for below
+}  # fmt: skip
+"""What looks like words to show, and is not."""
 SHOWN = {"title", "aria-label", "placeholder", "alt"}
 NAMES = re.compile(r"Doorward|\x00|&\w+;")
 """What is the same in every language: our name, and what is filled in."""
 VALUES = re.compile(r"%\((\w+)\)s")
 FOR_BROWSERS = {"username webauthn"}
 """Values of attributes that look like words."""
+FOR_SCRIPTS = {"button button-quiet", "button button-quiet button-small", "notice notice-good", "InvalidStateError"}
+"""Class names and names of errors."""
 MARKUP = re.compile(r"{% (?:block wide|set told) %}.*?{% end(?:block|set) %}", re.DOTALL)
 """Class names and attributes that are put together apart from their element."""
 ENVIRONMENT = Environment(autoescape=True)
@@ -48,7 +59,10 @@ class Reading(HTMLParser):
         self.close()
 
     def handle_starttag(self, tag, attrs):
-        self.texts += [value or "" for name, value in attrs if name in SHOWN]
+        shown = SHOWN | {"value"} if ("type", "submit") in attrs and tag == "input" else SHOWN
+        self.texts += [value or "" for name, value in attrs if name in shown]
+        # What our scripts show stands in attributes of data.
+        self.texts += [value for name, value in attrs if name.startswith("data-") and value and is_words(value)]
 
     def handle_data(self, data):
         self.texts.append(data)
@@ -69,7 +83,7 @@ def without_expressions(source: str) -> str:
 
 def is_words(text: str) -> bool:
     """Whether somebody reads this: it has a capital letter at its head, or a space between words."""
-    if text in FOR_BROWSERS:
+    if text in FOR_BROWSERS or text.startswith("<"):
         return False
     return bool(re.match(r"\s*[A-Z][a-z]", text) or re.search(r"[a-z,.] +[a-z(]", text.strip()))
 
@@ -83,45 +97,74 @@ def msgids_of(template: Path) -> set[str]:
     return found
 
 
+def _unspoken(tree: ast.AST) -> Iterator[ast.AST]:
+    """Where strings are for whoever reads the code or the log: docstrings, annotations, errors."""
+    for node in ast.walk(tree):
+        match node:
+            case ast.Expr(ast.Constant()):
+                yield node
+            case ast.Raise():
+                yield node
+            case ast.arg(annotation=ast.AST() as annotation) | ast.AnnAssign(annotation=annotation):
+                yield annotation
+            case ast.FunctionDef(returns=ast.AST() as annotation):
+                yield annotation
+
+
+def strings_of(path: Path) -> Iterator[str]:
+    """What a module says."""
+    return strings_in(ast.parse(path.read_text("utf-8")))
+
+
+def strings_in(tree: ast.AST) -> Iterator[str]:
+    """What is said there, with one shape for all the values of a sentence that has some."""
+    passed = {id(child) for node in _unspoken(tree) for child in ast.walk(node)}
+    for node in ast.walk(tree):
+        if id(node) in passed:
+            continue
+        if isinstance(node, ast.JoinedStr):
+            passed |= {id(child) for child in ast.walk(node)}
+            yield "".join(part.value if isinstance(part, ast.Constant) else "%(count)s" for part in node.values)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.value
+
+
 def spoken_in_python() -> Iterator[str]:
     """What the pages' code hands over to be translated."""
     yield from (failure.sentence for kind in (login.Failure, oidc.Failure) for failure in kind)
     yield from (reason.sentence for reason in Reason)
     yield from ("%(count)s minute", "%(count)s second", "%(count)s hour", "%(count)s day")
-    for name in SPEAKING:
-        tree = ast.parse((PACKAGE / name).read_text("utf-8"))
-        parts = [node.value for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign) and node.value]
-        parts += [
-            node
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Call) and ast.unparse(node.func) in {"Words", "Cause", "_Case", "Link"}
-        ]
-        parts += [
-            keyword.value
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Call)
-            for keyword in node.keywords
-            if keyword.arg in {"title", "problem", "note", "advice"}
-        ]
-        for part in parts:
-            yield from (
-                node.value
-                for node in ast.walk(part)
-                if isinstance(node, ast.Constant) and isinstance(node.value, str) and is_words(node.value)
-            )
+    for path in SPEAKING:
+        if path.name != "device.py":
+            yield from (text for text in strings_of(path) if is_words(VALUES.sub("", text)))
+    for path in CHECKING:
+        yield from (text for text in strings_of(path) if re.fullmatch(r"[A-Z].* .*\.", text))
+    for group in provider_form._FORM:
+        yield from (group.title, group.text)
+        for field in group.fields:
+            yield from (field.label, field.hint, *(words for value, words in field.choices if " " in words))
+    yield from (note for _, note in providers._NOTES.values())
+    for states in (invites._STATES, letters._STATES, methods._WORDS):
+        yield from states.values()
+    # Names of browsers are the same everywhere.
+    yield from (name for _, name in device._BROWSERS if name[0].islower() and " " in name)
+    yield from factors._FACTORS.values()
+    yield from (text for text in strings_of(PACKAGE / "rules/ways.py") if re.fullmatch(r"[A-Z][^%]* [^%]*\.", text))
 
 
 def refused_input() -> Iterator[str]:
-    """What is wrong with a name or a password, as the setup page says it."""
+    """What is wrong with a name or a password, as a page says it."""
     for name in ("rules/names.py", "rules/password.py"):
-        for node in ast.walk(ast.parse((PACKAGE / name).read_text("utf-8"))):
-            if not isinstance(node, ast.Call) or not node.args or not isinstance(node.args[0], ast.Constant):
+        tree = ast.parse((PACKAGE / name).read_text("utf-8"))
+        calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        things = {call.args[1].value for call in calls if ast.unparse(call.func) == "_cap"}
+        for call in calls:
+            if ast.unparse(call.func) not in {"InputError", "problems.append"}:
                 continue
-            said = node.args[0].value
-            if ast.unparse(node.func) == "InputError":
-                yield f"{said[:1].upper()}{said[1:]}."
-            elif ast.unparse(node.func) == "problems.append":
-                yield said
+            (words,) = strings_in(call.args[0])
+            for thing in things if words.startswith("%(count)s") else {""}:
+                said = words.replace("%(count)s", thing) if thing else words
+                yield f"{said[:1].upper()}{said[1:]}{'' if said.endswith('.') else '.'}"
 
 
 def in_letters() -> set[str]:
@@ -132,19 +175,13 @@ def in_letters() -> set[str]:
 
 
 def needed() -> set[str]:
-    at_the_door = set().union(*(msgids_of(TEMPLATES / name) for name in AT_THE_DOOR))
-    return (
-        at_the_door
-        | set(spoken_in_python())
-        | set(refused_input())
-        | in_letters()
-        | {"It needs at least %(count)s characters."}
-    )
+    on_pages = set().union(*(msgids_of(TEMPLATES / name) for name in PAGES))
+    return (on_pages | set(spoken_in_python()) | set(refused_input()) | in_letters()) - SILENT - {""}
 
 
 def anywhere() -> set[str]:
     """Everything that may hold a sentence: templates as they are, and Python's strings put together."""
-    found = set().union(*(msgids_of(path) for path in TEMPLATES.iterdir()))
+    found = set().union(*(msgids_of(TEMPLATES / name) for name in PAGES))
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
@@ -157,14 +194,23 @@ def catalogue(request):
     return polib.pofile(str(FOLDER / f"{request.param}.po"))
 
 
-@pytest.mark.parametrize("name", AT_THE_DOOR)
-def test_no_text_of_a_page_at_the_door_stands_outside_the_translation(name):
+@pytest.mark.parametrize("name", PAGES)
+def test_no_text_of_a_page_stands_outside_the_translation(name):
     page = Reading(without_expressions((TEMPLATES / name).read_text("utf-8")))
     bare = [text.strip() for text in page.texts if re.search(r"[A-Za-z]", NAMES.sub("", text))]
     assert bare == []
 
 
-@pytest.mark.parametrize("name", AT_THE_DOOR)
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_no_script_brings_words_of_its_own(name):
+    code = re.sub(
+        r"^\s*(?://|/?\*).*$", "", (TEMPLATES.parent / "static" / name).read_text("utf-8"), flags=re.MULTILINE
+    )
+    literals = re.findall(r"\"([^\"\n]*)\"|'([^'\n]*)'|`([^`\n]*)`", code)
+    assert [text for group in literals for text in group if is_words(text) and text not in FOR_SCRIPTS] == []
+
+
+@pytest.mark.parametrize("name", PAGES)
 def test_no_words_in_an_expression_stand_outside_the_translation(name):
     tree = ENVIRONMENT.parse((TEMPLATES / name).read_text("utf-8"))
     translated = set()
@@ -179,16 +225,18 @@ def test_no_words_in_an_expression_stand_outside_the_translation(name):
     assert bare == []
 
 
-def test_every_sentence_at_the_door_and_in_mails_is_translated(catalogue):
-    have = {entry.msgid for entry in catalogue if entry.translated()}
+def test_every_sentence_on_pages_and_in_mails_is_translated(catalogue):
+    have = {text for entry in catalogue if entry.translated() for text in (entry.msgid, entry.msgid_plural)}
     assert sorted(needed() - have) == []
 
 
 def test_a_translation_fills_in_the_same_as_the_sentence(catalogue):
     for entry in catalogue:
-        said = [entry.msgstr] if not entry.msgid_plural else list(entry.msgstr_plural.values())
-        for text in said:
-            assert sorted(VALUES.findall(text)) == sorted(VALUES.findall(entry.msgid)), entry.msgid
+        said = [(entry.msgid, entry.msgstr)]
+        if entry.msgid_plural:
+            said = [(entry.msgid, entry.msgstr_plural[0]), (entry.msgid_plural, entry.msgstr_plural[1])]
+        for sentence, text in said:
+            assert sorted(VALUES.findall(text)) == sorted(VALUES.findall(sentence)), sentence
             assert "<" not in text
             # A lone percent sign would end the page where values are filled in.
             assert "%" not in VALUES.sub("", text)

@@ -152,7 +152,7 @@ async def test_an_administrator_of_a_fresh_installation_reads_what_to_do_next() 
     for words in (
         "docs/guides",
         "doorward.yaml",
-        "<code>authz</code>, <code>rules</code>",
+        "<code>authz.rules</code>",
         "docs/policy.md",
         "<code>apps</code>",
     ):

@@ -11,7 +11,7 @@ import pytest
 
 from doorward.rules.oidc import Failure, Finding, Health, UpstreamError
 from doorward.rules.policy import App, Audience, Effect, Policy, Rule, parse_host_pattern
-from doorward.web.pages.device import name_device
+from doorward.web.pages.device import Device, name_device
 from doorward.web.pages.templates import Templates, spell
 from tests.fakes.door import Answer, Browser, Door
 from tests.fakes.upstream import somebody
@@ -214,15 +214,21 @@ def test_waiting_times_are_spelled_out(seconds: int, words: str) -> None:
 @pytest.mark.parametrize(
     ("agent", "name"),
     [
-        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "Firefox on Linux"),
-        ("Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/142.0 Safari/537.36 Edg/142.0", "Edge on Windows"),
-        ("Mozilla/5.0 (Linux; Android 16) AppleWebKit/537.36 Chrome/142.0 Mobile Safari/537.36", "Chrome on Android"),
-        ("Mozilla/5.0 (Macintosh; Intel Mac OS X) Version/19.0 Safari/605.1", "Safari on Mac"),
-        ("Mozilla/5.0 (iPad; CPU OS 19_0) CriOS/142.0 Safari/604.1", "Chrome on iPad"),
-        ("curl/8.11", "curl"),
-        ("a thing nobody knows", "a thing nobody knows"),
-        ("", "A browser that does not say what it is"),
+        ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", Device("Firefox", "Linux")),
+        (
+            "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/142.0 Safari/537.36 Edg/142.0",
+            Device("Edge", "Windows"),
+        ),
+        (
+            "Mozilla/5.0 (Linux; Android 16) AppleWebKit/537.36 Chrome/142.0 Mobile Safari/537.36",
+            Device("Chrome", "Android"),
+        ),
+        ("Mozilla/5.0 (Macintosh; Intel Mac OS X) Version/19.0 Safari/605.1", Device("Safari", "Mac")),
+        ("Mozilla/5.0 (iPad; CPU OS 19_0) CriOS/142.0 Safari/604.1", Device("Chrome", "iPad")),
+        ("curl/8.11", Device("curl")),
+        ("a thing nobody knows", Device("a thing nobody knows")),
+        ("", Device("A browser that does not say what it is")),
     ],
 )
-def test_devices_get_names_people_know(agent: str, name: str) -> None:
+def test_devices_get_names_people_know(agent: str, name: Device) -> None:
     assert name_device(agent) == name

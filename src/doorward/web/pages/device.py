@@ -1,5 +1,7 @@
 """What a User-Agent tells a person: "Firefox on Linux". A guess for the eye; nothing is decided by it."""
 
+from dataclasses import dataclass
+
 _BROWSERS = (
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -31,10 +33,18 @@ _SYSTEMS = (
 _MAX_SHOWN = 60
 
 
-def name_device(user_agent: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A browser, or whatever else it is, and the system it runs on, "" where only one of the two is known."""
+
+    browser: str
+    system: str = ""
+
+
+def name_device(user_agent: str) -> Device:
     """Words for a User-Agent; the start of it where we know no better."""
     browser = next((name for mark, name in _BROWSERS if mark in user_agent), "")
     system = next((name for mark, name in _SYSTEMS if mark in user_agent), "")
     if browser and system:
-        return f"{browser} on {system}"
-    return browser or system or user_agent[:_MAX_SHOWN] or "A browser that does not say what it is"
+        return Device(browser, system)
+    return Device(browser or system or user_agent[:_MAX_SHOWN] or "A browser that does not say what it is")

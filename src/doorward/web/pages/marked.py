@@ -4,10 +4,10 @@ from collections.abc import Iterable
 
 
 def gather(problems: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """What is wrong with each field, in one text each."""
+    """What is wrong with each field: one text each, with a sentence in each line, so that each is translated."""
     wrong: dict[str, str] = {}
     for name, sentence in problems:
-        wrong[name] = f"{wrong[name]} {sentence}" if name in wrong else sentence
+        wrong[name] = f"{wrong[name]}\n{sentence}" if name in wrong else sentence
     return wrong
 
 

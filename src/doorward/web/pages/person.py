@@ -20,7 +20,7 @@ from doorward.rules.identity import User
 from doorward.web.form import Form
 from doorward.web.pages.admit import admit_administrator
 from doorward.web.pages.desk import Desk
-from doorward.web.pages.device import name_device
+from doorward.web.pages.device import Device, name_device
 from doorward.web.pages.marked import gather, split_groups
 from doorward.web.pages.methods import name_methods
 from doorward.web.pages.proof import is_proven
@@ -55,7 +55,7 @@ class Line:
     """A sign-in, or a try, as the page shows it. `failure` is the word for why it failed, "" for a good one."""
 
     at: datetime
-    device: str
+    device: Device
     address: str
     failure: str
     methods: list[str]

@@ -18,7 +18,7 @@ from doorward.web.errors import Words
 from doorward.web.form import Form
 from doorward.web.pages.admit import admit
 from doorward.web.pages.desk import Desk, Link, login_path
-from doorward.web.pages.device import name_device
+from doorward.web.pages.device import Device, name_device
 from doorward.web.pages.drawing import qr_drawing
 from doorward.web.pages.entering import STATUS_OF
 from doorward.web.pages.methods import name_methods
@@ -51,7 +51,7 @@ class Line:
     """A sign-in, or a try, as the page shows it. `handle` names the session it made, "" for none."""
 
     at: datetime
-    device: str
+    device: Device
     address: str
     methods: list[str]
     failed: bool

@@ -11,7 +11,7 @@ from doorward.flows.admin import Actor, Administration, actor_of
 from doorward.rules.session import Session, SessionHandle
 from doorward.web.form import Form
 from doorward.web.pages.desk import Desk, subject_of
-from doorward.web.pages.device import name_device
+from doorward.web.pages.device import Device, name_device
 from doorward.web.pages.logout import leave
 from doorward.web.pages.paging import parse_offset
 from doorward.web.visit import Visit
@@ -29,7 +29,7 @@ class Row:
     """A session as a page shows it. `handle` is its public name; it opens nothing."""
 
     handle: str
-    device: str
+    device: Device
     address: str
     who: str
     created_at: datetime

@@ -17,8 +17,11 @@ from doorward.words import translate, translate_count
 
 if TYPE_CHECKING:
     from jinja2 import Environment
+    from jinja2.runtime import Context
 
 _FOLDER = Path(__file__).parent / "templates"
+_INSTANTS = {"en": "%Y-%m-%d %H:%M UTC", "de": "%d.%m.%Y %H:%M UTC"}
+"""How the time of day is written in each language."""
 _SPAN = re.compile(r"([0-9]+) (day|hour|minute|second)s?")
 
 
@@ -37,7 +40,7 @@ class Templates:
 
     @cached_property
     def _environment(self) -> "Environment":
-        from jinja2 import Environment, FileSystemLoader, StrictUndefined
+        from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 
         environment = Environment(
             loader=FileSystemLoader(_FOLDER),
@@ -47,7 +50,7 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.filters |= {"iso": _iso, "instant": _instant}
+        environment.filters |= {"iso": _iso, "instant": pass_context(_instant)}
         return environment
 
 
@@ -89,5 +92,5 @@ def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _instant(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+def _instant(context: "Context", at: datetime) -> str:
+    return at.astimezone(UTC).strftime(_INSTANTS.get(context["language"], _INSTANTS["en"]))

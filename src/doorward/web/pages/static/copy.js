@@ -7,20 +7,22 @@ export function addCopy(root) {
     const button = root.createElement("button");
     button.type = "button";
     button.className = "button button-quiet button-small";
+    // The words stand on the page, in the language it is in.
+    const words = root.body.dataset;
     const say = (word) => {
       button.textContent = word;
     };
-    say("Copy");
+    say(words.copyWord);
     button.setAttribute("aria-live", "polite");
     button.addEventListener("click", async () => {
       try {
         await navigator.clipboard.writeText(text.textContent.trim());
-        say("Copied");
+        say(words.copied);
       } catch {
         getSelection()?.selectAllChildren(text);
-        say("Selected");
+        say(words.selected);
       }
-      setTimeout(() => say("Copy"), 2000);
+      setTimeout(() => say(words.copyWord), 2000);
     });
     place.append(text, " ", button);
     follow(root.getElementById(place.dataset.follows ?? ""), text);
