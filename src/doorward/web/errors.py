@@ -66,6 +66,25 @@ CATALOGUE = {
     503: Words("We cannot answer right now", "Doorward or its storage is not ready. Try again in a moment."),
 }
 
+CODES = {
+    400: "MALFORMED",
+    401: "NOT_SIGNED_IN",
+    403: "FORBIDDEN",
+    404: "NOT_FOUND",
+    405: "METHOD_NOT_ALLOWED",
+    409: "CONFLICT",
+    413: "TOO_LARGE",
+    415: "UNSUPPORTED_TYPE",
+    421: "MISDIRECTED",
+    422: "UNACCEPTABLE",
+    429: "RATE_LIMITED",
+    431: "TOO_LARGE",
+    500: "BROKEN",
+    502: "BAD_PEER",
+    503: "UNAVAILABLE",
+}
+"""What a problem is called for programs, where nothing more is to be said."""
+
 CSRF_STALE = Words(
     "This page is out of date",
     "It was opened before you signed in or out, or your browser holds back our cookies. "
@@ -118,7 +137,7 @@ def problem(
         "detail": words.text,
         "correlation_id": correlation_id,
     }
-    if code:
+    if code := code or CODES.get(status, ""):
         document["code"] = code
     if retry_after:
         document["retry_after"] = retry_after

@@ -56,8 +56,8 @@ class OpenProvider(Answer):
 class Mode(Answer):
     """How people sign in here, at this moment: with a password (`local`), with a provider (`provider`), or with either.
 
-    A passkey is always taken: who has one that verifies its user needs nothing else. `straight` is the provider that the
-    sign-in page leads to without asking, null where it asks.
+    A passkey is always taken: who has one that verifies its user needs nothing else. `straight` is the provider that
+    the sign-in page leads to without asking, null where it asks.
     """
 
     mode: Literal["local", "provider", "both"]

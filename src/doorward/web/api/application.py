@@ -1,19 +1,29 @@
 """The JSON API as one FastAPI application. Its URLs are the ancestor's where it had them."""
 
+import re
+
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
+from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 
-from doorward.errors import DoorwardError
+from doorward.errors import ConflictError, DoorwardError
 from doorward.web.api.account import account_routes
 from doorward.web.api.aliases import alias_routes
+from doorward.web.api.description import describe_api
+from doorward.web.api.everybody import everybody_routes
 from doorward.web.api.factors import factor_routes
 from doorward.web.api.installation import installation_routes
+from doorward.web.api.invites import invite_routes
+from doorward.web.api.letters import letter_routes
 from doorward.web.api.own_sessions import own_session_routes
 from doorward.web.api.parts import CORRELATION_KEY, ApiParts, UnauthorizedError
-from doorward.web.api.problems import PROBLEM_TYPE, Code, Problem, ProblemError, code_of
+from doorward.web.api.policy import policy_routes
+from doorward.web.api.problems import PROBLEM_TYPE, Code, Problem, ProblemError, clash
+from doorward.web.api.providers import provider_routes
 from doorward.web.api.sessions import session_routes
+from doorward.web.api.users import user_routes
 from doorward.web.csrf import CsrfError
 from doorward.web.errors import Refusal, Words, problem, status_of
 
@@ -29,6 +39,7 @@ def build_api(parts: ApiParts) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
+        generate_unique_id_function=_name_operation,
         responses={
             status: {"model": Problem, "content": {PROBLEM_TYPE: {}}, "description": text}
             for status, text in ((400, "Malformed"), (503, "A part we need does not answer"))
@@ -41,7 +52,15 @@ def build_api(parts: ApiParts) -> FastAPI:
     own = (account_routes(parts), own_session_routes(parts), factor_routes(parts))
     for routes in (*own, alias_routes(parts, own)):
         app.include_router(routes)
+    for add in (user_routes, everybody_routes, invite_routes, policy_routes, letter_routes, provider_routes):
+        app.include_router(add(parts))
+    describe_api(app, cookie=parts.cookies.session)
     return app
+
+
+def _name_operation(route: APIRoute) -> str:
+    """What programs that are made from the description call it: an alias after its address, too."""
+    return route.name + (re.sub(r"\W+", "_", route.path_format) if "aliases" in route.tags else "")
 
 
 def _answer_errors(app: FastAPI) -> None:
@@ -49,10 +68,11 @@ def _answer_errors(app: FastAPI) -> None:
 
     def answer(request: Request, status: int, *, words: Words | None = None, code: str = "") -> Response:
         correlation_id = request.scope.get(CORRELATION_KEY, "")
-        code = code or code_of(status) or ""
         return Response(problem(status, correlation_id, words=words, code=code), status, media_type=PROBLEM_TYPE)
 
     async def answer_problem(request: Request, error: Exception) -> Response:
+        if isinstance(error, ConflictError):
+            error = clash(error)
         if not isinstance(error, ProblemError):
             return answer(request, 500)
         body = error.write(request.scope.get(CORRELATION_KEY, ""))
@@ -84,6 +104,7 @@ def _answer_errors(app: FastAPI) -> None:
         return answer(request, 400)
 
     app.add_exception_handler(ProblemError, answer_problem)
+    app.add_exception_handler(ConflictError, answer_problem)
     app.add_exception_handler(DoorwardError, answer_fault)
     app.add_exception_handler(Refusal, answer_refusal)
     app.add_exception_handler(HTTPException, answer_http)

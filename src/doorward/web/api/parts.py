@@ -4,14 +4,16 @@ import base64
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from fastapi import Request
 
 from doorward.errors import DoorwardError
+from doorward.flows.acting import Actor, actor_of
 from doorward.flows.bundle import Flows
 from doorward.flows.visitor import hash_browser
 from doorward.interfaces import Clock, Random
-from doorward.rules.session import Subject
+from doorward.rules.session import SessionHandle, Subject
 from doorward.rules.strict_json import parse_object
 from doorward.web.api.problems import Code, ProblemError
 from doorward.web.csrf import FIELD, HEADER, CsrfGuard
@@ -31,6 +33,18 @@ _JSON_TYPE = re.compile(r"\s*application/(?:[\w.-]+\+)?json\s*(?:;.*)?", re.IGNO
 
 class UnauthorizedError(DoorwardError):
     """Nobody is signed in. HTTP 401, which only this door speaks: pages send people to the sign-in instead."""
+
+
+class Administrator(NamedTuple):
+    """Who asks, for what administrators do."""
+
+    visit: Visit
+    actor: Actor
+
+    @property
+    def handle(self) -> SessionHandle:
+        """The session that asks."""
+        return get_subject(self.visit).session.handle
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +93,41 @@ class ApiParts:
 
         async def read_proven(request: Request) -> Visit:
             visit = await read_act(request)
-            if not is_proven(get_subject(visit).session, visit.now):
-                login = login_path(None, asking="confirm")
-                raise ProblemError(403, Code.PROOF_TOO_OLD, _PROOF_TOO_OLD, login=login)
+            check_proof(visit)
             return visit
 
         return read_proven
+
+    def reads_administrator(self) -> Callable[[Request], Awaitable[Administrator]]:
+        """A dependency: an administrator who looks."""
+        read_visit = self.reads_visit()
+
+        async def read_administrator(request: Request) -> Administrator:
+            visit = await read_visit(request)
+            return Administrator(visit, actor_of(get_subject(visit), visit.visitor))
+
+        return read_administrator
+
+    def reads_administration(self) -> Callable[[Request], Awaitable[Administrator]]:
+        """A dependency: an administrator who changes something, asked for all that a page would ask for."""
+        read_ending = self.reads_ending()
+
+        async def read_administration(request: Request) -> Administrator:
+            admin = await read_ending(request)
+            check_proof(admin.visit)
+            return admin
+
+        return read_administration
+
+    def reads_ending(self) -> Callable[[Request], Awaitable[Administrator]]:
+        """A dependency: the same, for what ends a session, which asks for no proof at any door."""
+        read_act = self.reads_act()
+
+        async def read_ending(request: Request) -> Administrator:
+            visit = await read_act(request)
+            return Administrator(visit, actor_of(get_subject(visit), visit.visitor))
+
+        return read_ending
 
     def know_browser(self, visit: Visit) -> None:
         """Give the browser its pre-session cookie if it has none: offers and tokens are bound to it."""
@@ -107,6 +150,12 @@ def get_subject(visit: Visit) -> Subject:
     if visit.subject is None:
         raise UnauthorizedError("nobody is signed in")
     return visit.subject
+
+
+def check_proof(visit: Visit) -> None:
+    """ProblemError unless who is signed in has shown recently enough who they are."""
+    if not is_proven(get_subject(visit).session, visit.now):
+        raise ProblemError(403, Code.PROOF_TOO_OLD, _PROOF_TOO_OLD, login=login_path(None, asking="confirm"))
 
 
 async def find_token(request: Request) -> str | None:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
 
-from doorward.errors import DoorwardError
+from doorward.errors import Clash, ConflictError, DoorwardError
 from doorward.flows.outcome import Refused, Unacceptable
 from doorward.rules.login import Failure
-from doorward.web.errors import Words, problem, words_for
+from doorward.web.errors import CODES, Words, problem, words_for
 from doorward.web.pages.entering import STATUS_OF
 from doorward.web.pages.waiting import seconds
 
@@ -46,21 +46,19 @@ class Code(StrEnum):
     TOO_MANY_PASSKEYS = "TOO_MANY_PASSKEYS"
     LAST_ADMINISTRATOR = "LAST_ADMINISTRATOR"
     NO_MAIL = "NO_MAIL"
+    TAKEN = "TAKEN"
+    LAST_WAY = "LAST_WAY"
+    NO_PASSWORD = "NO_PASSWORD"  # noqa: S105 -- a code's name
+    NOT_WAITING = "NOT_WAITING"
+    DISABLED = "DISABLED"
+    TOO_MANY = "TOO_MANY"
+    MAIL_DONE = "MAIL_DONE"
+    NEEDED = "NEEDED"
+    OWN_FACTOR_NEEDED = "OWN_FACTOR_NEEDED"
+    UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
+    MISDIRECTED = "MISDIRECTED"
 
 
-_OF_STATUS: Final = {
-    400: Code.MALFORMED,
-    401: Code.NOT_SIGNED_IN,
-    403: Code.FORBIDDEN,
-    404: Code.NOT_FOUND,
-    405: Code.METHOD_NOT_ALLOWED,
-    409: Code.CONFLICT,
-    413: Code.TOO_LARGE,
-    429: Code.RATE_LIMITED,
-    500: Code.BROKEN,
-    502: Code.BAD_PEER,
-    503: Code.UNAVAILABLE,
-}
 _OF_FAILURE: Final = {
     Failure.WRONG: Code.WRONG_PASSWORD,
     Failure.WRONG_CODE: Code.WRONG_CODE,
@@ -77,6 +75,18 @@ _SENTENCES: Final = {
     Code.OFFER_GONE: "The offer is used up, too old, or was made for another browser. Begin again.",
 }
 """Where a person at a page reads something else."""
+_CLASHES: Final = {
+    Clash.TAKEN: "That name or e-mail address is taken.",
+    Clash.LAST_ADMINISTRATOR: "This is the last administrator. Make somebody else one first.",
+    Clash.LAST_WAY: "This is the only way in that the account has. Set a password for it first, or disable it.",
+    Clash.NO_PASSWORD: "This account has no password.",
+    Clash.NOT_WAITING: "This account does not wait to be let in.",
+    Clash.DISABLED: "This account is disabled.",
+    Clash.TOO_MANY: "There are too many already. Take some back first.",
+    Clash.NO_MAIL: "Mail is not set up.",
+    Clash.MAIL_DONE: "That mail is done with, or is being sent just now.",
+    Clash.NEEDED: "It is needed as it is: without it passwords would open again, or nobody would administer.",
+}
 _UNACCEPTABLE: Final = Words("That cannot be used", "See the problems; nothing was changed.")
 
 
@@ -145,17 +155,17 @@ class ProblemError(DoorwardError):
         )
 
 
-def code_of(status: int) -> Code | None:
-    """The code that goes with a status where nothing more is to be said."""
-    return _OF_STATUS.get(status)
-
-
 def refuse(refused: Refused) -> ProblemError:
     """What a flow refused, as the API says it."""
     failure = refused.failure
     status = STATUS_OF[failure]
-    code = _OF_FAILURE.get(failure) or _OF_STATUS[status]
+    code = _OF_FAILURE.get(failure) or Code(CODES[status])
     return ProblemError(status, code, _SENTENCES.get(code, failure.sentence), retry_after=seconds(refused.retry_after))
+
+
+def clash(error: ConflictError) -> ProblemError:
+    """What stands in the way, by name."""
+    return ProblemError(409, Code(error.clash.value), _CLASHES.get(error.clash, ""))
 
 
 def unacceptable(outcome: Unacceptable) -> ProblemError:

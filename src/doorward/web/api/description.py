@@ -1,0 +1,74 @@
+"""The description of the API at `/api/openapi.json`: what the framework cannot know by itself."""
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+OPEN: Final = frozenset({"get_csrf_token", "get_mode", "get_registration"})
+"""The operations that need nobody signed in."""
+GUARDED: Final = frozenset({"export"})
+"""The operations that change nothing and ask for the CSRF token all the same."""
+UNSAFE: Final = frozenset({"post", "put", "patch", "delete"})
+_OF_FRAMEWORK: Final = ("HTTPValidationError", "ValidationError")
+_TAGS: Final = {
+    "account": "One's own account.",
+    "factors": "One's own second factors.",
+    "sessions": "Sign-ins: one's own, and for administrators everybody's.",
+    "users": "Everybody's accounts, for administrators.",
+    "invites": "Invitations, for administrators.",
+    "policy": "Who needs a second factor, who may make an account, and whether passwords are taken.",
+    "mail": "Mail that was sent or waits, for administrators.",
+    "providers": "The providers that people sign in with, for administrators.",
+    "aliases": "Addresses that other programs know, for what stands elsewhere here.",
+    "installation": "How people sign in here, and what a program needs before anything else.",
+}
+
+
+def describe_api(app: FastAPI, *, cookie: str) -> None:
+    """Have the application describe itself as it is. `cookie`: the name of the session cookie."""
+
+    def make() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            made = get_openapi(
+                title=app.title,
+                version=app.version,
+                summary="What people and administrators do at Doorward, for programs.",
+                description=(
+                    "Send the session cookie of somebody who is signed in. Whatever changes something also asks for "
+                    "the CSRF token of `GET /api/auth/csrf-token`, with its cookie. Whatever is refused is a problem "
+                    "document (RFC 9457) with a `code` that never changes."
+                ),
+                routes=app.routes,
+                tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
+            )
+            app.openapi_schema = _mend(made, cookie)
+        return app.openapi_schema
+
+    app.openapi = make  # type: ignore[method-assign]
+
+
+def _mend(made: dict[str, Any], cookie: str) -> dict[str, Any]:
+    made["components"]["securitySchemes"] = {
+        "session": {"type": "apiKey", "in": "cookie", "name": cookie, "description": "Of somebody who is signed in."},
+        "csrf": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token", "description": "With every change."},
+    }
+    for path in made["paths"].values():
+        for method, operation in path.items():
+            operation["security"] = _security_of(method, operation["operationId"])
+            # The framework would call it by the function's name.
+            sentence, _, _ = operation["description"].partition(". ")
+            if "aliases" not in operation["tags"]:
+                operation["summary"] = " ".join(sentence.split()).removesuffix(".")
+            # What does not fit the description is a problem document with status 400, not the framework's own.
+            if _OF_FRAMEWORK[0] in str(operation["responses"].get("422")):
+                del operation["responses"]["422"]
+    for name in _OF_FRAMEWORK:
+        made["components"]["schemas"].pop(name, None)
+    return made
+
+
+def _security_of(method: str, operation_id: str) -> list[dict[str, list[str]]]:
+    if operation_id in OPEN:
+        return []
+    return [{"session": [], "csrf": []} if method in UNSAFE or operation_id in GUARDED else {"session": []}]
