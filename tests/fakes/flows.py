@@ -37,6 +37,7 @@ from doorward.flows.registration import Registration
 from doorward.flows.settling import Settling
 from doorward.flows.setup import Setup
 from doorward.flows.throttle import LoginLimits, Throttle
+from doorward.flows.turnstile import Turnstile
 from doorward.flows.upstream import Callback, UpstreamSignIn
 from doorward.flows.upstream_logout import UpstreamLogout
 from doorward.flows.visitor import Visitor, hash_browser
@@ -278,6 +279,7 @@ class Town:
             ),
             "invites": Invites(records=self.store.records, random=self.random, **mailed),
             "recovery": Recovery(**stores, **waiting, **mailed, go_on=self.sign_in.continue_as),
+            "turnstile": Turnstile(**counted),
             "policies": Policies(**seen, mfa_terms=lambda: self.mfa, mode_in_file=lambda: self.mode),
         }
 
@@ -298,8 +300,7 @@ class Town:
     async def _find_ways(self):
         if self._asks_ways:
             return await self.ways.find()
-        enabled = tuple(provider for provider in self.providers.values() if provider.enabled)
-        return OpenWays(password=self.passwords_open, providers=enabled)
+        return OpenWays(password=self.passwords_open, providers=tuple(p for p in self.providers.values() if p.enabled))
 
     async def _find_provider(self, provider_id):
         if self._asks_ways:

@@ -38,6 +38,7 @@ from doorward.flows.registration import Registration
 from doorward.flows.settling import Settling
 from doorward.flows.setup import Setup
 from doorward.flows.throttle import Throttle
+from doorward.flows.turnstile import Turnstile
 from doorward.flows.upstream import UpstreamSignIn
 from doorward.flows.upstream_logout import UpstreamLogout
 from doorward.flows.vouching import Vouching
@@ -279,4 +280,5 @@ def connect_flows(parts: Parts) -> Flows:
         ),
         policies=Policies(records=storage.records, sessions=sessions, mfa_terms=mfa_terms, mode_in_file=mode_in_file),
         post=post,
+        turnstile=Turnstile(throttle=throttle, tally=counts),
     )

@@ -18,6 +18,7 @@ from doorward.flows.providers import Providers
 from doorward.flows.recovery import Recovery
 from doorward.flows.registration import Registration
 from doorward.flows.setup import Setup
+from doorward.flows.turnstile import Turnstile
 from doorward.flows.upstream import UpstreamSignIn
 from doorward.flows.upstream_logout import UpstreamLogout
 from doorward.flows.ways import Ways
@@ -46,3 +47,4 @@ class Flows:
     recovery: Recovery
     policies: Policies
     post: Post
+    turnstile: Turnstile

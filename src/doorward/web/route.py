@@ -49,6 +49,8 @@ class Route:
     `back` is the page on which its form stands, for an address that only takes forms: whoever has to sign in first is
     led there, and not to an address that shows nothing.
 
+    `destructive`: its form does what cannot be undone, and is counted for that.
+
     `secretive`: the address itself says what nobody else may read, so that no page shown there tells it to the next
     one. No form may stand on such a page, since browsers then hide where it comes from, too.
     """
@@ -56,6 +58,7 @@ class Route:
     who: Who
     get: Get | None = None
     post: Post | None = None
+    destructive: bool = False
     secretive: bool = False
     back: str = "/"
 

@@ -8,6 +8,7 @@ from doorward.web.pages.account import AccountPage
 from doorward.web.pages.apps import AppsPage
 from doorward.web.pages.callback import CallbackPage
 from doorward.web.pages.confirmed import ConfirmedPage
+from doorward.web.pages.counted import count_acts
 from doorward.web.pages.desk import Desk
 from doorward.web.pages.enrol import EnrolPage
 from doorward.web.pages.invites import InvitesPage
@@ -47,10 +48,10 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     invites = InvitesPage(desk, flows.invites, flows.registration, flows.post)
     policies = PolicyPage(desk, flows.policies)
     letters = LettersPage(desk, flows.post)
-    sessions = SessionsPage(desk, flows.account, flows.administration)
+    sessions = SessionsPage(desk, flows.account, flows.administration, flows.turnstile)
     providers = ProvidersPage(desk, flows.providers, flows.ways)
     notices = LogoutNotices(desk, flows.upstream_logout, flows.ways)
-    return {
+    pages = {
         "/": Route(Who.SOMEBODY, get=AppsPage(desk, policy).get),
         "/login": Route(Who.ANYBODY, get=login.get, post=login.post),
         "/login/with": Route(Who.ANYBODY, post=login.post_with),
@@ -109,7 +110,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/users/groups": Route(Who.ADMINISTRATOR, post=person.post_groups, back="/admin/users"),
         "/admin/users/act": Route(Who.ADMINISTRATOR, post=person.post_act, back="/admin/users"),
         "/admin/users/link": Route(Who.ADMINISTRATOR, post=person.post_hand_out, back="/admin/users"),
-        "/admin/users/delete": Route(Who.ADMINISTRATOR, post=person.post_delete, back="/admin/users"),
+        "/admin/users/delete": Route(Who.ADMINISTRATOR, post=person.post_delete, back="/admin/users", destructive=True),
         "/admin/invites": Route(Who.ADMINISTRATOR, get=invites.get, post=invites.post),
         "/admin/invites/revoke": Route(Who.ADMINISTRATOR, post=invites.post_revoke, back="/admin/invites"),
         "/admin/policy": Route(Who.ADMINISTRATOR, get=policies.get),
@@ -127,3 +128,4 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/providers/remove": Route(Who.ADMINISTRATOR, post=providers.post_remove, back="/admin/providers"),
         "/admin/providers/passwords": Route(Who.ADMINISTRATOR, post=providers.post_passwords, back="/admin/providers"),
     }
+    return count_acts(pages, flows.turnstile)

@@ -8,8 +8,10 @@ from starlette.responses import Response
 from doorward.errors import NotFoundError
 from doorward.flows.account import Account
 from doorward.flows.admin import Actor, Administration, actor_of
+from doorward.flows.turnstile import Turnstile
 from doorward.rules.session import Session, SessionHandle
 from doorward.web.form import Form
+from doorward.web.pages.counted import count_act
 from doorward.web.pages.desk import Desk, subject_of
 from doorward.web.pages.device import Device, name_device
 from doorward.web.pages.logout import leave
@@ -42,10 +44,11 @@ class Row:
 class SessionsPage:
     """`/sessions`, `/sessions/end` and `/admin/sessions`."""
 
-    def __init__(self, desk: Desk, account: Account, administration: Administration) -> None:
+    def __init__(self, desk: Desk, account: Account, administration: Administration, turnstile: Turnstile) -> None:
         self._desk = desk
         self._account = account
         self._administration = administration
+        self._turnstile = turnstile
 
     async def get(self, visit: Visit) -> Response:
         """My sessions."""
@@ -102,7 +105,9 @@ class SessionsPage:
             return self._desk.redirect(visit, "/signed-out")
         try:
             if as_admin:
-                ended = await self._administration.end_session(self._actor(visit), handle, now=visit.now)
+                actor = self._actor(visit)
+                await count_act(visit, self._turnstile)
+                ended = await self._administration.end_session(actor, handle, now=visit.now)
             else:
                 ended = await self._account.end_session(subject, handle, visit.visitor, now=visit.now)
         except NotFoundError:

@@ -1,0 +1,38 @@
+"""Every act of an administrator is counted, by being in the table of pages: none can forget to ask (D-24)."""
+
+from dataclasses import replace
+
+from starlette.responses import Response
+
+from doorward.flows.turnstile import Turnstile
+from doorward.web.errors import Refusal
+from doorward.web.form import Form
+from doorward.web.pages.waiting import seconds
+from doorward.web.route import Post, Route, Routes, Who
+from doorward.web.visit import Visit
+
+
+def count_acts(routes: Routes, turnstile: Turnstile) -> Routes:
+    """The same pages, where what administrators send is counted before it is looked at."""
+    return {path: _counted(route, turnstile) for path, route in routes.items()}
+
+
+async def count_act(visit: Visit, turnstile: Turnstile, *, destructive: bool = False) -> None:
+    """Refusal (429) where it is too much."""
+    refused = await turnstile.count_act(visit.visitor, destructive=destructive, now=visit.now)
+    if refused is not None:
+        raise Refusal(429, retry_after=max(seconds(refused.retry_after), 1))
+
+
+def _counted(route: Route, turnstile: Turnstile) -> Route:
+    if route.who is not Who.ADMINISTRATOR or route.post is None:
+        return route
+    return replace(route, post=_count(route.post, turnstile, destructive=route.destructive))
+
+
+def _count(post: Post, turnstile: Turnstile, *, destructive: bool) -> Post:
+    async def counted(visit: Visit, form: Form) -> Response:
+        await count_act(visit, turnstile, destructive=destructive)
+        return await post(visit, form)
+
+    return counted
