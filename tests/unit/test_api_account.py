@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -346,3 +347,14 @@ async def test_text_that_nothing_can_be_is_refused_and_never_breaks(door, alice)
 def test_every_reason_of_a_flow_has_a_code_and_a_status():
     assert set(STATUS_OF) == set(Failure)
     assert all(code.value == code.name for code in Code)
+
+
+async def test_the_guide_names_every_route_alias_and_code(door):
+    """What a program may go by is written down."""
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "api.md").read_text("utf-8")
+    described = told(await Program(Browser(door)).send("GET", "/api/openapi.json"))["paths"]
+    own = {path for path in described if path.startswith((ACCOUNT, "/api/auth"))}
+    assert own - {path for path in own if path.removeprefix(ACCOUNT) in guide} == set()
+    assert {code.value for code in Code if f"`{code.value}`" not in guide} == set()
+    for names in ALIASES.values():
+        assert set(names) <= set(described)
