@@ -38,13 +38,15 @@ doorward.yaml:
 
 .PHONY: test
 test: system provider  ## Everything: all checks, all suites, all real proxies; installs what it needs
-	@$(MAKE) --keep-going test-static test-parts test-whole
+	@$(MAKE) --keep-going test-static test-parts test-profiles test-whole
 
-.PHONY: test-static test-parts test-whole
+.PHONY: test-static test-parts test-profiles test-whole
 test-static: $(DEV_STAMP)
 	@$(MAKE) --jobs=2 --keep-going --output-sync=target $(STATIC)
 test-parts: $(DEV_STAMP)
 	$(PYTEST) $(SPREAD) tests/unit tests/property tests/contract tests/cli tests/attacks --cov --cov-report=term-missing $(ARGS)
+test-profiles: $(DEV_STAMP)
+	$(PYTEST) --numprocesses=auto --dist=loadgroup tests/profiles $(ARGS)
 test-whole: $(DEV_STAMP)
 	$(PYTEST) tests/integration tests/browser $(ARGS)
 
@@ -69,15 +71,16 @@ check-docs: $(DEV_STAMP)
 check-tests: $(DEV_STAMP)
 	@$(PYTEST) $(SPREAD) -q tests/unit tests/property $(ARGS)
 
-.PHONY: unit property contract cli attacks integration browser
+.PHONY: unit property contract cli profiles attacks integration browser
 unit: $(DEV_STAMP)  ## One suite: small pieces by themselves
 property: $(DEV_STAMP)  ## One suite: what must hold for every input (Hypothesis)
 contract: $(DEV_STAMP)  ## One suite: every implementation of an interface keeps its promises
 cli: $(DEV_STAMP)  ## One suite: the command line
+profiles: $(DEV_STAMP)  ## One suite: every number of every profile, from outside
 attacks: system  ## One suite: hostile input, as raw bytes
 integration: system provider  ## One suite: the same scenarios through every real proxy
 browser: system provider  ## One suite: Chromium through a real Traefik
-unit property contract cli attacks integration browser:
+unit property contract cli profiles attacks integration browser:
 	$(PYTEST) tests/$@ $(ARGS)
 
 .PHONY: fuzz

@@ -1,0 +1,91 @@
+"""What each profile promises, by hand: the numbers that the program's table is compared with, through a real gateway."""
+
+from dataclasses import dataclass
+
+MINUTE, QUARTER, HOUR, DAY = 60, 900, 3600, 86400
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One profile as it is seen from outside. Spans are seconds; None where there is none.
+
+    `persistent`: the session cookie outlives the browser without “remember me”, too. A limit is a number of tries and
+    the span in which there are no more.
+    """
+
+    name: str
+    cookie: str
+    lifetime: int
+    remember: int | None
+    idle: int | None
+    persistent: bool
+    secure: bool
+    samesite: str
+    frame: str
+    xss: str
+    hsts: str
+    login: tuple[int, int]
+    otp: tuple[int, int]
+    password: tuple[int, int]
+    provider: tuple[int, int]
+    registration: str
+    least: int = 8
+    owes_factor: bool = False
+    memory: bool = False
+    variables: tuple[tuple[str, str], ...] = ()
+
+
+_YEAR = "max-age=31536000"
+_YEAR_BELOW = "max-age=31536000; includeSubDomains"
+
+PAGES = (
+    Page(
+        "balanced",
+        cookie="doorward", lifetime=24 * HOUR, remember=7 * DAY, idle=120 * MINUTE, persistent=False, secure=True, samesite="Lax",
+        frame="SAMEORIGIN", xss="1; mode=block", hsts=_YEAR,
+        login=(5, MINUTE), otp=(5, QUARTER), password=(5, QUARTER), provider=(10, MINUTE),
+        registration="first_user_then_locked",
+    ),
+    Page(
+        "strict",
+        cookie="__Secure-doorward", lifetime=8 * HOUR, remember=None, idle=30 * MINUTE, persistent=False, secure=True, samesite="Lax",
+        frame="DENY", xss="0", hsts=_YEAR_BELOW,
+        login=(5, QUARTER), otp=(3, QUARTER), password=(3, QUARTER), provider=(10, MINUTE),
+        registration="closed", least=12, owes_factor=True,
+    ),
+    Page(
+        "traefik-manager",
+        cookie="session", lifetime=7 * DAY, remember=7 * DAY, idle=120 * MINUTE, persistent=False, secure=True, samesite="Lax",
+        frame="DENY", xss="1; mode=block", hsts=_YEAR_BELOW,
+        login=(5, MINUTE), otp=(5, MINUTE), password=(10, MINUTE), provider=(10, MINUTE),
+        registration="closed", variables=(("COOKIE_SECURE", "true"),),
+    ),
+    Page(
+        "trek",
+        cookie="trek_session", lifetime=24 * HOUR, remember=None, idle=None, persistent=True, secure=True, samesite="Lax",
+        frame="SAMEORIGIN", xss="0", hsts=_YEAR,
+        login=(10, QUARTER), otp=(5, QUARTER), password=(5, QUARTER), provider=(10, MINUTE),
+        registration="open",
+    ),
+    Page(
+        "forward-auth",
+        cookie="forward-auth-session", lifetime=24 * HOUR, remember=None, idle=None, persistent=True, secure=True, samesite="Lax",
+        frame="SAMEORIGIN", xss="1; mode=block", hsts=_YEAR,
+        login=(5, MINUTE), otp=(5, QUARTER), password=(5, QUARTER), provider=(10, MINUTE),
+        registration="oidc_auto", memory=True,
+    ),
+    Page(
+        "billtracker",
+        cookie="bt_session", lifetime=7 * DAY, remember=None, idle=None, persistent=True, secure=True, samesite="Lax",
+        frame="SAMEORIGIN", xss="", hsts=_YEAR_BELOW,
+        login=(10, QUARTER), otp=(5, QUARTER), password=(5, QUARTER), provider=(20, QUARTER),
+        registration="closed",
+    ),
+    Page(
+        "tempo",
+        cookie="authToken", lifetime=7 * DAY, remember=None, idle=None, persistent=True, secure=True, samesite="Lax",
+        frame="SAMEORIGIN", xss="1; mode=block", hsts=_YEAR,
+        login=(10, QUARTER), otp=(5, QUARTER), password=(5, QUARTER), provider=(10, MINUTE),
+        registration="first_user_then_locked",
+    ),
+)  # fmt: skip
