@@ -25,7 +25,7 @@ def check_wait(refused: httpx.Response, limit: tuple[int, int]) -> None:
     assert (0 if limit[1] == MINUTE else MINUTE) < int(refused.headers["retry-after"]) <= limit[1]
 
 
-def test_passwords(page: Page, gateway: Gateway) -> None:
+def test_passwords_may_be_tried_as_often_as_the_page_says(page: Page, gateway: Gateway) -> None:
     """A-04, A-30, B-25, B-29, D-19: by address, whatever name is tried."""
     where = gateway.visitor().address
 
@@ -36,7 +36,7 @@ def test_passwords(page: Page, gateway: Gateway) -> None:
     assert gateway.visitor().try_password(*NEVER).status_code != SPENT
 
 
-def test_answers_of_providers(page: Page, gateway: Gateway) -> None:
+def test_answers_of_providers_may_come_as_often_as_the_page_says(page: Page, gateway: Gateway) -> None:
     """D-25."""
     where = gateway.visitor().address
     check_spent(
@@ -45,7 +45,7 @@ def test_answers_of_providers(page: Page, gateway: Gateway) -> None:
     )
 
 
-def test_changes_of_a_password(page: Page, gateway: Gateway) -> None:
+def test_a_password_may_be_changed_as_often_as_the_page_says(page: Page, gateway: Gateway) -> None:
     """A-31, B-27, D-20, D-38: the change is refused for what is new, so that nothing else counts it."""
     name = "carol"
     gateway.add(name)
@@ -60,7 +60,7 @@ def test_changes_of_a_password(page: Page, gateway: Gateway) -> None:
     check_spent(lambda _: visitor.post("/account/password", fields), page.password)
 
 
-def test_codes(page: Page, gateway: Gateway) -> None:
+def test_codes_may_be_tried_as_often_as_the_page_says(page: Page, gateway: Gateway) -> None:
     """A-30, B-26: codes of an authenticator app. After every second wrong one a right one, or a lock would be first."""
     gateway.add("dora")
     secret = gateway.visitor().sign_in("dora").enrol()
