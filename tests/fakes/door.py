@@ -15,6 +15,7 @@ from doorward.rules.identity import User
 from doorward.rules.policy import App, Audience, Effect, Policy, Requirement, Rule, parse_host_pattern
 from doorward.rules.provider import GITHUB_ISSUER, GOOGLE_ISSUER, Kind, Provider
 from doorward.rules.session import Fingerprint, Subject
+from doorward.web.asserted import AssertedHeader
 from doorward.web.client import Trust
 from doorward.web.csrf import CsrfGuard
 from doorward.web.headers import HeaderPolicy
@@ -130,10 +131,11 @@ class Door:
         trust: Trust | None = None,
         site: Site | None = None,
         headers: HeaderPolicy | None = None,
+        asserted: AssertedHeader | None = None,
     ) -> None:
         self.public_url = public_url
         secure = public_url.startswith("https:")
-        self.town = Town(public_url=public_url)
+        self.town = Town(public_url=public_url, header=asserted.name.decode() if asserted else "")
         self.clock, self.store, self.random = self.town.clock, self.town.store, FakeRandom("door")
         self.log = FakeLog()
         self.policy = policy or sample_policy()
@@ -169,7 +171,7 @@ class Door:
             routes=build_routes(self.desk, self.flows, lambda: self.policy),
             assets=self.assets,
             errors=ErrorPages(self.desk),
-            reader=Reader(self.cookies, trust or Trust(), SIGNING_KEY, self.find_subject, self.touch),
+            reader=Reader(self.cookies, trust or Trust(), SIGNING_KEY, self.find_subject, self.touch, asserted),
             health=self.health,
             headers=self.headers,
             public_url=public_url,

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
 from doorward.flows.admin import CLI, Administration
+from doorward.flows.asserted import AssertedSignIn
 from doorward.flows.bundle import Flows
 from doorward.flows.enrolment import Enrolment
 from doorward.flows.factors import Factors
@@ -75,6 +76,7 @@ class Town:
     limits: LoginLimits = field(default_factory=LoginLimits)
     terms: SessionTerms = field(default_factory=SessionTerms)
     public_url: str = PUBLIC_URL
+    header: str = ""
     mailer: Any = None
     """The way to a mail server; none is set up unless a test says so."""
 
@@ -202,24 +204,17 @@ class Town:
             file_providers=lambda: tuple(self.providers.values()),
             password_in_file=lambda: self.passwords_open,
             straight=lambda: self.straight,
+            header=self.header,
         )
+        seen = {"records": records, "keyring": self.keyring, "upstream": self.upstream}
         self.sign_out = SignOut(
-            records=records,
+            **seen,
             sessions=sessions,
-            keyring=self.keyring,
-            upstream=self.upstream,
             find_provider=self._find_provider,
             return_url=f"{self.public_url}/signed-out",
             log=self.log,
         )
-        self.console = Providers(
-            records=records,
-            keyring=self.keyring,
-            ways=self.ways,
-            upstream=self.upstream,
-            public_url=self.public_url,
-            find_mode=self.newcomers.find_mode,
-        )
+        self.console = Providers(**seen, ways=self.ways, public_url=self.public_url, find_mode=self.newcomers.find_mode)
         self.upstream_logout = UpstreamLogout(
             records=records,
             throttle=throttle,
@@ -258,6 +253,7 @@ class Town:
 
     def _connect_accounts(self, rules):
         """The flows of accounts and mail."""
+        going_on = {"finishing": self.finishing, "sign_in": self.sign_in}
         counted = {"throttle": self.throttle, "tally": self.tally}
         waiting = {**counted, "clock": self.clock, "pause": self.pause, "random": self.random}
         stores = {"records": self.store.records, "tickets": self.store.tickets}
@@ -266,6 +262,7 @@ class Town:
         secrets = {"password": self.password, "rules": rules}
         return {
             "post": self.post,
+            "asserted": AssertedSignIn(**going_on, **counted, records=self.store.records, header=self.header),
             "profile": Profile(**stores, **waiting, **mailed, **secrets, opening=self.opening),
             "own_record": OwnRecord(**seen, keyring=self.keyring, **counted),
             "registration": Registration(

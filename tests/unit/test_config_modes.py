@@ -73,3 +73,86 @@ def test_half_a_mode_the_whole_world_and_what_could_never_apply_are_refused(text
 def test_an_app_may_ask_to_be_guarded_against_other_sites() -> None:
     app = config_of("apps: [{name: A, hosts: a.example.com, guard_cross_site: true}, {name: B, hosts: b.example.com}]")
     assert [each.guard_cross_site for each in app.apps] == [True, False]
+
+
+TRUSTED = "authn: {trusted_header: {name: Remote-User, networks: [172.18.0.5]}}\n"
+
+
+def test_a_proxys_word_counts_only_where_it_is_set() -> None:
+    """A-28."""
+    assert config_of("").authn.trusted_header.name == ""
+    config = config_of(TRUSTED)
+    assert config.authn.trusted_header.name == "remote-user"
+    [notice] = [notice for notice in check_config(config)[1] if notice.path == "authn.trusted_header"]
+    assert notice.calm
+    assert "it must set or remove that header on every request" in notice.message
+
+
+@pytest.mark.parametrize(
+    ("text", "path"),
+    [
+        ("{name: Remote-User}", "authn.trusted_header.networks"),
+        ("{networks: [172.18.0.5]}", "authn.trusted_header.name"),
+        ("{name: Remote-User, networks: [10.0.0.1]}", "authn.trusted_header.networks"),
+        ("{name: Remote-User, networks: [172.18.0.0/15]}", "authn.trusted_header.networks"),
+        ("{name: Remote-User, networks: [unix]}", "authn.trusted_header.networks"),
+        ("{name: Remote_User, networks: [172.18.0.5]}", "authn.trusted_header.name"),
+        ("{name: 'Remote-User:', networks: [172.18.0.5]}", "authn.trusted_header.name"),
+        ("{name: Cookie, networks: [172.18.0.5]}", "authn.trusted_header.name"),
+        ("{name: X-Forwarded-For, networks: [172.18.0.5]}", "authn.trusted_header.name"),
+        ("{name: X-Doorward-Proxy-Secret, networks: [172.18.0.5]}", "authn.trusted_header.name"),
+        ("{name: 5, networks: [172.18.0.5]}", "authn.trusted_header.name"),
+    ],
+)
+def test_a_header_of_nobody_of_strangers_or_of_another_meaning_is_refused(text: str, path: str) -> None:
+    assert [problem for problem in problems_of(f"authn: {{trusted_header: {text}}}") if problem.startswith(path)]
+
+
+def test_the_whole_world_is_never_a_proxy_that_names_people() -> None:
+    text = TRUSTED.replace("172.18.0.5", "0.0.0.0/0")
+    everyone = "server: {public_url: 'https://auth.example.com'}\nproxy: {trusted: [0.0.0.0/0], insecure_trust_everyone: true}\n"
+    with pytest.raises(ConfigError) as refused:
+        parse_config((everyone + text).encode(), environ={})
+    assert [problem for problem in refused.value.problems if "anybody could say to be anybody" in problem]
+
+
+def test_a_peer_on_our_socket_may_say_so_where_it_is_trusted() -> None:
+    text = SITE.replace("trusted: [", "trusted: [unix, ") + TRUSTED.replace("[172.18.0.5]", "[unix]")
+    assert parse_config(text.encode(), environ={}).config.authn.trusted_header.networks == ("unix",)
+
+
+PROVIDER = "{id: a, issuer_url: 'https://id.example.com', client_id: x, client_secret: y%s}"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["authn: {password: false}", f"authn: {{password: false, providers: [{PROVIDER % ', enabled: false'}]}}"],
+)
+def test_a_file_by_which_nobody_could_sign_in_is_refused(text: str) -> None:
+    """D-12, A-28: no password, no provider, no trusted header."""
+    [problem] = problems_of(text)
+    assert problem.startswith("authn.password")
+    assert "nobody could sign in" in problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "authn: {password: true}",
+        f"authn: {{password: false, providers: [{PROVIDER % ''}]}}",
+        TRUSTED.replace("{trusted", "{password: false, trusted"),
+    ],
+)
+def test_any_one_way_is_enough(text: str) -> None:
+    assert config_of(text)
+
+
+def test_leaving_it_to_a_proxy_by_variable_needs_the_proxy() -> None:
+    """A-28: `AUTH_ENABLED=false` never means that anybody may come in, and a provider does not stand for the proxy."""
+    off = {"AUTH_ENABLED": "false"}
+    assert not parse_config((SITE + TRUSTED).encode(), environ=off).config.authn.password
+    for text in ("", f"authn: {{providers: [{PROVIDER % ''}]}}"):
+        with pytest.raises(ConfigError) as refused:
+            parse_config((SITE + text).encode(), environ=off)
+        assert [problem for problem in refused.value.problems if problem.startswith("AUTH_ENABLED")]
+    assert parse_config(SITE.encode(), environ={"AUTH_ENABLED": "true"}).config.authn.password

@@ -154,8 +154,6 @@ def test_plain_http_to_a_provider_needs_a_switch_that_warns() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("authn: {password: false}", "passwords stay open: no provider of this file is switched on"),
-        (f"authn: {{password: false, providers: [{{id: a, {OIDC}, enabled: false}}]}}", "passwords stay open"),
         (
             "authn: {providers: [{id: a, type: github, client_id: <id>, client_secret: x}]}",
             "authn.providers[0] (line 2): the client id or secret is still the sample",

@@ -11,7 +11,8 @@ from doorward.rules.provider import Kind
 from doorward.rules.session import Method
 from tests.fakes.upstream import a_provider
 
-FIRST = (Method.PASSWORD, Method.UPSTREAM, Method.PASSKEY)
+AGAIN = (Method.PASSWORD, Method.UPSTREAM, Method.PASSKEY)
+FIRST = (*AGAIN, Method.ASSERTED)
 USUAL = [Demand.SIGN_IN, Demand.CONFIRM, Demand.STEP_UP]
 SECOND = frozenset({Need.SECOND_FACTOR})
 NEEDS = [frozenset(some) for size in range(len(Need) + 1) for some in combinations(Need, size)]
@@ -23,8 +24,10 @@ def test_nothing_proven_asks_who_it_is(demand, needs):
     assert next_step(frozenset(), demand, needs) is Step.FIRST_PROOF
 
 
-@pytest.mark.parametrize("demand", USUAL)
-@pytest.mark.parametrize("proven", FIRST)
+@pytest.mark.parametrize(
+    ("demand", "proven"),
+    [*((demand, proven) for demand in USUAL for proven in AGAIN), (Demand.SIGN_IN, Method.ASSERTED)],
+)
 def test_a_first_proof_is_enough_where_nothing_is_owed(demand, proven):
     assert next_step(frozenset({proven}), demand) is Step.FINISHED
 
@@ -42,6 +45,14 @@ def test_a_second_factor_that_is_owed_is_asked_for(demand, proven):
     assert next_step(frozenset({proven}), demand, SECOND) is Step.SECOND_PROOF
     for second in methods_for(demand, Step.SECOND_PROOF):
         assert next_step(frozenset({proven, second}), demand, SECOND) is Step.FINISHED
+
+
+@pytest.mark.parametrize("demand", [Demand.CONFIRM, Demand.STEP_UP, Demand.PASSKEY])
+def test_a_proxys_word_is_no_proof_of_who_is_there_now(demand):
+    """A-28: it is the same whoever sits there, so it begins a sign-in and confirms none."""
+    assert next_step(frozenset({Method.ASSERTED}), demand) is Step.FIRST_PROOF
+    assert next_step(frozenset({Method.ASSERTED}), Demand.SIGN_IN, SECOND) is Step.SECOND_PROOF
+    assert next_step(frozenset({Method.ASSERTED}), Demand.SECOND_FACTOR) is Step.SECOND_PROOF
 
 
 @pytest.mark.parametrize("demand", [demand for demand in Demand if demand is not Demand.RESET])

@@ -9,6 +9,7 @@ from doorward.app.settings import limits_of, mfa_terms_of, open_mailer, open_pas
 from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
 from doorward.flows.admin import Administration
+from doorward.flows.asserted import AssertedSignIn
 from doorward.flows.bundle import Flows
 from doorward.flows.enrolment import Enrolment
 from doorward.flows.factors import Factors
@@ -87,6 +88,7 @@ def connect_flows(parts: Parts) -> Flows:
         file_providers=lambda: policy.providers,
         password_in_file=lambda: config.authn.password,
         straight=lambda: config.authn.straight,
+        header=config.authn.trusted_header.name,
     )
 
     def parse_return(text: str) -> str:
@@ -166,6 +168,14 @@ def connect_flows(parts: Parts) -> Flows:
     )
     return Flows(
         sign_in=sign_in,
+        asserted=AssertedSignIn(
+            records=storage.records,
+            throttle=throttle,
+            finishing=finishing,
+            sign_in=sign_in,
+            tally=counts,
+            header=config.authn.trusted_header.name,
+        ),
         upstream=UpstreamSignIn(
             records=storage.records,
             tickets=storage.tickets,

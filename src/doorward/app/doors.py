@@ -2,15 +2,17 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from typing import TYPE_CHECKING
 
 from doorward import __version__
 from doorward.config.schema import Config
-from doorward.config.values import Secret
+from doorward.config.values import UNIX, Secret
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from doorward.web.asserted import AssertedHeader
     from doorward.web.gate.endpoint import Gate
     from doorward.web.gate.settings import GateSettings
     from doorward.web.headers import HeaderPolicy
@@ -84,6 +86,7 @@ def build_doors(house: House) -> Doors:
         house.signing_key,
         lambda fingerprint, now: flows.account.find_subject(fingerprint, now=now),
         house.touches.note,
+        _asserted_of(config),
     )
     desk = Desk(site, headers, cookies, csrf, random, templates, assets, house.policy.knows_host, house.log)
     health = Health(house.probe)
@@ -121,6 +124,17 @@ def build_doors(house: House) -> Doors:
         max_body=config.limits.body_size,
     )
     return Doors(Measured(server, counts=house.counts, clock=clock, passes=is_check), gate, health)
+
+
+def _asserted_of(config: Config) -> "AssertedHeader | None":
+    from doorward.web.asserted import AssertedHeader
+    from doorward.web.client import Trust
+
+    header = config.authn.trusted_header
+    if not header.name:
+        return None
+    networks = tuple(peer for peer in header.networks if isinstance(peer, IPv4Network | IPv6Network))
+    return AssertedHeader(header.name.encode("ascii"), Trust(networks=networks, unix=UNIX in header.networks))
 
 
 def _cookies_of(config: Config, companion_key: bytes) -> "Cookies":

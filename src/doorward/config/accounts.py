@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator
 
+from doorward.config.modes import TrustedHeader
 from doorward.config.section import Section, parse_issuer, parse_rp_id
 from doorward.config.upstream import Provider, ProviderEntry, TrustedWords
 from doorward.config.values import Duration, Flag, Many, OptionalDuration, Origin, Whole
@@ -50,6 +51,7 @@ class Authn(Section):
         "provider and no password; `last`: to the one last used in this browser; a provider's id: always to that "
         "one; `off`: never. After signing out, the page is shown once in any case.",
     )
+    trusted_header: TrustedHeader = TrustedHeader()
     provider: Provider | None = Field(
         default=None, description="One provider that people may sign in with, in forward-auth's form."
     )

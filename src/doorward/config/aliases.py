@@ -76,6 +76,7 @@ def _read_hops(text: str) -> Settings:
 VARIABLES: Final[Mapping[str, tuple[Callable[[str], Settings], str]]] = {
     # name -> (what it sets, how it is written)
     "APP_URL": (_read_text("server", "public_url"), "https://auth.example.com"),
+    "AUTH_ENABLED": (_read_flag("authn", "password"), "true or false; false only with authn.trusted_header"),
     "COOKIE_SECURE": (_read_flag("cookie", "secure"), "true or false"),
     "HSTS_INCLUDE_SUBDOMAINS": (_read_flag("headers", "hsts", "include_subdomains"), "true or false"),
     "INACTIVITY_TIMEOUT_MINUTES": (_read_minutes("session", "idle_timeout"), "a number of minutes, 0 for none"),

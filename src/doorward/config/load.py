@@ -29,6 +29,7 @@ from doorward.config.environment import (
 )
 from doorward.config.files import check_certificates, read_secret_file
 from doorward.config.finding import Finding, Key, format_key
+from doorward.config.mode_check import check_closed_by_variable
 from doorward.config.profiles import blame_profile, fill_profile, is_from_profile
 from doorward.config.schema import Config
 from doorward.config.source import MAX_BYTES, Document, read_document
@@ -145,6 +146,7 @@ def parse_config(
     config, broken = _validate(draft)
     if config is not None:
         problems, notices = check.check_config(config)
+        problems += check_closed_by_variable(config, draft.origin_of(("authn", "password")))
         for place, file in (("outbound", config.outbound.ca_file), ("mail", config.mail.ca_file)):
             problems += check_certificates(f"{place}.ca_file", file) if file else []
         broken |= draft.unread

@@ -39,12 +39,6 @@ def note_providers(config: Config) -> Iterator[Finding]:
     for place, entry in list_entries(config):
         yield from _note_provider(place, entry, build_provider(entry, config), config)
     enabled = [provider.id for provider in build_providers(config) if provider.enabled]
-    if not config.authn.password and not enabled:
-        yield Finding(
-            "authn.password",
-            "passwords stay open: no provider of this file is switched on",
-            "add one, here or in the console",
-        )
     straight = config.authn.straight
     if straight not in {OFF, ONLY, LAST, *enabled}:
         yield Finding(

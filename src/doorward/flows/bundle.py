@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from doorward.flows.account import Account
 from doorward.flows.admin import Administration
+from doorward.flows.asserted import AssertedSignIn
 from doorward.flows.enrolment import Enrolment
 from doorward.flows.factors import Factors
 from doorward.flows.identities import Identities
@@ -29,6 +30,7 @@ class Flows:
     """The flows, connected to the world by `app`."""
 
     sign_in: SignIn
+    asserted: AssertedSignIn
     upstream: UpstreamSignIn
     ways: Ways
     identities: Identities

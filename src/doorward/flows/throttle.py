@@ -35,6 +35,7 @@ class Leg(Enum):
     CALLBACK = "callback"
     LOGOUT_TOKEN = "logout_token"  # noqa: S105 -- a part's name
     LOGOUT_FRAME = "logout_frame"
+    ASSERTED = "asserted"
 
 
 class Bucket(Enum):

@@ -16,12 +16,14 @@ from doorward.rules.provider import Kind, Provider, ProviderId, check_provider
 from doorward.rules.provider_form import from_settings
 from doorward.rules.upstream import StoredProvider
 from doorward.rules.ways import (
+    ASSERTED_SETTING,
     OFF,
     ON,
     PASSWORD_SETTING,
     PasswordWay,
     decide_password,
     decide_straight,
+    is_witness,
     list_usable,
     may_close,
     merge,
@@ -68,13 +70,16 @@ class Ways:
         file_providers: Callable[[], tuple[Provider, ...]],
         password_in_file: Callable[[], bool],
         straight: Callable[[], str],
+        header: str = "",
     ) -> None:
+        """`header` is the one whose word counts for a sign-in, "" where none does."""
         self._records = records
         self._keyring = keyring
         self._log = log
         self._file_providers = file_providers
         self._password_in_file = password_in_file
         self._straight = straight
+        self._header = header
         self._opened: dict[ProviderId, tuple[StoredProvider, Provider | str]] = {}
         self._reading: _Reading | None = None
         self._came_through: UserId | None = None
@@ -159,8 +164,16 @@ class Ways:
             setting=setting,
             in_file=in_file,
             providers=enabled,
-            admin_through=wanted_off and await self._has_admin_through(transaction, enabled),
+            admin_through=wanted_off
+            and (await self._has_admin_through(transaction, enabled) or await self._has_witness(transaction)),
+            asserted=bool(self._header),
         )
+
+    async def _has_witness(self, transaction: Transaction) -> bool:
+        noted = await transaction.find_setting(ASSERTED_SETTING) if self._header else None
+        if noted is None:
+            return False
+        return is_witness(await transaction.find_user(UserId(noted.partition(":")[2])), self._header, noted)
 
     async def _has_admin_through(self, transaction: Transaction, enabled: Sequence[Provider]) -> bool:
         # Whoever opens a sign-in page has this asked: so not of every account, and first of who it was last time.

@@ -83,8 +83,10 @@ class Row:
         return (self.need is None or self.need in needs) and proven.isdisjoint(self.by)
 
 
-_FIRST: Final = (Method.PASSWORD, Method.UPSTREAM, Method.PASSKEY)
+_FIRST: Final = (Method.PASSWORD, Method.UPSTREAM, Method.PASSKEY, Method.ASSERTED)
 """Any of these says who it is. What a provider says of a second factor (`UPSTREAM_MFA`) comes with its word on that."""
+_AGAIN: Final = tuple(method for method in _FIRST if method is not Method.ASSERTED)
+"""Who is there now. A proxy's word is the same whoever sits there, and however long ago they proved who they are."""
 _FRESH: Final = (Method.TOTP, Method.PASSKEY, Method.SECURITY_KEY, Method.UPSTREAM_MFA)
 SECOND_METHODS: Final = (*_FRESH, Method.RECOVERY_CODE)
 """Any of these is a second proof beside a first one. A passkey that verified its user is both."""
@@ -104,9 +106,9 @@ def _rows(demand: Demand, first: tuple[Method, ...], second: tuple[Method, ...])
 # In the order in which steps are taken: the first row of the demand that is due decides.
 TABLE: Final = (
     *_rows(Demand.SIGN_IN, _FIRST, SECOND_METHODS),
-    *_rows(Demand.CONFIRM, _FIRST, SECOND_METHODS),
+    *_rows(Demand.CONFIRM, _AGAIN, SECOND_METHODS),
     # A recovery code was written down once, and says nothing of who is there now (B-17).
-    *_rows(Demand.STEP_UP, _FIRST, _FRESH),
+    *_rows(Demand.STEP_UP, _AGAIN, _FRESH),
     *_rows(Demand.SECOND_FACTOR, _FIRST, SECOND_METHODS),
     *_rows(Demand.PASSKEY, (Method.PASSKEY,), ()),
     *_rows(Demand.RESET, (Method.LINK,), SECOND_METHODS),
@@ -135,6 +137,8 @@ class Failure(Enum):
     TICKET_GONE = "ticket_gone"
     PASSWORDS_CLOSED = "passwords_closed"
     """Local passwords are not taken at present (docs/adr 0022), whosever it is."""
+    NOBODY = "nobody"
+    """A proxy names somebody who has no account here, or one that is disabled."""
     AWAITS_APPROVAL = "awaits_approval"
     """Told only to whoever proved that the account is theirs."""
     UPSTREAM_GONE = "upstream_gone"
@@ -160,6 +164,7 @@ _SENTENCES = {
     Failure.THROTTLED: "There were too many attempts from your network. Please wait before you try again.",
     Failure.TICKET_GONE: "This page was open for too long or was already used. Please try again.",
     Failure.PASSWORDS_CLOSED: "Passwords are not accepted here. Please sign in with one of the providers.",
+    Failure.NOBODY: "You are signed in elsewhere, but with no account that counts here.",
     Failure.AWAITS_APPROVAL: "Your account waits for an administrator to let it in.",
     Failure.UPSTREAM_GONE: "Your sign-in with the provider has ended. Please sign in again.",
     Failure.ENROLMENT_DUE: "A second factor is needed now. Please set one up.",

@@ -10,6 +10,8 @@ from doorward.rules.upstream import Identity
 
 PASSWORD_SETTING: Final = "sign_in.password"  # noqa: S105 -- the name of a setting
 """The console's and the command line's word on passwords; it stands above the file's."""
+ASSERTED_SETTING: Final = "sign_in.asserted"
+"""Which administrator came in by a proxy's word, and by which header (`name_witness`)."""
 ON: Final = "on"
 OFF: Final = "off"
 
@@ -31,24 +33,32 @@ class PasswordWay:
 
 
 def decide_password(
-    *, setting: str | None, in_file: bool, providers: Sequence[Provider], admin_through: bool
+    *,
+    setting: str | None,
+    in_file: bool,
+    providers: Sequence[Provider],
+    admin_through: bool,
+    asserted: bool = False,
 ) -> PasswordWay:
     """Decide whether passwords are open (D-12, A-28).
 
     `providers`: the enabled ones. `admin_through`: whether an enabled administrator has signed in through one of them
-    (`may_close`). Only with both can passwords be closed, so that there is always a way in. Any other word than `off`
+    (`may_close`). `asserted`: whether a proxy's word counts; then an administrator who came by it will do
+    (`is_witness`). Only with both can passwords be closed, so that there is always a way in. Any other word than `off`
     in the setting is read as `on`: what cannot be read closes nothing.
     """
     wanted = in_file if setting is None else setting != OFF
     set_by = "file" if setting is None else "setting"
     if wanted:
         return PasswordWay(wanted, open=True, because="Signing in with a password is switched on.", set_by=set_by)
-    if not providers:
+    if not providers and not asserted:
         reason = "Switched off, but open: no provider is enabled, so there would be no way to sign in."
         return PasswordWay(wanted, open=True, because=reason, set_by=set_by)
     if not admin_through:
         reason = (
             "Switched off, but open: it closes as soon as an administrator has signed in through an enabled provider."
+            if providers
+            else "Switched off, but open: it closes as soon as an administrator has come in by the proxy's word."
         )
         return PasswordWay(wanted, open=True, because=reason, set_by=set_by)
     return PasswordWay(wanted, open=False, because="Signing in with a password is switched off.", set_by=set_by)
@@ -63,6 +73,16 @@ def may_close(user: User, identities: Iterable[Identity], providers: Iterable[Pr
         # The provider's id, too: with another client it may know people by other subjects (pairwise subjects).
         and any(each.used_at is not None and (each.provider, each.issuer) in places for each in identities)
     )
+
+
+def name_witness(header: str, user: User) -> str:
+    """What is noted of an administrator who came in by a proxy's word, in this header."""
+    return f"{header}:{user.id}"
+
+
+def is_witness(user: User | None, header: str, noted: str | None) -> bool:
+    """Whether this account is the one noted, and shows that an administrator comes in by this header."""
+    return user is not None and user.enabled and user.administers and noted == name_witness(header, user)
 
 
 def list_usable(identities: Iterable[Identity], providers: Iterable[Provider]) -> tuple[Provider, ...]:

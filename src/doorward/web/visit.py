@@ -13,9 +13,11 @@ from starlette.types import Scope
 from doorward.errors import InputError
 from doorward.flows.visitor import Visitor, hash_browser
 from doorward.rules.cookie import find_cookies
+from doorward.rules.identity import User
 from doorward.rules.language import choose
 from doorward.rules.session import Fingerprint, Subject
 from doorward.rules.token import read_cookie
+from doorward.web.asserted import AssertedHeader
 from doorward.web.client import Trust
 from doorward.web.errors import wants_page
 from doorward.web.form import Form, parse_pairs
@@ -33,7 +35,8 @@ class Visit:
     `fingerprint` belongs to a cookie of ours with a good MAC, whether or not its session lives; `subject` only to a
     session that counts at `now`. `torn`: the browser sent our session cookie more than once, which counts as none.
     `tail` is the name at the end of the path, for routes that have one. `way` is the cookie that says how somebody
-    signed in here last (`web/way.py`). `cookies_out` are Set-Cookie lines that go with whatever is answered.
+    signed in here last (`web/way.py`). `asserted` is whom a proxy names whose word counts for a sign-in.
+    `cookies_out` are Set-Cookie lines that go with whatever is answered.
     """
 
     method: str
@@ -52,6 +55,7 @@ class Visit:
     trail: str = ""
     way: str = ""
     tail: str = ""
+    asserted: str = ""
     cookies_out: RawHeaders = field(default_factory=list)
 
     @property
@@ -82,6 +86,7 @@ class Reader:
     signing_key: bytes
     find_subject: FindSubject
     touch: Touch
+    asserted: AssertedHeader | None = None
 
     async def read(self, scope: Scope, *, now: datetime, correlation_id: str) -> Visit:
         """Read a request. InputError where it is malformed; UnavailableError where the session cannot be looked up."""
@@ -115,6 +120,12 @@ class Reader:
             visit.fingerprint = read_cookie(values[0], self.signing_key)
         if visit.fingerprint is not None:
             visit.subject = await self.find_subject(visit.fingerprint, now)
+        if self.asserted is not None:
+            visit.asserted = self.asserted.read(peer, headers)
+            if visit.asserted and visit.subject is not None and not _is_named(visit.subject.user, visit.asserted):
+                # SECURITY: somebody else sits there now, says the proxy; whoever was signed in before is not them.
+                # tests/unit/test_asserted.py would fail.
+                visit.subject = None
         if visit.subject is not None and now - visit.subject.session.last_seen_at >= TOUCH_EVERY:
             visitor = visit.visitor
             self.touch(visit.subject.session.fingerprint, now, visitor.agent_text, visitor.address_text)
@@ -132,6 +143,10 @@ class Reader:
         if told is None:
             return own if own == "https" else ""
         return told.decode("ascii", "replace") if told in {b"http", b"https"} else ""
+
+
+def _is_named(user: User, login: str) -> bool:
+    return login in {user.name, user.email}
 
 
 def find_header(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes | None:

@@ -22,6 +22,7 @@ from doorward.web.csrf import CsrfError
 from doorward.web.errors import Words, words_for
 from doorward.web.form import Form
 from doorward.web.pages.apps import judge, tile_of
+from doorward.web.pages.asserted import AssertedEntry
 from doorward.web.pages.buttons import list_buttons
 from doorward.web.pages.desk import Desk, Link, login_path
 from doorward.web.pages.entering import STATUS_OF, enter, step_path
@@ -60,11 +61,13 @@ class LoginPage:
         policy: Callable[[], Policy],
         steps: StepsPage,
         registration: Registration,
+        asserted: AssertedEntry,
     ) -> None:
         self._desk = desk
         self._sign_in = sign_in
         self._steps = steps
         self._registration = registration
+        self._asserted = asserted
         self._setup = setup
         self._ways = ways
         self._upstream = upstream
@@ -83,7 +86,11 @@ class LoginPage:
             # A cookie of ours that is there did come back: its session was ended meanwhile, and that is no circle.
             if target is not None and visit.fingerprint is None and is_on(trail, target, visit.now):
                 return self._loop(visit, target)
-            return await self._go_straight(visit, return_to) or await self._begin(visit, return_to)
+            return (
+                await self._asserted.go(visit, return_to)
+                or await self._go_straight(visit, return_to)
+                or await self._begin(visit, return_to)
+            )
         if "confirm" in visit.query and not is_just_proven(visit.subject.session, visit.now):
             return await self._begin(visit, return_to, demand=Demand.CONFIRM)
         if target is None:
@@ -267,6 +274,7 @@ class LoginPage:
             problem=failure.failure.sentence if failure else "",
             wait_seconds=wait,
             note=note,
+            asserted=visit.asserted if account is None else "",
         )
         if wait:
             response.raw_headers.append((b"retry-after", str(wait).encode("ascii")))

@@ -13,6 +13,7 @@ _WORDS: Final = {
     Method.RECOVERY_CODE: "recovery code",
     Method.UPSTREAM: "provider",
     Method.UPSTREAM_MFA: "second factor at the provider",
+    Method.ASSERTED: "proxy",
     Method.LINK: "link",
 }
 

@@ -6,6 +6,7 @@ from doorward.flows.bundle import Flows
 from doorward.rules.policy import Policy
 from doorward.web.pages.account import AccountPage
 from doorward.web.pages.apps import AppsPage
+from doorward.web.pages.asserted import AssertedEntry
 from doorward.web.pages.callback import CallbackPage
 from doorward.web.pages.confirmed import ConfirmedPage
 from doorward.web.pages.counted import count_acts
@@ -33,7 +34,17 @@ from doorward.web.route import Route, Routes, Who
 def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Routes:
     """Connect the pages to the flows."""
     steps = StepsPage(desk, flows.sign_in, policy)
-    login = LoginPage(desk, flows.sign_in, flows.setup, flows.ways, flows.upstream, policy, steps, flows.registration)
+    login = LoginPage(
+        desk,
+        flows.sign_in,
+        flows.setup,
+        flows.ways,
+        flows.upstream,
+        policy,
+        steps,
+        flows.registration,
+        AssertedEntry(desk, flows.asserted, policy),
+    )
     enrol = EnrolPage(desk, flows.sign_in, flows.enrolment, steps)
     recovery = RecoveryPage(desk, flows.recovery, policy)
     register = RegisterPage(desk, flows.registration, flows.ways, flows.upstream, policy)
@@ -77,7 +88,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/confirmed": Route(Who.SOMEBODY, get=ConfirmedPage(desk).get),
         "/logout": Route(Who.ANYBODY, get=logout.get, post=logout.post),
         "/logout/backchannel/*": Route(Who.ANYBODY, post=notices.post),
-        "/logout/frontchannel/*": Route(Who.ANYBODY, get=notices.get),
+        "/logout/frontchannel/*": Route(Who.ANYBODY, get=notices.get, framed=True),
         "/signed-out": Route(Who.ANYBODY, get=logout.get_signed_out),
         "/setup": Route(Who.ANYBODY, get=setup.get, post=setup.post),
         "/account": Route(Who.SOMEBODY, get=account.get),
