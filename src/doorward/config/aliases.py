@@ -29,6 +29,9 @@ PRIVATE: Final = (
 )
 """What "a proxy on the private network" means to `TRUST_PROXY`."""
 
+INTERNAL: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+"""What "the internal network" means to `ALLOW_INTERNAL_NETWORK`."""
+
 Settings = Mapping[tuple[str, ...], object]
 
 
@@ -65,6 +68,20 @@ def _read_minutes(*path: str) -> Callable[[str], Settings]:
     return read
 
 
+def _read_days(*path: str) -> Callable[[str], Settings]:
+    def read(text: str) -> Settings:
+        if not re.fullmatch(r"[1-9][0-9]{0,3}", text):
+            raise ValueError(text)
+        return {path: f"{text}d"}
+
+    return read
+
+
+def _read_internal(text: str) -> Settings:
+    # Never the machine itself: those who read `ALLOW_INTERNAL_NETWORK` keep its own addresses shut as well (B-10).
+    return {("outbound", "allow"): INTERNAL} if {"true": True, "false": False}[text.lower()] else {}
+
+
 def _read_hops(text: str) -> Settings:
     if text.lower() in {"0", "false"}:
         return {}
@@ -75,11 +92,13 @@ def _read_hops(text: str) -> Settings:
 
 VARIABLES: Final[Mapping[str, tuple[Callable[[str], Settings], str]]] = {
     # name -> (what it sets, how it is written)
+    "ALLOW_INTERNAL_NETWORK": (_read_internal, "true or false; true allows all private networks, not this machine"),
     "APP_URL": (_read_text("server", "public_url"), "https://auth.example.com"),
     "AUTH_ENABLED": (_read_flag("authn", "password"), "true or false; false only with authn.trusted_header"),
     "COOKIE_SECURE": (_read_flag("cookie", "secure"), "true or false"),
     "HSTS_INCLUDE_SUBDOMAINS": (_read_flag("headers", "hsts", "include_subdomains"), "true or false"),
     "INACTIVITY_TIMEOUT_MINUTES": (_read_minutes("session", "idle_timeout"), "a number of minutes, 0 for none"),
+    "JWT__ExpirationDays": (_read_days("session", "ttl"), "a number of days"),
     "OIDC_ADMIN_GROUP": (_read_admin_group, "the group in the claim `groups` whose members are administrators"),
     "OIDC_AUTO_PROVISION": (_read_flag("authn", "provider", "auto_provision"), "true or false"),
     "OIDC_CLIENT_ID": (_read_text("authn", "provider", "oidc", "client_id"), "the client id"),
