@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from html import unescape
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import quote, unquote, urlencode
 
 from doorward.rules.identity import User
@@ -25,6 +25,7 @@ from doorward.web.pages.desk import Desk, Site
 from doorward.web.pages.errors import ErrorPages
 from doorward.web.pages.routes import build_routes
 from doorward.web.pages.templates import Templates
+from doorward.web.pages.threshold import Threshold
 from doorward.web.server import Server
 from doorward.web.session_cookie import Cookies
 from doorward.web.visit import Reader
@@ -131,6 +132,7 @@ class Door:
         trust: Trust | None = None,
         site: Site | None = None,
         headers: HeaderPolicy | None = None,
+        same_site: Literal["Lax", "Strict"] = "Lax",
         asserted: AssertedHeader | None = None,
     ) -> None:
         self.public_url = public_url
@@ -140,7 +142,13 @@ class Door:
         self.log = FakeLog()
         self.policy = policy or sample_policy()
         self.town.hosts = _KnownHosts(self)
-        self.cookies = Cookies(session="doorward", secure=secure, domain=cookie_domain)
+        self.cookies = Cookies(
+            session="doorward",
+            secure=secure,
+            companion_key=self.town.keyring.derive("companion"),
+            domain=cookie_domain,
+            same_site=same_site,
+        )
         self.assets = Assets()
         self.templates = Templates()
         self.headers = headers or HeaderPolicy(hsts_seconds=31536000 if secure else None)
@@ -169,6 +177,7 @@ class Door:
             gate=self._gate,
             api=self._api,
             routes=build_routes(self.desk, self.flows, lambda: self.policy),
+            threshold=Threshold(self.desk),
             assets=self.assets,
             errors=ErrorPages(self.desk),
             reader=Reader(self.cookies, trust or Trust(), SIGNING_KEY, self.find_subject, self.touch, asserted),
@@ -246,6 +255,7 @@ class Browser:
         self.door = door
         self.agent = agent
         self.jar: dict[str, str] = {}
+        self.strict: set[str] = set()
 
     async def get(self, target: str, **headers: str) -> Answer:
         return await self._send("GET", target, headers)
@@ -313,7 +323,12 @@ class Browser:
                 self.jar.pop(name, None)
             else:
                 self.jar[name] = value
+                (self.strict.add if "SameSite=Strict" in attributes else self.strict.discard)(name)
         return answer
+
+    def keep_back(self, *names: str) -> dict[str, str]:
+        """Take cookies out of the jar, as for a navigation that another site began; they are put back by hand."""
+        return {name: self.jar.pop(name) for name in names if name in self.jar}
 
 
 def login_fields(page: Answer, name: str, password: str = PASSWORD, *, remember: bool = False) -> dict[str, str]:

@@ -50,11 +50,13 @@ def build_doors(house: House) -> Doors:
     from doorward.web.pages.errors import ErrorPages
     from doorward.web.pages.routes import build_routes
     from doorward.web.pages.templates import Templates
+    from doorward.web.pages.threshold import Threshold
     from doorward.web.server import Server, is_check
     from doorward.web.visit import Reader
 
     config, flows, clock, random = house.config, house.flows, house.clock, house.random
-    site, headers, cookies = _site_of(config), _headers_of(config), _cookies_of(config, house.keyring.derive("companion"))
+    site, headers = _site_of(config), _headers_of(config)
+    cookies = _cookies_of(config, house.keyring.derive("companion"))
     trust = Trust(networks=config.proxy.networks, unix=config.proxy.trusts_unix, hops=config.proxy.hops)
     templates, assets = Templates(), Assets()
     single_user = config.single_user
@@ -112,6 +114,7 @@ def build_doors(house: House) -> Doors:
         gate=GateEndpoint(gate),
         api=LazyApp(make_api),
         routes=build_routes(desk, flows, lambda: house.policy.present),
+        threshold=Threshold(desk),
         assets=assets,
         errors=ErrorPages(desk),
         reader=reader,

@@ -53,6 +53,8 @@ class Route:
 
     `secretive`: the address itself says what nobody else may read, so that no page shown there tells it to the next
     one. No form may stand on such a page, since browsers then hide where it comes from, too.
+
+    `framed`: providers show it in a frame of theirs, so that nobody is led anywhere from it.
     """
 
     who: Who
@@ -60,6 +62,7 @@ class Route:
     post: Post | None = None
     destructive: bool = False
     secretive: bool = False
+    framed: bool = False
     back: str = "/"
 
     @property

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from doorward.errors import DoorwardError, ForbiddenError, InputError
+from doorward.errors import DoorwardError, InputError
 from doorward.interfaces import Clock, Log, Random
 from doorward.rules.request import parse_host
 from doorward.web.errors import Refusal, status_of, wants_page
@@ -23,9 +23,10 @@ from doorward.web.headers import HeaderPolicy, RawHeaders, SecureHeaders, comple
 from doorward.web.health import Health
 from doorward.web.pages.assets import Assets
 from doorward.web.pages.errors import ErrorPages
+from doorward.web.pages.threshold import Threshold
 from doorward.web.refused import RefusedRequests
 from doorward.web.route import Route, Routes, find_route
-from doorward.web.visit import Reader, Visit, read_language
+from doorward.web.visit import Reader, read_language
 
 MAX_HEADERS = 128
 MAX_HEADER_BYTES = 32 * 1024
@@ -46,6 +47,7 @@ class Server:
     gate: ASGIApp
     api: ASGIApp
     routes: Routes
+    threshold: Threshold
     assets: Assets
     errors: ErrorPages
     reader: Reader
@@ -124,23 +126,15 @@ class Server:
         visit = await self.reader.read(scope, now=self.clock.now(), correlation_id=correlation_id)
         visit.tail = tail
         if method in {"GET", "HEAD"} and route.get is not None:
-            response = self._stop(route, visit) or await route.get(visit)
+            response = self.threshold.stop(route, visit) or await route.get(visit)
         elif method == "POST" and route.post is not None:
             # Nothing of a form is read that somebody may not send.
-            response = self._stop(route, visit) or await route.post(
+            response = self.threshold.stop(route, visit) or await route.post(
                 visit, await read_form(visit.headers, receive, limit=self.max_body)
             )
         else:
             raise Refusal(405, headers=[(b"allow", route.methods.encode("ascii"))])
         return _carry(route, response)
-
-    def _stop(self, route: Route, visit: Visit) -> Response | None:
-        """The answer to somebody for whom the page is not; None where it is."""
-        if route.who.admits(visit.subject):
-            return None
-        if visit.subject is None:
-            return self.errors.lead_to_login(visit, visit.path if route.get is not None else route.back)
-        raise ForbiddenError("this is for administrators")
 
     def _is_api(self, path: str) -> bool:
         return path == "/api" or (path.startswith("/api/") and path not in self.routes)

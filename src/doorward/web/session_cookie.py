@@ -2,6 +2,8 @@
 
 - session: for `cookie.domain`, or our host only; as long as the browser, or the session where it is remembered. The
   sign-in; the gate reads it.
+- companion: our host only, as long as the session's. Apps see the session cookie, and their neighbours can plant one;
+  this one neither. Without it a session opens apps, and nothing of ours (docs/adr/0023-two-cookies.md).
 - browser: our host only, a year. Binds tickets, and before anybody signed in the CSRF token, to one browser.
 - device: our host only, half a year. A browser its owner signed in with is not locked out by strangers.
 - csrf: our host only, as long as the browser. The second half of the CSRF check.
@@ -14,9 +16,12 @@
 browser ignores it otherwise.
 """
 
+import base64
+import hmac
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Literal
 
 from doorward.web.headers import RawHeaders
 
@@ -24,6 +29,7 @@ _VALUE = re.compile(r"[A-Za-z0-9._~+/=-]*")
 _BROWSER_LIFE = timedelta(days=365)
 _DEVICE_LIFE = timedelta(days=180)
 _WAY_LIFE = timedelta(days=365)
+_KEY_SIZE = 32
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
@@ -31,15 +37,20 @@ _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 class Cookies:
     """Names and attributes. `domain` is empty for a cookie of our host only.
 
-    `persistent`: the session cookie outlives the browser even when not remembered (profile value).
+    `companion_key`: 32 bytes of this purpose only. `persistent`: the session cookie outlives the browser even when not
+    remembered (profile value). `same_site` is the session cookie's.
     """
 
     session: str
     secure: bool
+    companion_key: bytes = field(repr=False)
     domain: str = ""
     persistent: bool = False
+    same_site: Literal["Lax", "Strict"] = "Lax"
 
     def __post_init__(self) -> None:
+        if len(self.companion_key) != _KEY_SIZE:
+            raise ValueError("the companion's key has 32 bytes")
         if self.domain and not _DOMAIN.fullmatch(self.domain):
             raise ValueError("a cookie domain is a lower-case host name without a leading dot")
 
@@ -69,21 +80,34 @@ class Cookies:
         return self._host_only("doorward-way")
 
     @property
+    def companion(self) -> str:
+        """Name of the session cookie's companion."""
+        return self._host_only("doorward-console")
+
+    @property
     def private(self) -> tuple[str, ...]:
         """Names of those that no app ever needs to see: all but the sign-in, which is taken out by itself."""
-        return (self.browser, self.device, self.csrf, self.trail, self.way)
+        return (self.companion, self.browser, self.device, self.csrf, self.trail, self.way)
 
     def set_session(self, value: str, *, expires_at: datetime | None, now: datetime) -> RawHeaders:
-        """Give the browser its sign-in. `expires_at` only where it is to outlive the browser session."""
+        """Give the browser its sign-in, and the companion of it. `expires_at` only where both outlive the browser."""
         life = expires_at - now if expires_at is not None else None
-        return [self._line(self.session, value, domain=self.domain, life=life)]
+        return [
+            self._line(self.session, value, domain=self.domain, same_site=self.same_site, life=life),
+            self._line(self.companion, self._companion_of(value), same_site="Strict", life=life),
+        ]
 
     def end_session(self) -> RawHeaders:
         """Take the sign-in back, under our domain and, should a copy lie there, under our host alone (J06)."""
-        lines = [self._line(self.session, "", domain=self.domain, life=timedelta(0))]
+        gone = timedelta(0)
+        lines = [self._line(self.session, "", domain=self.domain, same_site=self.same_site, life=gone)]
         if self.domain:
-            lines.append(self._line(self.session, "", life=timedelta(0)))
-        return lines
+            lines.append(self._line(self.session, "", same_site=self.same_site, life=gone))
+        return [*lines, self._line(self.companion, "", same_site="Strict", life=gone)]
+
+    def accompanies(self, companion: str, session: bytes) -> bool:
+        """Whether `companion` was set with this very session cookie."""
+        return hmac.compare_digest(companion.encode("utf-8"), self._companion_of(session.decode("latin-1")).encode())
 
     def set_browser(self, value: str) -> RawHeaders:
         """Give the browser a name of its own before anybody signs in."""
@@ -108,6 +132,11 @@ class Cookies:
     def set_way(self, value: str) -> RawHeaders:
         """Remember how somebody signed in here; "" forgets it."""
         return [self._line(self.way, value, life=_WAY_LIFE if value else timedelta(0))]
+
+    def _companion_of(self, session: str) -> str:
+        # Nothing is kept of it: whoever holds the session cookie alone cannot make it, and it ends with the session.
+        mac = hmac.digest(self.companion_key, b"doorward-companion-v1:" + session.encode("latin-1"), "sha256")
+        return base64.urlsafe_b64encode(mac).rstrip(b"=").decode("ascii")
 
     def _host_only(self, name: str) -> str:
         return f"__Host-{name}" if self.secure else name

@@ -33,7 +33,8 @@ class Visit:
     """A request. `scheme` is "http" or "https" as told by a trusted proxy or seen by ourselves, "" where nobody knows.
 
     `fingerprint` belongs to a cookie of ours with a good MAC, whether or not its session lives; `subject` only to a
-    session that counts at `now`. `torn`: the browser sent our session cookie more than once, which counts as none.
+    session that counts at `now`. `accompanied`: the session's companion came with it; only then do our own pages and
+    the API go by it. `torn`: the browser sent our session cookie more than once, which counts as none.
     `tail` is the name at the end of the path, for routes that have one. `way` is the cookie that says how somebody
     signed in here last (`web/way.py`). `asserted` is whom a proxy names whose word counts for a sign-in.
     `cookies_out` are Set-Cookie lines that go with whatever is answered.
@@ -51,6 +52,7 @@ class Visit:
     navigates: bool
     fingerprint: Fingerprint | None = None
     subject: Subject | None = None
+    accompanied: bool = False
     torn: bool = False
     trail: str = ""
     way: str = ""
@@ -120,6 +122,9 @@ class Reader:
             visit.fingerprint = read_cookie(values[0], self.signing_key)
         if visit.fingerprint is not None:
             visit.subject = await self.find_subject(visit.fingerprint, now)
+            # SECURITY: every app is sent the session cookie, and one of its siblings can plant another's: alone it
+            # opens nothing of ours (J18). tests/unit/test_companion.py would fail.
+            visit.accompanied = self.cookies.accompanies(self._own(lines, self.cookies.companion), values[0])
         if self.asserted is not None:
             visit.asserted = self.asserted.read(peer, headers)
             if visit.asserted and visit.subject is not None and not _is_named(visit.subject.user, visit.asserted):

@@ -146,8 +146,8 @@ class ApiParts:
 
 
 def get_subject(visit: Visit) -> Subject:
-    """Who is signed in; UnauthorizedError when nobody is."""
-    if visit.subject is None:
+    """Who is signed in; UnauthorizedError when nobody is, and where the session cookie came without its companion."""
+    if visit.subject is None or not visit.accompanied:
         raise UnauthorizedError("nobody is signed in")
     return visit.subject
 

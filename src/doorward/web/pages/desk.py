@@ -4,7 +4,7 @@ import base64
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.responses import Response
 
@@ -19,6 +19,7 @@ from doorward.web.errors import Words
 from doorward.web.form import Form
 from doorward.web.headers import HeaderPolicy
 from doorward.web.pages.assets import Assets
+from doorward.web.pages.loop import follow, read_trail
 from doorward.web.pages.templates import Templates
 from doorward.web.session_cookie import Cookies
 from doorward.web.visit import Visit
@@ -111,10 +112,12 @@ class Desk:
         *,
         status: int = 200,
         here: str = "",
+        has_forms: bool = True,
         **context: object,
     ) -> Response:
         """Render a page for this visit, with its CSRF token, its nonce and the policy that goes with both."""
-        token, is_new = self.csrf.issue(visit.headers, visit.binding) if visit.binding else ("", False)
+        has_token = has_forms and visit.binding
+        token, is_new = self.csrf.issue(visit.headers, visit.binding) if has_token else ("", False)
         if is_new:
             visit.cookies_out += self.cookies.set_csrf(token)
         nonce = base64.b64encode(self.random.token(_NONCE_SIZE)).decode("ascii")
@@ -194,6 +197,20 @@ class Desk:
         if ours and not absolute.startswith(f"{ours}/login?"):
             return self.redirect(visit, absolute)
         return self.page(visit, "onward.html", url=absolute, name=app)
+
+    def lead_round(self, visit: Visit) -> Response:
+        """Have the browser ask for this very page once more, by a navigation that begins here and not elsewhere.
+
+        A redirect would not do: it carries on the navigation that another site began.
+        """
+        url = self.own_url(visit)
+        visit.cookies_out += self.cookies.set_trail(follow(read_trail(visit.trail), url, visit.now).text)
+        # No token: a browser that held back our cookies would get one that the pages of its other tabs do not go by.
+        return self.page(visit, "round.html", url=url, has_forms=False)
+
+    def own_url(self, visit: Visit) -> str:
+        """The address that was asked for, as we write it."""
+        return self.site.public_url + quote(visit.path) + (f"?{urlencode(visit.query)}" if visit.query else "")
 
     def lead_out(self, visit: Visit, url: str, *, title: str, name: str) -> Response:
         """Send the browser to a provider's `url`; `name` is what people call it; `title` may say `%(name)s`.

@@ -17,7 +17,6 @@ from doorward.web.errors import (
     words_for,
 )
 from doorward.web.pages.desk import Desk, Link
-from doorward.web.visit import Visit
 
 _NONCE_SIZE = 16
 _TRY_AGAIN_AFTER = 5
@@ -52,10 +51,6 @@ class ErrorPages:
         if status == 503:  # noqa: PLR2004 -- the one status besides 429 that names a time to wait
             response.raw_headers.append((b"retry-after", str(_TRY_AGAIN_AFTER).encode("ascii")))
         return response
-
-    def lead_to_login(self, visit: Visit, page: str) -> Response:
-        """The answer to somebody who has to sign in first; `page` is where they are led afterwards."""
-        return self._desk.to_login(visit, page)
 
     def _page(
         self,

@@ -91,7 +91,8 @@ class LoginPage:
                 or await self._go_straight(visit, return_to)
                 or await self._begin(visit, return_to)
             )
-        if "confirm" in visit.query and not is_just_proven(visit.subject.session, visit.now):
+        # Where the companion is missing, a fresh session is what is asked for, however young this one is.
+        if "confirm" in visit.query and not (visit.accompanied and is_just_proven(visit.subject.session, visit.now)):
             return await self._begin(visit, return_to, demand=Demand.CONFIRM)
         if target is None:
             return self._desk.redirect(visit, "/?return=refused" if return_to else "/")
