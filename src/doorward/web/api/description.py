@@ -60,6 +60,8 @@ def _mend(made: dict[str, Any], cookie: str) -> dict[str, Any]:
             sentence, _, _ = operation["description"].partition(". ")
             if "aliases" not in operation["tags"]:
                 operation["summary"] = " ".join(sentence.split()).removesuffix(".")
+            if "requestBody" in operation:
+                operation["responses"]["413"] = {**operation["responses"]["400"], "description": "Too large"}
             # What does not fit the description is a problem document with status 400, not the framework's own.
             if _OF_FRAMEWORK[0] in str(operation["responses"].get("422")):
                 del operation["responses"]["422"]
