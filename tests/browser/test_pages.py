@@ -17,8 +17,8 @@ from playwright.async_api import Browser, Page, async_playwright
 from doorward.rules.policy import App, Audience, Effect, Policy, Rule, parse_host_pattern
 from doorward.rules.ticket import Purpose
 from doorward.web.pages.routes import build_routes
-from tests.browser.preview import CHROMIUM, FLAGS, SHOTS, SIZES, connect, make_door, sign_in
-from tests.browser.shot import HOME, Shot, to
+from tests.browser.preview import CHROMIUM, FLAGS, connect, make_door, sign_in
+from tests.browser.shot import HOME, to
 from tests.fakes.door import PASSWORD, Door
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -143,28 +143,6 @@ async def test_with_a_redirect_after_the_form_chromium_would_stop_there(chromium
     await try_to_sign_in(page, street, "/")
     assert "violates" in await blocked
     assert street.cookies_at_app == []
-
-
-@pytest.mark.parametrize("shot", SHOTS, ids=lambda shot: shot.name)
-async def test_no_page_is_wider_than_a_phone_or_blocks_itself(chromium: Browser, shot: Shot) -> None:
-    door = await make_door(empty=shot.name == "apps-empty")
-    width, height = SIZES["320"]
-    page = await (await chromium.new_context(viewport={"width": width, "height": height})).new_page()
-    complaints: list[str] = []
-    page.on("console", lambda line: complaints.append(line.text) if "Content Security Policy" in line.text else None)
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    await connect(page, door)
-    if shot.user:
-        await sign_in(page, shot.user)
-    await shot.go(door, page)
-    await page.wait_for_load_state("load")  # a form's answer is seen before its style sheets are
-    assert await page.evaluate("document.documentElement.scrollWidth") <= width
-    assert complaints == []
-    small = await page.evaluate(
-        """() => [...document.querySelectorAll("a.button, button:not([aria-hidden]), select, textarea, summary, input:not([type=hidden], [type=checkbox], [type=radio]), .nav a")]
-            .filter(e => e.getBoundingClientRect().height < 24).map(e => e.outerHTML)"""
-    )
-    assert small == []
 
 
 async def test_the_keyboard_finds_everything_and_shows_where_it_is(chromium: Browser) -> None:

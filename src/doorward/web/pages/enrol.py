@@ -139,4 +139,6 @@ class EnrolPage:
         )
 
     def _show_codes(self, visit: Visit, started: Started, offer: CodesOffer, problem: str = "") -> Response:
-        return self._steps.show(visit, started, "enrol_codes.html", problem=problem, offer=offer)
+        return self._steps.show(
+            visit, started, "enrol_codes.html", problem=problem, offer=offer, site_host=self._desk.site.host
+        )
