@@ -318,6 +318,9 @@ async def test_a_body_that_is_not_what_is_asked_for_is_400(alice):
     for name, body in BAD.items():
         answer = await alice.call("POST", f"{FACTORS}/totp/confirm", body)
         assert (name, code_told(answer, 400)) == (name, "MALFORMED")
+    wrong = await alice.call("POST", f"{FACTORS}/totp/confirm", {"offer": "x", "kode": "s3cret"})
+    assert [problem["field"] for problem in json.loads(wrong.body)["problems"]] == ["code", "kode"]
+    assert "s3cret" not in wrong.text
 
 
 async def test_a_body_of_another_kind_or_too_large_is_refused(door, alice):

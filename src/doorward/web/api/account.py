@@ -5,7 +5,6 @@ from typing import Annotated, Any, assert_never
 from fastapi import APIRouter, Depends, Response
 from pydantic import Field
 
-from doorward.errors import ConflictError
 from doorward.flows.outcome import Refused, SignedIn, Unacceptable
 from doorward.rules.session import Subject
 from doorward.web.api.bodies import Ask, StrictRoute
@@ -24,7 +23,6 @@ from doorward.web.visit import Visit
 
 _ACCOUNT = "/api/v1/account"
 _NO_MAIL = "There is no mail here; an administrator can change your address."
-_LAST = "You are the last administrator, so your account stays. Make somebody else one first."
 
 
 class ProfileAsk(Ask):
@@ -177,10 +175,7 @@ def _add_record(router: APIRouter, parts: ApiParts) -> None:
         subject = get_subject(visit)
         if ask.confirm.strip() != subject.user.name:
             raise unacceptable(Unacceptable((("confirm", "That is not your user name."),)))
-        try:
-            refused = await flows.profile.delete(subject, visit.visitor, now=visit.now)
-        except ConflictError:
-            raise ProblemError(409, Code.LAST_ADMINISTRATOR, _LAST) from None
+        refused = await flows.profile.delete(subject, visit.visitor, now=visit.now)
         if refused is not None:
             raise refuse(refused)
         end_here(parts, visit, response)

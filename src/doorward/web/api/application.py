@@ -20,7 +20,7 @@ from doorward.web.api.letters import letter_routes
 from doorward.web.api.own_sessions import own_session_routes
 from doorward.web.api.parts import CORRELATION_KEY, ApiParts, UnauthorizedError
 from doorward.web.api.policy import policy_routes
-from doorward.web.api.problems import PROBLEM_TYPE, Code, Problem, ProblemError, clash
+from doorward.web.api.problems import PROBLEM_TYPE, Code, Problem, ProblemError, clash, malformed
 from doorward.web.api.providers import provider_routes
 from doorward.web.api.sessions import session_routes
 from doorward.web.api.users import user_routes
@@ -73,6 +73,8 @@ def _answer_errors(app: FastAPI) -> None:
     async def answer_problem(request: Request, error: Exception) -> Response:
         if isinstance(error, ConflictError):
             error = clash(error)
+        elif isinstance(error, RequestValidationError):
+            error = malformed(error.errors())
         if not isinstance(error, ProblemError):
             return answer(request, 500)
         body = error.write(request.scope.get(CORRELATION_KEY, ""))
@@ -100,12 +102,9 @@ def _answer_errors(app: FastAPI) -> None:
             response.headers.update(error.headers)
         return response
 
-    async def answer_malformed(request: Request, _error: Exception) -> Response:
-        return answer(request, 400)
-
     app.add_exception_handler(ProblemError, answer_problem)
     app.add_exception_handler(ConflictError, answer_problem)
     app.add_exception_handler(DoorwardError, answer_fault)
     app.add_exception_handler(Refusal, answer_refusal)
     app.add_exception_handler(HTTPException, answer_http)
-    app.add_exception_handler(RequestValidationError, answer_malformed)
+    app.add_exception_handler(RequestValidationError, answer_problem)

@@ -1,6 +1,6 @@
 """What is refused, and how the API says it: one code for each reason, which programs may go by."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from http import HTTPStatus
 from typing import Any, Final
@@ -15,6 +15,8 @@ from doorward.web.pages.entering import STATUS_OF
 from doorward.web.pages.waiting import seconds
 
 PROBLEM_TYPE: Final = "application/problem+json"
+_MOST_PROBLEMS: Final = 10
+_MOST_FIELD: Final = 64
 UNPROCESSABLE: Final = int(HTTPStatus.UNPROCESSABLE_ENTITY)
 
 
@@ -166,6 +168,12 @@ def refuse(refused: Refused) -> ProblemError:
 def clash(error: ConflictError) -> ProblemError:
     """What stands in the way, by name."""
     return ProblemError(409, Code(error.clash.value), _CLASHES.get(error.clash, ""))
+
+
+def malformed(errors: Iterable[Mapping[str, Any]]) -> ProblemError:
+    """What does not fit the description, as the framework found it; nothing of what was sent but names of fields."""
+    found = [(".".join(map(str, error["loc"][1:]))[:_MOST_FIELD], f"{error['msg']}.") for error in errors]
+    return ProblemError(400, Code.MALFORMED, problems=found[:_MOST_PROBLEMS])
 
 
 def unacceptable(outcome: Unacceptable) -> ProblemError:
