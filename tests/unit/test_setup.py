@@ -9,6 +9,7 @@ from doorward.flows.admin import CLI
 from doorward.flows.outcome import Refused, SignedIn, Unacceptable
 from doorward.rules.audit import Act
 from doorward.rules.login import Failure
+from tests.fakes.door import Browser, Door
 from tests.fakes.flows import GOOD, Town, a_visitor, fingerprint_of
 
 GONE = Refused(Failure.TICKET_GONE)
@@ -35,6 +36,22 @@ async def test_the_first_administrator_is_made_and_signed_in(town):
     assert (await town.check(made)).user == made.user
     assert town.acts() == ["admin.setup"]
     assert (await town.enter("root", GOOD)).user == made.user
+
+
+async def test_the_first_account_may_be_one_for_the_console_only(town):
+    """D-06: it administers, and opens no app."""
+    town.setup.console_only = True
+    made = await create(town, await town.setup.issue(now=town.now))
+    assert isinstance(made, SignedIn)
+    assert made.user.console_only
+    assert made.user.administers
+    door = Door()
+    door.flows.setup.console_only = True
+    page = await Browser(door).get(f"/setup?token={await door.setup_token()}")
+    assert "it opens no app" in page.text
+    door.flows.setup.console_only = False
+    page = await Browser(door).get(f"/setup?token={await door.setup_token()}")
+    assert "it opens no app" not in page.text
 
 
 async def test_strangers_who_ask_whether_it_is_set_up_keep_nobody_waiting(town):

@@ -234,6 +234,7 @@ def connect_flows(parts: Parts) -> Flows:
             password=password,
             rules=rules,
             random=random,
+            console_only=config.registration.first_user == "console_only",
         ),
         enrolment=Enrolment(finishing=finishing, factors=factors),
         factors=factors,

@@ -115,6 +115,11 @@ class Registration(Section):
         "`closed`: nobody, invited or not, whatever a provider says. `invite`: who has an invitation, and nobody else. "
         "`open`: anyone, too. Administrators can always add accounts.",
     )
+    first_user: Literal["person", "console_only"] = Field(
+        default="person",
+        description="What the setup link makes. `person`: an administrator who may open apps, too, as rules say. "
+        "`console_only`: an account for running the gateway, which opens no app, whatever rules say.",
+    )
     approval: Flag = Field(
         default=False,
         description="An account that somebody made for themselves, or got from a provider, waits until an "

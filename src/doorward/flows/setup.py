@@ -36,13 +36,16 @@ class Setup:
         password: PasswordMethod,
         rules: PasswordRules,
         random: Random,
+        console_only: bool = False,
     ) -> None:
+        """`console_only`: the account made is for running the gateway, and opens no app (D-06)."""
         self._records = records
         self._tickets = tickets
         self._opening = opening
         self._password = password
         self._rules = rules
         self._random = random
+        self.console_only = console_only
         self._is_set_up = False
 
     async def issue(self, *, now: datetime) -> str | None:
@@ -96,6 +99,7 @@ class Setup:
             enabled=True,
             generation=1,
             created_at=now,
+            console_only=self.console_only,
         )
         stored = await self._password.seal(user.id, form.password, now=now)
         if await self._tickets.take(ticket_id(token), Purpose.SETUP, now) is None:

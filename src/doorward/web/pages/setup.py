@@ -89,6 +89,7 @@ class SetupPage:
             values=values,
             wrong={name: wrong.get(name, "") for name in _FIELDS},
             problem="Please look at what is marked below. No account was made yet." if wrong else "",
+            console_only=self._setup.console_only,
             shortest_password=self._desk.site.shortest_password,
         )
 
