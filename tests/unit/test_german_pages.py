@@ -4,7 +4,7 @@ import re
 
 from doorward.rules.reason import Reason
 from doorward.web.pages.denial import DenialPage
-from tests.fakes.door import Browser, Door
+from tests.fakes.door import PASSWORD, Browser, Door
 from tests.unit.test_denial_page import refusal
 
 GERMAN = {"accept_language": "de-AT,de;q=0.9,en;q=0.5"}
@@ -42,6 +42,29 @@ async def test_what_is_wrong_with_the_first_password_is_said_in_german() -> None
     fields = {name: setup.hidden(name) for name in ("csrf_token", "token")} | {"name": "root", "password": "x"}
     answer = await browser.post("/setup", fields, **GERMAN)
     assert "Es braucht mindestens 8 Zeichen. Es braucht einen Großbuchstaben." in answer.text
+
+
+async def test_everything_that_is_wrong_with_a_new_password_is_said_in_german() -> None:
+    door = Door()
+    await door.add_user("root", admin=True)
+    browser = Browser(door)
+    await browser.sign_in("root")
+    profile = await browser.get("/account/profile", **GERMAN)
+    assert "Jetziges Passwort" in profile.text
+    fields = {"csrf_token": profile.hidden("csrf_token"), "current": PASSWORD, "password": "x", "password_again": "y"}
+    answer = await browser.post("/account/password", fields, **GERMAN)
+    assert "Es braucht mindestens 8 Zeichen. Es braucht einen Großbuchstaben." in answer.text
+    assert "Die beiden Passwörter sind nicht gleich." in answer.text
+
+
+async def test_times_and_devices_are_written_as_in_german() -> None:
+    door = Door()
+    await door.add_user("root", admin=True)
+    browser = Browser(door, agent="Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0")
+    await browser.sign_in("root")
+    answer = await browser.get("/sessions", **GERMAN)
+    assert "Firefox unter Linux" in answer.text
+    assert re.search(r'<time datetime="[0-9T:-]+Z">[0-9]{2}\.[0-9]{2}\.[0-9]{4} [0-9:]{5} UTC</time>', answer.text)
 
 
 def test_a_closed_door_says_why_in_german() -> None:

@@ -153,7 +153,6 @@ class RegisterPage:
             rd=form.get("rd", ""),
             buttons=list_buttons(providers, self._upstream),
             fixed_email=email,
-            takes_email=openness.takes_email or bool(invite),
             # Passwords are never sent back.
             values={name: "" if "password" in name else form.get(name, "") for name in _FIELDS},
             wrong={name: (wrong or {}).get(name, "") for name in _FIELDS},
