@@ -2,9 +2,8 @@
 
 import base64
 import re
-import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import chdir, closing, contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -58,6 +57,7 @@ class Gateway:
     folder: Path
     url: str
     cookie: str
+    app: str
     ports: list[int] = field(default_factory=lambda: free_ports(1))
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
     process: Process | None = None
@@ -80,11 +80,6 @@ class Gateway:
         """Make an account."""
         email = f"{name}@{HOME}"
         self.command("user", "add", name, "--email", email, "--password-stdin", *options, typed=GOOD + "\n")
-
-    def age(self, table: str, column: str, seconds: float) -> None:
-        """Let this long pass for what is written down."""
-        with closing(sqlite3.connect(self.folder / "data" / "doorward.db")) as records, records:
-            records.execute(f"UPDATE {table} SET {column} = {column} - ?", (int(seconds * 1e6),))
 
 
 @dataclass(slots=True)
@@ -161,10 +156,9 @@ class Visitor:
 
     def is_signed_in(self) -> bool:
         """Whether the gateway lets this browser through to an app."""
-        name = f"app.{urlsplit(self.gateway.url).hostname or ''}".replace("app.auth.", "app.")
         answer = self.get(
             "/api/auth/forwardauth",
-            x_forwarded_method="GET", x_forwarded_host=name, x_forwarded_uri="/", accept="application/json",
+            x_forwarded_method="GET", x_forwarded_host=self.gateway.app, x_forwarded_uri="/", accept="application/json",
         )  # fmt: skip
         assert answer.status_code in {200, 401}, answer.text
         return answer.status_code == 200
@@ -197,9 +191,9 @@ def serve(
 
     People: `root`, an administrator, and `alice`.
     """
-    gateway = Gateway(folder, url, cookie, variables=variables or {})
     host = urlsplit(url).hostname or ""
-    app = f"app.{host.removeprefix('auth.')}" if "domain:" in more else host
+    app = f"app.{HOME}" if "domain:" in more else host
+    gateway = Gateway(folder, url, cookie, app, variables=variables or {})
     text = CONFIG.format(profile=profile, main=gateway.ports[0], url=url, app=app)
     (folder / "doorward.yaml").write_text(text + more, "utf-8")
     gateway.add("root", "--admin")

@@ -69,9 +69,6 @@ PROFILES: Final[Mapping[str, Mapping[Path, object]]] = {
         _NAME: "forward-auth-session",
         ("cookie", "secure"): True,
         ("storage", "type"): "local",
-        # It has no passwords, and so no limit on them; until a provider has let an administrator in, ours stay open,
-        # and keep theirs.
-        ("authn", "password"): False,
         ("registration", "mode"): "oidc_auto",
     },
     "billtracker": {
