@@ -5,16 +5,18 @@ from dataclasses import replace
 from starlette.responses import Response
 
 from doorward.flows.turnstile import Turnstile
+from doorward.web.csrf import CsrfError
 from doorward.web.errors import Refusal
 from doorward.web.form import Form
+from doorward.web.pages.desk import Desk
 from doorward.web.pages.waiting import seconds
 from doorward.web.route import Post, Route, Routes, Who
 from doorward.web.visit import Visit
 
 
-def count_acts(routes: Routes, turnstile: Turnstile) -> Routes:
+def count_acts(routes: Routes, desk: Desk, turnstile: Turnstile) -> Routes:
     """The same pages, where what administrators send is counted before it is looked at."""
-    return {path: _counted(route, turnstile) for path, route in routes.items()}
+    return {path: _counted(route, desk, turnstile) for path, route in routes.items()}
 
 
 async def count_act(visit: Visit, turnstile: Turnstile, *, destructive: bool = False) -> None:
@@ -24,15 +26,26 @@ async def count_act(visit: Visit, turnstile: Turnstile, *, destructive: bool = F
         raise Refusal(429, retry_after=max(seconds(refused.retry_after), 1))
 
 
-def _counted(route: Route, turnstile: Turnstile) -> Route:
+def _counted(route: Route, desk: Desk, turnstile: Turnstile) -> Route:
     if route.who is not Who.ADMINISTRATOR or route.post is None:
         return route
-    return replace(route, post=_count(route.post, turnstile, destructive=route.destructive))
+    return replace(route, post=_count(route.post, desk, turnstile, destructive=route.destructive))
 
 
-def _count(post: Post, turnstile: Turnstile, *, destructive: bool) -> Post:
+def _count(post: Post, desk: Desk, turnstile: Turnstile, *, destructive: bool) -> Post:
     async def counted(visit: Visit, form: Form) -> Response:
-        await count_act(visit, turnstile, destructive=destructive)
+        if _is_ours(desk, visit, form):
+            await count_act(visit, turnstile, destructive=destructive)
         return await post(visit, form)
 
     return counted
+
+
+def _is_ours(desk: Desk, visit: Visit, form: Form) -> bool:
+    # SECURITY: what another site has a browser send is refused by the page and not counted, or that site could use up
+    # what its administrator may do (tests/attacks/test_every_form.py).
+    try:
+        desk.check_form(visit, form, page="")
+    except CsrfError:
+        return False
+    return True
