@@ -303,7 +303,7 @@ async def test_closing_the_browser_at_once_is_no_circle(door: Door) -> None:
     browser = Browser(door)
     answer = await browser.sign_in("alice", rd=GRAFANA)
     closing = [line.partition("=")[0] for line in answer.all("set-cookie") if "Max-Age" not in line]
-    assert closing == ["doorward", "__Host-doorward-trail"]
+    assert closing == ["doorward", "__Host-doorward-console", "__Host-doorward-trail"]
 
 
 async def test_two_session_cookies_are_none_and_are_cleared(door: Door) -> None:
