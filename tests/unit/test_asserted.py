@@ -10,6 +10,8 @@ from doorward.rules.session import NEVER, Method
 from doorward.rules.ways import ASSERTED_SETTING, is_witness, name_witness
 from doorward.web.asserted import AssertedHeader
 from doorward.web.client import Trust
+from doorward.web.gate.identity import name_headers
+from doorward.web.gate.proxies import DIALECTS
 from tests.fakes.door import PASSWORD, Browser, Door
 from tests.fakes.gate import make_user
 from tests.fakes.second import give_totp
@@ -211,6 +213,17 @@ async def test_another_header_needs_another_witness(door: Door) -> None:
     assert not is_witness(replace(root, enabled=False), "remote-user", noted)
     assert not is_witness(None, "remote-user", noted)
     assert name_witness("remote-user", make_user("root")) != noted
+
+
+def test_an_app_is_never_told_by_that_header_who_somebody_is() -> None:
+    """It is empty on every allow, unless it is one of our own, which says what we say; Envoy is told to remove it."""
+    alice = make_user("alice")
+    blank = name_headers(forwarded=True, remote=False, asserted=b"remote-user").of(alice, ())
+    assert blank.headers[-1] == (b"remote-user", b"")
+    envoy = dict(DIALECTS[-1].identify(blank))
+    assert b"remote-user" in envoy[b"x-envoy-auth-headers-to-remove"]
+    own = name_headers(forwarded=False, remote=True, asserted=b"remote-user").of(alice, ())
+    assert [value for name, value in own.headers if name == b"remote-user"] == [b"alice"]
 
 
 async def test_a_password_still_works_beside_it(door: Door) -> None:

@@ -186,7 +186,11 @@ def _gate_settings_of(config: Config, headers: "HeaderPolicy", cookies: "Cookies
         cookie_name=cookies.session.encode("ascii"),
         cookie_domain=cookies.domain,
         cookie_secure=cookies.secure,
-        identity=name_headers(forwarded=config.headers.forwarded_user, remote=config.headers.remote_user),
+        identity=name_headers(
+            forwarded=config.headers.forwarded_user,
+            remote=config.headers.remote_user,
+            asserted=config.authn.trusted_header.name.encode("ascii"),
+        ),
         secrets={name: shown.reveal().encode() for name, shown in config.proxy.secrets if isinstance(shown, Secret)},
         private_cookies=frozenset(name.encode("ascii") for name in cookies.private),
         client_headers=tuple(headers.gate_headers()),

@@ -5,7 +5,7 @@ percent-encoded (RFC 3986 2.1). Decode with any percent-decoder, then read as UT
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from doorward.rules.identity import User
 from doorward.web.gate.dialect import Identity
@@ -19,6 +19,8 @@ class IdentityHeaders:
     name: tuple[bytes, ...] = (b"x-forwarded-user-name",)
     groups: tuple[bytes, ...] = (b"x-forwarded-user-groups",)
     user: tuple[bytes, ...] = ()
+    blank: tuple[bytes, ...] = ()
+    """Names that say who somebody is to us, and are never to say so to an app: empty, whoever it is (docs/adr 0023)."""
 
     def of(self, user: User | None, groups: Iterable[str]) -> Identity:
         """The headers for this user; all empty where there is none (C07)."""
@@ -32,6 +34,7 @@ class IdentityHeaders:
                 *((header, display) for header in self.name),
                 *((header, joined) for header in self.groups),
                 *((header, login) for header in self.user),
+                *((header, b"") for header in self.blank),
             )
         )
 
@@ -39,15 +42,20 @@ class IdentityHeaders:
 FORWARDED = IdentityHeaders()
 
 
-def name_headers(*, forwarded: bool, remote: bool) -> IdentityHeaders:
-    """`X-Forwarded-User-*` and `Remote-*`, as the configuration asks for them. `Remote-User` is the user name."""
+def name_headers(*, forwarded: bool, remote: bool, asserted: bytes = b"") -> IdentityHeaders:
+    """`X-Forwarded-User-*` and `Remote-*`, as the configuration asks for them. `Remote-User` is the user name.
+
+    `asserted` is the header in which a proxy tells us who it is, where one does.
+    """
     ways = [prefix for prefix, wanted in ((b"x-forwarded-user-", forwarded), (b"remote-", remote)) if wanted]
-    return IdentityHeaders(
+    own = IdentityHeaders(
         email=tuple(way + b"email" for way in ways),
         name=tuple(way + b"name" for way in ways),
         groups=tuple(way + b"groups" for way in ways),
         user=(b"remote-user",) if remote else (),
     )
+    taken = {*own.email, *own.name, *own.groups, *own.user}
+    return replace(own, blank=(asserted,)) if asserted and asserted not in taken else own
 
 
 def encode(text: str) -> bytes:
