@@ -100,6 +100,22 @@ def test_every_operation_of_administrators_is_tried_by_strangers(desk):
     assert found == ACTS.keys() | LOOKS.keys()
 
 
+async def test_acts_are_counted_with_those_of_the_console(desk):
+    """D-24, D-27: by address, whichever door, and what cannot be undone more narrowly."""
+    root = await desk.enter()
+    for _ in range(3):
+        assert (await desk.act(root, "DELETE", "/api/v1/users/nobody"))[0] == 404
+    status, told = await desk.act(root, "DELETE", "/api/v1/users/{alice}")
+    assert (status, told["code"], told["retry_after"] > 0) == (429, "RATE_LIMITED", True)
+    for _ in range(26):
+        assert (await desk.act(root, "DELETE", "/api/v1/invites/x"))[0] == 404
+    for act in (("DELETE", "/api/v1/invites/x"), ("DELETE", "/api/sessions/session/x"), *list(ACTS.values())[3:5]):
+        status, told = await desk.act(root, *act)
+        assert (status, told["code"]) == (429, "RATE_LIMITED")
+    assert (await root.press("/admin/invites", await root.get("/admin/invites"))).status == 429
+    assert (await desk.look(root, "/api/v1/users"))[0] == 200
+
+
 # Invitations
 
 

@@ -15,7 +15,7 @@ from doorward.flows.visitor import hash_browser
 from doorward.interfaces import Clock, Random
 from doorward.rules.session import SessionHandle, Subject
 from doorward.rules.strict_json import parse_object
-from doorward.web.api.problems import Code, ProblemError
+from doorward.web.api.problems import Code, ProblemError, refuse
 from doorward.web.csrf import FIELD, HEADER, CsrfGuard
 from doorward.web.form import FORM_TYPE, parse_pairs
 from doorward.web.pages.desk import login_path
@@ -108,9 +108,9 @@ class ApiParts:
 
         return read_administrator
 
-    def reads_administration(self) -> Callable[[Request], Awaitable[Administrator]]:
+    def reads_administration(self, *, destructive: bool = False) -> Callable[[Request], Awaitable[Administrator]]:
         """A dependency: an administrator who changes something, asked for all that a page would ask for."""
-        read_ending = self.reads_ending()
+        read_ending = self.reads_ending(destructive=destructive)
 
         async def read_administration(request: Request) -> Administrator:
             admin = await read_ending(request)
@@ -119,15 +119,26 @@ class ApiParts:
 
         return read_administration
 
-    def reads_ending(self) -> Callable[[Request], Awaitable[Administrator]]:
-        """A dependency: the same, for what ends a session, which asks for no proof at any door."""
+    def reads_ending(self, *, destructive: bool = False) -> Callable[[Request], Awaitable[Administrator]]:
+        """A dependency: the same, for what ends a session, which asks for no proof at any door.
+
+        It counts with what is done in the console (D-24). `destructive`: what cannot be undone.
+        """
         read_act = self.reads_act()
 
         async def read_ending(request: Request) -> Administrator:
             visit = await read_act(request)
-            return Administrator(visit, actor_of(get_subject(visit), visit.visitor))
+            actor = actor_of(get_subject(visit), visit.visitor)
+            await self.count_act(visit, destructive=destructive)
+            return Administrator(visit, actor)
 
         return read_ending
+
+    async def count_act(self, visit: Visit, *, destructive: bool = False) -> None:
+        """Count what an administrator sets out to do. ProblemError where it is too much."""
+        refused = await self.flows.turnstile.count_act(visit.visitor, destructive=destructive, now=visit.now)
+        if refused is not None:
+            raise refuse(refused)
 
     def know_browser(self, visit: Visit) -> None:
         """Give the browser its pre-session cookie if it has none: offers and tokens are bound to it."""

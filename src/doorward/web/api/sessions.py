@@ -39,7 +39,7 @@ def session_routes(parts: ApiParts) -> APIRouter:
             chosen = await parts.flows.administration.list_sessions(actor, now=visit.now, limit=limit, offset=offset)
         return {session.handle: describe(session, user, current=session.handle == here) for session, user in chosen}
 
-    @router.delete("/api/sessions/session/{handle}", status_code=204, responses=refusals(401, 403, 404))
+    @router.delete("/api/sessions/session/{handle}", status_code=204, responses=refusals(401, 403, 404, 429))
     async def end_session(handle: str, visit: Annotated[Visit, Depends(read_act)], response: Response) -> None:
         """End a session at once: by handle, or `current` for this one (C-40). Needs the CSRF token.
 
@@ -51,6 +51,7 @@ def session_routes(parts: ApiParts) -> APIRouter:
             ended = await sign_out_here(parts, visit, response)
         elif subject.user.administers:
             actor = actor_of(subject, visit.visitor)
+            await parts.count_act(visit)
             ended = await parts.flows.administration.end_session(actor, named, now=visit.now)
         else:
             ended = await parts.flows.account.end_session(subject, named, visit.visitor, now=visit.now)

@@ -127,7 +127,7 @@ def _add_looks(router: APIRouter, parts: ApiParts) -> None:
 
 
 def _add_changes(router: APIRouter, parts: ApiParts) -> None:
-    acts = parts.reads_administration()
+    acts, deletes = parts.reads_administration(), parts.reads_administration(destructive=True)
     flows = parts.flows
 
     async def tell(actor: Actor, user: User) -> Account:
@@ -176,7 +176,7 @@ def _add_changes(router: APIRouter, parts: ApiParts) -> None:
         return await tell(admin.actor, outcome)
 
     @router.delete(_USER, status_code=204, responses=ACTS)
-    async def delete_user(user: str, admin: Annotated[Administrator, Depends(acts)]) -> None:
+    async def delete_user(user: str, admin: Annotated[Administrator, Depends(deletes)]) -> None:
         """Delete an account with its sessions. Its id is never used again."""
         await flows.administration.delete_user(admin.actor, ById(user), now=admin.visit.now)
 
