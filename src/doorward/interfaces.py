@@ -592,9 +592,12 @@ class Passkeys(Protocol):
     """
 
     def ask_registration(
-        self, user: User, challenge: bytes, *, exclude: Sequence[tuple[bytes, tuple[str, ...]]]
+        self, user: User, challenge: bytes, *, exclude: Sequence[tuple[bytes, tuple[str, ...]]], verify: bool
     ) -> str:
-        """The options for `navigator.credentials.create`, as JSON text. `exclude`: credentials there are already."""
+        """The options for `navigator.credentials.create`, as JSON text. `exclude`: credentials there are already.
+
+        `verify`: one that cannot verify its user would be of no use.
+        """
         ...
 
     def read_registration(self, answer: str, challenge: bytes) -> NewPasskey:

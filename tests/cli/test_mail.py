@@ -87,3 +87,18 @@ def test_without_mail_it_says_so(place):
         place.run("mail", "test", "alice@example.test")
     with sink(place), pytest.raises(InputError):
         place.run("mail", "test", "nowhere")
+
+
+def test_a_mail_that_waits_is_tried_again_when_that_is_said(place):
+    place.write(MAIL.format(port=free_ports(1)[0]))
+    place.run("mail", "test", "alice@example.test")
+    (listed,) = place.answer("mail", "list", "--state", "waiting")
+    assert place.answer("mail", "retry", listed["id"]) == {"retried": 1}
+    assert place.answer("mail", "retry", "--all") == {"retried": 1}
+
+
+def test_it_has_to_be_said_which_mail_is_tried_again(place):
+    assert "No mail waits" in place.run("mail", "retry", "--all").stdout
+    for words in ((), ("x", "--all")):
+        with pytest.raises(InputError, match="--all"):
+            place.run("mail", "retry", *words)

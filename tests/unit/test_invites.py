@@ -126,6 +126,17 @@ async def test_it_is_worth_nothing_once_its_maker_administers_no_more(offices):
     assert await find(offices, made) is InviteState.REVOKED
 
 
+async def test_the_list_says_what_each_is_worth_now(offices):
+    made = await make(offices)
+    actor = await an_administrator(offices)
+    by_root = await offices.invites.make(actor, max_uses=1, lifetime=None, now=offices.now)
+    states = {each.id: state for each, state in await offices.invites.list_states(CLI, now=offices.now)}
+    assert states == {made.invite.id: InviteState.ACTIVE, by_root.invite.id: InviteState.ACTIVE}
+    await offices.change(await offices.user_of("root"), replace(await offices.user_of("root"), is_admin=False))
+    states = {each.id: state for each, state in await offices.invites.list_states(CLI, now=offices.now)}
+    assert states == {made.invite.id: InviteState.ACTIVE, by_root.invite.id: InviteState.REVOKED}
+
+
 async def test_there_is_an_end_to_invitations(offices, monkeypatch):
     """R04."""
     monkeypatch.setattr(module, "MAX_INVITES", 2)
@@ -137,6 +148,7 @@ async def test_there_is_an_end_to_invitations(offices, monkeypatch):
 
 ACTS = {
     "list_all": lambda flow, actor, now: flow.list_all(actor),
+    "list_states": lambda flow, actor, now: flow.list_states(actor, now=now),
     "make": lambda flow, actor, now: flow.make(actor, max_uses=1, lifetime=None, now=now),
     "revoke": lambda flow, actor, now: flow.revoke(actor, InviteId("0" * 32), now=now),
     "remove": lambda flow, actor, now: flow.remove(actor, InviteId("0" * 32), now=now),

@@ -33,7 +33,7 @@ class Phone:
     def __init__(self, site, **traits):
         self.site = site
         self.authenticator = Authenticator(**traits)
-        options = site.ask_registration(USER, CHALLENGE, exclude=[])
+        options = site.ask_registration(USER, CHALLENGE, exclude=[], verify=False)
         self.passkey = site.read_registration(self.authenticator.create(options), CHALLENGE)
 
     def answer(self, *, verify=False, **changes):
@@ -45,7 +45,7 @@ class Phone:
 
 
 def register(site, *, challenge=CHALLENGE, authenticator=None, **changes):
-    options = site.ask_registration(USER, CHALLENGE, exclude=[])
+    options = site.ask_registration(USER, CHALLENGE, exclude=[], verify=False)
     return site.read_registration((authenticator or Authenticator()).create(options, **changes), challenge)
 
 
@@ -56,7 +56,9 @@ def test_the_library_is_not_loaded_before_it_is_needed():
 
 
 def test_registration_options_come_from_the_configuration(site):
-    options = json.loads(site.ask_registration(USER, CHALLENGE, exclude=[(b"known", ("usb", "unheard-of"))]))
+    options = json.loads(
+        site.ask_registration(USER, CHALLENGE, exclude=[(b"known", ("usb", "unheard-of"))], verify=False)
+    )
     assert options["rp"] == {"id": "auth.example.test", "name": "Doorward"}
     assert options["user"] == {"id": encode(USER.id.encode()), "name": "alice", "displayName": "Alice"}
     assert decode(options["challenge"]) == CHALLENGE
@@ -64,6 +66,11 @@ def test_registration_options_come_from_the_configuration(site):
     assert options["authenticatorSelection"]["userVerification"] == "preferred"
     assert options["authenticatorSelection"]["residentKey"] == "preferred"
     assert options["excludeCredentials"] == [{"id": encode(b"known"), "type": "public-key", "transports": ["usb"]}]
+
+
+def test_where_a_touch_is_not_enough_a_key_that_only_knows_touches_is_not_made(site):
+    options = json.loads(site.ask_registration(USER, CHALLENGE, exclude=[], verify=True))
+    assert options["authenticatorSelection"]["userVerification"] == "required"
 
 
 def test_assertion_options_ask_for_verification_where_it_is_needed(site):

@@ -244,6 +244,7 @@ async def test_who_was_refused_is_gone(waiting):
 
 async def test_enabling_is_letting_in(waiting):
     assert not (await waiting.administration.set_enabled(CLI, "alice", enabled=True, now=waiting.now)).awaits_approval
+    assert waiting.outbox.sent() == [("registration_approved", "alice@example.test")]
 
 
 async def test_only_who_waits_is_let_in_or_refused(town):

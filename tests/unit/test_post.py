@@ -1,6 +1,7 @@
 """The queue of mail: nothing is lost, nothing is sent twice knowingly, nothing is kept that opens something."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -184,6 +185,21 @@ async def test_one_that_is_refused_does_not_hold_up_the_others_and_a_server_that
     await office.post.deliver_due(START + timedelta(minutes=1))
     states = [(letter.state, letter.tries) for letter in reversed(await office.letters())]
     assert states == [(LetterState.WAITING, 1), (LetterState.FAILED, 1), (LetterState.FAILED, 1)]
+
+
+async def test_all_that_wait_are_tried_again_at_once_but_what_is_being_sent():
+    office = Office()
+    office.mailer.trouble = UnavailableError("down")
+    for _ in range(3):
+        await office.queue()
+    await office.post.deliver_due(START)
+    first, second, _ = await office.letters()
+    async with office.store.records.transaction() as transaction:
+        later = START + timedelta(hours=1)
+        await transaction.advance_letter(first, replace(first, trouble=UNDER_WAY, next_try_at=later))
+        await transaction.advance_letter(second, replace(second, trouble=UNDER_WAY, next_try_at=START))
+    assert await office.post.retry_all(CLI, now=START) == 2
+    assert sorted(letter.next_try_at for letter in await office.letters()) == [START, START, later]
 
 
 async def test_a_round_is_bounded():

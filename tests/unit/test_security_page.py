@@ -160,6 +160,30 @@ async def test_changes_ask_for_a_recent_proof(door: Door, alice: Browser) -> Non
         assert "/login?confirm=1" in (await alice.press(f"/account/{path}", page)).location
 
 
+async def test_a_secret_that_waits_is_not_shown_when_the_proof_is_old(door: Door, alice: Browser) -> None:
+    """B-16: whoever finds the browser open later sets up no app of theirs."""
+    page = await alice.get(SECURITY)
+    door.clock.advance(timedelta(minutes=10))
+    offer = local(await alice.press("/account/totp", page))
+    assert "offer=" in offer
+    assert (await alice.get(offer)).status == 200
+    door.clock.advance(timedelta(minutes=10))
+    assert local(await alice.get(offer)) == f"{SECURITY}?done=gone"
+
+
+async def test_not_me_stands_beside_each_session_but_this(door: Door, alice: Browser) -> None:
+    """B-18; and whoever has no password is told where else to look."""
+    other = Browser(door, agent="curl/8")
+    await other.sign_in("alice")
+    page = await alice.get("/sessions")
+    (handle,) = re.findall(r'name="which" value="([0-9a-f]{32})">Not me', page.text)
+    user = next(each for each in door.town.store.state.users.values() if each.name == "alice")
+    del door.town.store.state.passwords[user.id]
+    answer = await alice.press("/account/sign-ins/disown", page, which=handle)
+    assert "Look at your account at the provider" in answer.text
+    assert "/login" in (await other.get(SECURITY)).location
+
+
 async def test_a_sign_in_that_was_somebody_elses_ends_everything(door: Door, alice: Browser) -> None:
     """B-18: one button, without a proof first."""
     other = Browser(door, agent="curl/8")

@@ -9,7 +9,7 @@ from doorward.app.house import House
 from doorward.cli.house import ConfigOption, JsonOption, accepted, in_house, spell_instant, tell, tell_table
 from doorward.errors import InputError
 from doorward.flows.admin import CLI
-from doorward.flows.invites import Made, find_state
+from doorward.flows.invites import Made
 from doorward.rules.invite import Invite, InviteId, InviteState
 from doorward.rules.span import parse_span
 
@@ -64,9 +64,8 @@ def list_invites(config: ConfigOption = None, json: JsonOption = False) -> None:
     """List all invitations, the newest first. Their links are not shown again."""
 
     async def act(house: House) -> list[dict[str, object]]:
-        invites, now = await house.flows.invites.list_all(CLI), house.clock.now()
-        async with house.storage.records.transaction() as transaction:
-            return [_describe(each, await find_state(transaction, each, now)) for each in invites]
+        found = await house.flows.invites.list_states(CLI, now=house.clock.now())
+        return [_describe(invite, state) for invite, state in found]
 
     tell_table(in_house(config, act), _COLUMNS, empty="There are no invitations.", as_json=json)
 

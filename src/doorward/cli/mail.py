@@ -7,9 +7,10 @@ import typer
 
 from doorward.app.house import House
 from doorward.cli.house import ConfigOption, JsonOption, in_house, spell_cell, spell_instant, tell, tell_table
+from doorward.errors import InputError
 from doorward.flows.admin import CLI
 from doorward.flows.post import Listed
-from doorward.rules.letter import Letter, LetterState
+from doorward.rules.letter import Letter, LetterId, LetterState
 
 commands = typer.Typer(help="Outgoing mail: whether it works, and what became of it.", no_args_is_help=True)
 
@@ -60,6 +61,28 @@ def list_letters(
 
     rows = [_describe(each) for each in in_house(config, act)]
     tell_table(rows, _COLUMNS, empty="There are no such mails.", as_json=json)
+
+
+@commands.command("retry")
+def retry(
+    letter: Annotated[str, typer.Argument(metavar="[ID]", help="The mail's id, from `mail list`.")] = "",
+    every: Annotated[bool, typer.Option("--all", help="All that wait.")] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Have waiting mails tried again within a minute, as soon as the gateway runs."""
+    if bool(letter) == every:
+        raise InputError("name one mail, or write --all")
+
+    async def act(house: House) -> int:
+        post, now = house.flows.post, house.clock.now()
+        if every:
+            return await post.retry_all(CLI, now=now)
+        await post.retry(CLI, LetterId(letter), now=now)
+        return 1
+
+    count = in_house(config, act)
+    tell(f"{count} to be tried again." if count else "No mail waits.", {"retried": count}, as_json=json)
 
 
 def _describe(listed: Listed) -> dict[str, object]:

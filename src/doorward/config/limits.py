@@ -35,8 +35,9 @@ class Limits(Section):
     An IPv6 address counts as its /64.
     """
 
-    login: Windows = Field(
-        default=(Window(5, _MINUTE), Window(10, _QUARTER)), description="Attempts to sign in with a password."
+    login: Many[WindowValue] = Field(
+        default=(Window(5, _MINUTE), Window(10, _QUARTER)),
+        description="Attempts to sign in with a password. `[]`: any number; the locks of `login_failures` stay.",
     )
     otp_verify: Windows = Field(
         default=(Window(5, _MINUTE), Window(5, _QUARTER)),

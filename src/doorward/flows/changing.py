@@ -108,6 +108,8 @@ class Changing:
             wanted = await take_rights(transaction, user, wanted)
         else:
             await transaction.advance_user(user, wanted)
+        if user.awaits_approval and not wanted.awaits_approval:
+            await tell(self._outbox, transaction, LetterKind.REGISTRATION_APPROVED, wanted, now)
         if user.email != wanted.email:
             await tell(self._outbox, transaction, LetterKind.EMAIL_CHANGED, user, now)
         await _record(transaction, actor, user, wanted, now)

@@ -52,6 +52,12 @@ class Invites:
             await check_actor(transaction, actor)
             return await transaction.list_invites()
 
+    async def list_states(self, actor: Actor, *, now: datetime) -> list[tuple[Invite, InviteState]]:
+        """All of them with what each is worth, the newest first."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            return [(each, await find_state(transaction, each, now)) for each in await transaction.list_invites()]
+
     async def make(
         self,
         actor: Actor,

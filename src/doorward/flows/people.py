@@ -12,6 +12,7 @@ from doorward.errors import Clash, ConflictError, NotFoundError
 from doorward.flows.accepting import PasswordRules, accept_account, accept_password
 from doorward.flows.acting import Actor, Named, append, check_actor, check_admin_remains, get_user
 from doorward.flows.changing import Changing, version_of
+from doorward.flows.factors import take_all
 from doorward.flows.letters import Outbox, tell
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.opening import HANDLE_SIZE, encode
@@ -158,11 +159,7 @@ class People(Changing):
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             user = await get_user(transaction, login)
-            factors = await transaction.find_factors(user.id)
-            await transaction.remove_totp(user.id)
-            for passkey in factors.passkeys:
-                await transaction.remove_passkey(passkey.id)
-            await transaction.put_recovery_codes(user.id, ())
+            factors = await take_all(transaction, user)
             # Whoever has to have one gets the time anew: they lost it through no choice of theirs.
             changed = await take_rights(transaction, user, replace(user, enrol_by=None))
             public = {

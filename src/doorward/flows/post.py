@@ -33,6 +33,7 @@ CLAIMED_FOR: Final = BATCH * TRY_WITHIN + timedelta(minutes=1)
 KEEP_FOR: Final = timedelta(days=30)
 """How long administrators see that a letter was sent."""
 PURGE_EVERY: Final = timedelta(hours=1)
+MOST_RETRIED: Final = 10_000
 MOST_TROUBLE: Final = 300
 UNDER_WAY: Final = "It is being sent."
 """The trouble of a letter that is claimed."""
@@ -136,6 +137,16 @@ class Post:
             if letter.trouble == UNDER_WAY and letter.next_try_at > now:
                 raise ConflictError("this mail is being sent just now", Clash.MAIL_DONE)
             await transaction.advance_letter(letter, replace(letter, next_try_at=now))
+
+    async def retry_all(self, actor: Actor, *, now: datetime) -> int:
+        """Have every waiting letter tried in the next round, but those being sent just now; how many."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            waiting = await transaction.list_letters(limit=MOST_RETRIED, state=LetterState.WAITING)
+            due = [each for each in waiting if each.trouble != UNDER_WAY or each.next_try_at <= now]
+            for letter in due:
+                await transaction.advance_letter(letter, replace(letter, next_try_at=now))
+        return len(due)
 
     async def send_test(self, actor: Actor, *, to: str, language: str = "en", now: datetime) -> Letter:
         """Send a mail that says that mail works, at once; what became of it, with the server's words in `trouble`.

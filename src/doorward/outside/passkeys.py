@@ -44,7 +44,7 @@ class WebAuthn:
         self._origins = list(origins)
 
     def ask_registration(
-        self, user: User, challenge: bytes, *, exclude: Sequence[tuple[bytes, tuple[str, ...]]]
+        self, user: User, challenge: bytes, *, exclude: Sequence[tuple[bytes, tuple[str, ...]]], verify: bool
     ) -> str:
         """The options for `navigator.credentials.create`, as JSON text."""
         from webauthn import generate_registration_options, options_to_json
@@ -63,10 +63,13 @@ class WebAuthn:
                 user_display_name=user.display_name or user.name,
                 challenge=challenge,
                 timeout=_TIMEOUT,
-                # "Preferred" both: a passkey wherever there can be one, and a plain security key is not turned away.
+                # A passkey wherever there can be one; a plain security key is turned away only where it could not be
+                # used afterwards.
                 authenticator_selection=AuthenticatorSelectionCriteria(
                     resident_key=ResidentKeyRequirement.PREFERRED,
-                    user_verification=UserVerificationRequirement.PREFERRED,
+                    user_verification=(
+                        UserVerificationRequirement.REQUIRED if verify else UserVerificationRequirement.PREFERRED
+                    ),
                 ),
                 exclude_credentials=_describe(exclude),
             )

@@ -1,7 +1,7 @@
 """A ticket: the state of something half-finished, single-purpose, short, single-use and bound to one browser.
 
 A ticket can never answer a check: it lives in its own store, and nothing turns one into a session but
-`flows.login.finish` after taking it.
+`flows.finishing` after taking it.
 """
 
 from collections.abc import Mapping

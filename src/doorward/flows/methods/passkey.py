@@ -99,7 +99,7 @@ class PasskeyMethod:
     def ask_new(self, user: User, passkeys: Iterable[Passkey], challenge: bytes) -> str:
         """The options for making one, as JSON. `passkeys`: those the account has, which are not to be made again."""
         exclude = [(opened.credential_id, opened.transports) for opened in map(self._open, passkeys)]
-        return self._passkeys.ask_registration(user, challenge, exclude=exclude)
+        return self._passkeys.ask_registration(user, challenge, exclude=exclude, verify=self._must_verify)
 
     def read_new(self, answer: str, challenge: bytes) -> NewPasskey | None:
         """What the browser made, verified; None where it does not hold."""

@@ -52,9 +52,8 @@ class Row:
     groups: list[str]
 
     @classmethod
-    def of(cls, invite: Invite, now: datetime) -> "Row":
+    def of(cls, invite: Invite, state: InviteState) -> "Row":
         """The row of one."""
-        state = invite.state(now)
         return cls(
             id=invite.id,
             note=invite.note,
@@ -129,7 +128,7 @@ class InvitesPage:
         problem: str = "",
         made: Made | None = None,
     ) -> Response:
-        invites = await self._invites.list_all(actor)
+        invites = await self._invites.list_states(actor, now=visit.now)
         openness = await self._registration.describe()
         kind, note = _NOTES.get(visit.query.get("done", ""), ("", ""))
         if wrong:
@@ -139,7 +138,7 @@ class InvitesPage:
             "invites.html",
             status=400 if problem else 200,
             here="people",
-            invites=[Row.of(invite, visit.now) for invite in invites],
+            invites=[Row.of(invite, state) for invite, state in invites],
             closed=not openness.mode.takes_invited,
             mail_open=self._post.is_open,
             made=made,

@@ -44,6 +44,11 @@ _DISOWNED: Final = Words(
     "Everybody is signed out",
     "Every sign-in of your account has ended, this one too. Sign in again; you will choose a new password.",
 )
+_DISOWNED_ELSEWHERE: Final = Words(
+    "Everybody is signed out",
+    "Every sign-in of your account has ended, this one too. Look at your account at the provider you sign in with, "
+    "too; whoever it was may have come that way.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +100,9 @@ class SecurityPage:
             return self._desk.to_login(visit, _PAGE)
         token = visit.query.get("offer", "")
         offer = await self._factors.find_totp(visit.subject.user, visit.visitor, token, now=visit.now)
-        return self._back("gone", visit) if offer is None else self._show_totp(visit, offer)
+        if offer is None or not is_proven(visit.subject.session, visit.now):
+            return self._back("gone", visit)
+        return self._show_totp(visit, offer)
 
     async def post_totp(self, visit: Visit, form: Form) -> Response:
         """Make a secret; or, with a code that the app shows, let it count."""
@@ -231,13 +238,16 @@ class SecurityPage:
         if isinstance(subject, Response):
             return subject
         try:
-            await self._record.disown(subject, SessionHandle(form.get("which", "")), visit.visitor, now=visit.now)
+            changed = await self._record.disown(
+                subject, SessionHandle(form.get("which", "")), visit.visitor, now=visit.now
+            )
         except NotFoundError:
             return self._back("gone", visit)
         visit.cookies_out += self._desk.cookies.end_session()
         visit.subject = None
         link = Link("Sign in again", login_path(None, asking="choose"))
-        return self._desk.message(visit, _DISOWNED, actions=[link], reference=False)
+        words = _DISOWNED if changed.must_change_password else _DISOWNED_ELSEWHERE
+        return self._desk.message(visit, words, actions=[link], reference=False)
 
     def _back(self, done: str, visit: Visit) -> Response:
         return self._desk.redirect(visit, f"{_PAGE}?done={done}")
