@@ -3,7 +3,8 @@
 import pytest
 
 from doorward.rules.policy import App, Audience, Effect, HostPattern, Policy, Rule
-from doorward.rules.request import acts_from_elsewhere
+from doorward.rules.remedy import find_remedy
+from doorward.rules.request import AccessRequest, acts_from_elsewhere
 from doorward.web.gate.proxies import DIALECTS
 from tests.fakes.gate import PROXY, World, ask, make_user
 
@@ -93,3 +94,13 @@ def test_without_the_guard_it_is_the_apps_own_affair() -> None:
     assert send(world, cookie=world.sign_in(make_user("alice")), origin="https://evil.test").status == 200
     world = World(Policy(RULES))
     assert send(world, cookie=world.sign_in(make_user("alice")), origin="https://evil.test").status == 200
+
+
+def test_the_remedy_for_what_is_asked_from_elsewhere_is_to_ask_from_the_app() -> None:
+    world = World(GUARDED)
+    world.sign_in(make_user("alice"))
+    [subject] = world.view.subjects.values()
+    request = AccessRequest("PUT", "https", HOST.name, "/", "/", ambiguous=False, client=None, cross_site=True)
+    found = find_remedy(request, subject, GUARDED, now=world.clock.now())
+    assert found is not None
+    assert found.steps == ("do it from a page of the app's own",)

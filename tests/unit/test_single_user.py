@@ -9,6 +9,8 @@ import pytest
 
 from doorward.rules.identity import User
 from doorward.rules.policy import Audience, Effect, HostPattern, Policy, Requirement, Rule
+from doorward.rules.remedy import find_remedy
+from doorward.rules.request import AccessRequest
 from doorward.rules.single_user import find_flaw, stand_in
 from doorward.web.client import Trust
 from doorward.web.gate.answer import Answer, split_block
@@ -241,3 +243,12 @@ def test_an_account_without_a_flaw_stands_in_with_nothing_proven() -> None:
     assert not found.stands_for(ip_address("10.0.0.1"))
     assert not found.stands_for(None)
     assert find_flaw(FAMILY) == ""
+
+
+def test_the_remedy_where_a_network_proves_too_little_is_to_sign_in() -> None:
+    policy = Policy([*RULES, requiring(Requirement(fresh=timedelta(minutes=5)))])
+    request = AccessRequest("GET", "https", BANK.name, "/", "/", ambiguous=False, client=ip_address(HOME))
+    home = stand_in(FAMILY, networks=(ip_network("192.168.1.0/24"),))
+    found = find_remedy(request, None, policy, now=World(policy).clock.now(), single_user=home)
+    assert found is not None
+    assert found.steps == ("sign in as a member of family",)
