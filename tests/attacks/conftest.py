@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.attacks.abroad import SPARES, Scene, abroad, entry
+from tests.attacks.household import House, household
 from tests.attacks.invariants import attacked, count_files, count_memory
 from tests.attacks.stage import ALICE, BOB, CONFIG, DORA, ROOT, Stage, serving
 from tests.attacks.wire import DIALECTS
@@ -111,6 +112,22 @@ def maze(labyrinth: Scene) -> Iterator[Scene]:
     with attacked(labyrinth.stage):
         yield labyrinth
         assert labyrinth.stage.ask("traefik", cookie=labyrinth.stage.cookie_of(ALICE)).status == 200
+
+
+@pytest.fixture(scope="session")
+def street(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """The stage with mail, and with registration open."""
+    with household(tmp_path_factory.mktemp("house")) as house:
+        for person in (ALICE, BOB):
+            house.stage.add(person)
+        yield house
+
+
+@pytest.fixture
+def house(street: House) -> Iterator[House]:
+    """That stage for one attack, and the invariants after it."""
+    with attacked(street.stage):
+        yield street
 
 
 @pytest.fixture(params=DIALECTS)

@@ -30,11 +30,14 @@ _COMES_BACK = re.compile(
 )
 _STEPS = re.compile(rb"(?:GET|POST) /login/(?:factor|recovery-code|new-password|enrol|codes|passkey)[/? ]")
 """The steps of a sign-in after the first proof, and in their forms the ticket."""
+_LINKS = re.compile(rb"(?:GET|HEAD|POST) /(?:reset|account/email|register|register/mail)[? ]")
+_ASKS_FIRST = re.compile(rb'method="post" action="/(?:reset|account/email|register|register/mail)"')
+"""Where links of mails lead, and the forms they lead to."""
 _FRAMED = re.compile(rb"GET /logout/frontchannel/")
 _ASKS_PROVIDER = re.compile(_DEPARTS.pattern + b"|" + _COMES_BACK.pattern)
 _PROVES = (
     (re.compile(rb"POST /(?:login|account/password)[? ]"), b'type="password"'),
-    (re.compile(rb"POST /login/(?:factor|recovery-code)[? ]"), b'name="ticket"'),
+    (re.compile(rb"POST /login/(?:factor|recovery-code|passkey)[? ]"), b'name="ticket"'),
 )
 """Where something is proven, and what stands on the form for it."""
 OPEN_HOSTS = (b"pub.example.test", b"lan.example.test", b"cors.example.test")
@@ -62,7 +65,13 @@ def attacked(stage: Stage, *, faults: bool = False) -> Iterator[Stage]:
     for note in stage.journal:
         check_answer(stage, note, faults=faults)
     check_log(stage, stage.log_since(log), faults=faults)
-    given = [value for note in stage.journal for value in handed_out(note.answer)]
+    # Who changes the password goes on with another session, which is no sign-in.
+    given = [
+        value
+        for note in stage.journal
+        if not note.sent.startswith(b"POST /account/password ")
+        for value in handed_out(note.answer)
+    ]
     known = {hashlib.sha256(value.partition(b".")[0]).digest() for value in stage.issued}
     assert _fingerprints(stage) - sessions <= known, "there is a session that nobody was given"  # 6
     records = check_audit(stage, *(last[0] if last else (0, bytes(32))))
@@ -112,6 +121,8 @@ def check_answer(stage: Stage, note: Note, *, faults: bool) -> None:
         if _STEPS.match(sent) and b'name="ticket"' in answer.body and b'action="/login"' not in answer.body:
             # The ticket stands in the address, as it does nowhere on the way to the first proof: no path is told, and
             # the origin still is, which forms are known by.
+            changed = {"referrer-policy": [b"strict-origin"]}
+        if _LINKS.match(sent) and (_ASKS_FIRST.search(answer.body) or (sent[:4] == b"HEAD" and answer.status == 200)):
             changed = {"referrer-policy": [b"strict-origin"]}
         if _FRAMED.match(sent) and answer.status == 200:
             # The one page that somebody else frames: the provider that it is for, and there is nothing on it.
