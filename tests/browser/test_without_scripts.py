@@ -1,7 +1,7 @@
 """Where no script may run, everything but passkeys works: it is plain forms."""
 
 import base64
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
@@ -28,7 +28,7 @@ async def chromium() -> AsyncIterator[Browser]:
 
 
 @asynccontextmanager
-async def visit(chromium: Browser, door: Door) -> AsyncIterator[Page]:
+async def visit(chromium: Browser, door: Door) -> AsyncGenerator[Page]:
     """A browser that runs no scripts, before the door."""
     context = await chromium.new_context(java_script_enabled=False)
     page = await context.new_page()

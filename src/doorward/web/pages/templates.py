@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
@@ -50,7 +50,8 @@ class Templates:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        environment.filters |= {"iso": _iso, "instant": pass_context(_instant)}
+        written: dict[str, Any] = {"iso": _iso, "instant": pass_context(_instant)}
+        environment.filters.update(written)
         return environment
 
 
