@@ -440,6 +440,10 @@ class Counters(Protocol):
         """Count one try under `key` if every window has room, atomically; a refused try is not counted."""
         ...
 
+    async def give_back(self, key: str, at: datetime) -> None:
+        """Uncount one try that was spent at this instant; nothing where there is none."""
+        ...
+
     async def record(self, key: str, now: datetime, *, keep: timedelta) -> None:
         """Note an instant under `key`, to be forgotten after `keep`."""
         ...

@@ -68,6 +68,19 @@ async def test_without_windows_everything_is_allowed_and_nothing_kept(store):
     assert await store.counters.purge(START + timedelta(days=1)) == 0
 
 
+async def test_one_try_is_given_back_and_no_other(store):
+    window = (Window(3, MINUTE),)
+    at = START + timedelta(microseconds=123_456)
+    for instant in (START, at, at):
+        assert (await store.counters.spend("k", window, instant)).allowed
+    await store.counters.give_back("other", at)
+    await store.counters.give_back("k", at + timedelta(microseconds=1))
+    assert not (await store.counters.spend("k", window, at)).allowed
+    await store.counters.give_back("k", at)
+    assert await store.counters.recall("k", since=START - SECOND) == [START, at]
+    assert (await store.counters.spend("k", window, at)).allowed
+
+
 async def test_failures_are_recalled_in_order_from_an_instant_on(store):
     for seconds in (3, 1, 2, 2):
         await store.counters.record("k", START + seconds * SECOND, keep=MINUTE)

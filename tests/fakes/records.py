@@ -287,6 +287,12 @@ class FakeCounters:
                 noted.append((now, now + max(window.span for window in windows)))
             return spent
 
+    async def give_back(self, key: str, at: datetime) -> None:
+        async with self._store.write() as state:
+            noted = state.counters.get(key, [])
+            for pair in [pair for pair in noted if pair[0] == at][:1]:
+                noted.remove(pair)
+
     async def record(self, key: str, now: datetime, *, keep: timedelta) -> None:
         async with self._store.write() as state:
             state.counters.setdefault(key, []).append((now, now + keep))
@@ -328,10 +334,6 @@ class FakeLiveView:
         session = self._store.state.sessions.get(fingerprint)
         user = None if session is None else self._store.state.find_user(session.user_id)
         return None if session is None or user is None else Subject(user, session)
-
-    def find_user_by_name(self, name: str) -> User | None:
-        self._store.check()
-        return next((user for user in self._store.state.users.values() if user.name == name), None)
 
     def find_user_by_name(self, name: str) -> User | None:
         self._store.check()

@@ -1,11 +1,15 @@
 """However tries are timed: no span holds more than its window allows, and a lock lasts as long as it said."""
 
+import asyncio
 from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doorward.flows.throttle import Bucket, LoginLimits, Throttle
 from doorward.rules.throttle import LockPolicy, Window, lock_left, spend
+from tests.fakes.flows import a_visitor
+from tests.fakes.records import FakeStore
 from tests.fakes.system import START
 
 SECOND = timedelta(seconds=1)
@@ -94,3 +98,26 @@ def test_whoever_fails_at_the_end_of_each_lock_waits_twice_as_long(policy, times
         now += left
         failures.append(now)
         expected = min(expected * 2, policy.most)
+
+
+@given(st.lists(st.tuples(seconds, st.booleans()), max_size=60))
+def test_however_right_and_wrong_tries_alternate_no_more_wrong_ones_pass_than_a_window_allows(tries):
+    """2.6: a right try gives back itself and nothing else."""
+    limits = LoginLimits(login=(Window(3, 100 * SECOND),), only_failed=True)
+    throttle = Throttle(counters=FakeStore().counters, limits=limits, name_key=b"n" * 32, device_key=b"d" * 32)
+
+    async def play():
+        wrong = []
+        for at, right in sorted(tries):
+            now = START + at * SECOND
+            if not (await throttle.spend_login(a_visitor(), now=now)).allowed:
+                continue
+            if right:
+                await throttle.give_back(Bucket.LOGIN, a_visitor(), now=now)
+            else:
+                wrong.append(now)
+        return wrong
+
+    passed = asyncio.run(play())
+    for start in passed:
+        assert sum(start <= each < start + 100 * SECOND for each in passed) <= 3

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from doorward.app.settings import limits_of
 from doorward.config.limits import Limits
 from doorward.rules.throttle import Window
 from tests.fakes.configured import load, problems_of
@@ -50,3 +51,9 @@ def test_no_limit_but_that_of_sign_ins_can_be_taken_away(name: str, value: str) 
         return
     (problem,) = problems_of(f"limits: {{{name}: {value}}}")
     assert problem.startswith(f"limits.{name}")
+
+
+@pytest.mark.parametrize(("text", "only_failed"), [("", False), ("limits: {count: failed}", True)])
+def test_it_can_be_said_that_only_failures_count(text: str, *, only_failed: bool) -> None:
+    """2.6: every try counts, unless it is said otherwise."""
+    assert limits_of(load(text).config).only_failed is only_failed

@@ -12,7 +12,9 @@ from doorward.flows.throttle import LoginLimits
 from doorward.rules.audit import Act
 from doorward.rules.login import Failure
 from doorward.rules.throttle import Window
+from tests.fakes.authenticator import Authenticator
 from tests.fakes.flows import GOOD, Town, a_visitor
+from tests.fakes.second import enter_with_code, give_passkey, give_totp, use_passkey
 
 WRONG = "Wr0ng-Every-Time!"
 FREE = LoginLimits(login=(Window(1000, timedelta(minutes=1)),), account=(Window(1000, timedelta(minutes=1)),))
@@ -243,3 +245,56 @@ async def test_the_marker_of_another_account_is_of_no_use(free_town):
     for _ in range(3):
         await town.try_login("alice", WRONG, a_visitor())
     assert (await town.try_login("alice", GOOD, visitor)).failure is Failure.LOCKED
+
+
+# Counting failures only
+
+
+@pytest.fixture
+async def lenient_town():
+    made = Town(limits=LoginLimits(only_failed=True))
+    await made.add_user("alice")
+    return made
+
+
+async def test_where_only_failures_count_a_success_is_given_back(lenient_town):
+    """2.6: `limits.count: failed`."""
+    visitor = a_visitor()
+    for _ in range(20):
+        await lenient_town.enter(visitor=visitor)
+    outcomes = [await lenient_town.try_login(f"nobody-{number}", WRONG, visitor) for number in range(6)]
+    assert [outcome.failure for outcome in outcomes] == [Failure.WRONG] * 5 + [Failure.THROTTLED]
+
+
+async def test_a_success_gives_no_failure_back(lenient_town):
+    """E10: whoever has an account of their own cannot guess at others without end by using it in between."""
+    visitor = a_visitor()
+    for number in range(5):
+        lenient_town.clock.advance(timedelta(seconds=1))
+        assert (await lenient_town.try_login(f"nobody-{number}", WRONG, visitor)).failure is Failure.WRONG
+        if number < 4:
+            lenient_town.clock.advance(timedelta(seconds=1))
+            await lenient_town.enter(visitor=visitor)
+    assert (await lenient_town.try_login("alice", GOOD, visitor)).failure is Failure.THROTTLED
+
+
+async def test_many_at_once_are_counted_before_they_are_looked_at(lenient_town):
+    visitor = a_visitor()
+    started = [await lenient_town.begin(visitor) for _ in range(20)]
+    outcomes = await asyncio.gather(
+        *(lenient_town.submit(each.token, f"nobody-{at}", WRONG, visitor) for at, each in enumerate(started))
+    )
+    assert Counter(outcome.failure for outcome in outcomes) == {Failure.WRONG: 5, Failure.THROTTLED: 15}
+
+
+async def test_a_right_code_and_a_right_passkey_are_given_back_as_well(lenient_town):
+    town, visitor = lenient_town, a_visitor()
+    authenticator = Authenticator()
+    await give_totp(town)
+    await give_passkey(town, authenticator)
+    for _ in range(12):
+        town.clock.advance(timedelta(minutes=1))
+        assert not isinstance(await enter_with_code(town, visitor), Refused)
+    for _ in range(12):
+        started = await town.begin(visitor)
+        assert not isinstance(await use_passkey(town, started, authenticator), Refused)

@@ -40,6 +40,7 @@ def limits_of(config: Config) -> LoginLimits:
     return LoginLimits(
         login=limits.login,
         oidc=limits.oidc,
+        only_failed=limits.count == "failed",
         lock=LockPolicy(threshold=lock.threshold, within=lock.within, first=lock.first, most=lock.most),
         budgets={bucket: Budget(windows, BUDGETS[bucket].account) for bucket, windows in by_address.items()}
         | {bucket: Budget(windows, windows) for bucket, windows in alike.items()},

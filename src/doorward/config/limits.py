@@ -1,7 +1,7 @@
 """The settings that say how often and how much."""
 
 from datetime import timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -66,6 +66,11 @@ class Limits(Section):
     export: Windows = Field(default=(Window(30, _QUARTER),), description="Copies of one's own data.")
     destructive: Windows = Field(
         default=(Window(3, _QUARTER),), description="What cannot be undone, such as deleting one's own account."
+    )
+    count: Literal["all", "failed"] = Field(
+        default="all",
+        description="What counts of `login` and `otp_verify`: every try, or only those that were wrong. Each is "
+        "counted before it is looked at, and given back when it was right.",
     )
     login_failures: LoginFailures = Field(default=LoginFailures(), description="The lock after failures.")
     body_size: Size = Field(

@@ -21,7 +21,7 @@ from doorward.flows.owed_steps import OwedSteps
 from doorward.flows.passkey_entry import PasskeyEntry
 from doorward.flows.pending import Pending
 from doorward.flows.proving import Methods, Proving
-from doorward.flows.throttle import Target, Throttle
+from doorward.flows.throttle import Bucket, Target, Throttle
 from doorward.flows.tickets import ParseReturn, find_bound, vet
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Clock, Pause, Random, Records, Tally, Tickets
@@ -277,6 +277,8 @@ class SignIn:
             outcome = await self._try(ticket, pending, visitor, target, user, secret, previous, now)
         if isinstance(outcome, Refused):
             await self._evidence.even_out(began)
+        else:
+            await self._throttle.give_back(Bucket.LOGIN, visitor, now=now)
         return outcome
 
     async def _try(

@@ -11,7 +11,7 @@ from doorward.flows.opening import Opening, encode
 from doorward.flows.outcome import Continued, Refused, SignedIn
 from doorward.flows.pending import Pending
 from doorward.flows.proving import MAX_WRONG
-from doorward.flows.throttle import Throttle
+from doorward.flows.throttle import Bucket, Throttle
 from doorward.flows.tickets import find_bound
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Clock, Random, Records, Tally, Tickets, Transaction
@@ -102,6 +102,7 @@ class PasskeyEntry:
             await self._evidence.record_tampering(None, visitor, "passkeys.sealed", now)
             raise
         if isinstance(decided, Decided):
+            await self._throttle.give_back(Bucket.LOGIN, visitor, now=now)
             return await self._finishing.conclude(decided, now=now)
         again = replace(pending, wrong=pending.wrong + 1, challenge="")
         if again.wrong < MAX_WRONG:

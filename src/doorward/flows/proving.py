@@ -135,6 +135,8 @@ class Proving:
             outcome = await self._try(current, visitor, target, factor, prove, previous, now)
         if isinstance(outcome, Refused):
             await self._evidence.even_out(began)
+        else:
+            await self._throttle.give_back(Bucket.OTP_VERIFY, visitor, user=standing.user, now=now)
         return outcome
 
     async def _try(

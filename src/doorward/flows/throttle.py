@@ -100,6 +100,8 @@ class LoginLimits:
     slow_by: timedelta = timedelta(seconds=3)
     oidc: tuple[Window, ...] = (Window(10, timedelta(minutes=1)), Window(20, timedelta(minutes=15)))
     lock: LockPolicy = field(default_factory=LockPolicy)
+    only_failed: bool = False
+    """Whether a try that turned out right is given back. It is spent before it is looked at, all the same."""
     budgets: Mapping[Bucket, Budget] = field(default_factory=dict[Bucket, Budget])
     """Those that differ from `BUDGETS`."""
 
@@ -151,12 +153,26 @@ class Throttle:
         account. A device the account knows has room of its own there, so that strangers cannot use up its owner's.
         """
         budget = self._limits.find_budget(bucket)
-        spent = await self._counters.spend(f"{bucket.value}:{address_key(visitor.address)}", budget.address, now)
+        spent = await self._counters.spend(_bucket_key(bucket, visitor), budget.address, now)
         if not spent.allowed or not budget.account or (user is None and name is None):
             return spent
+        return await self._counters.spend(self._account_key(bucket, visitor, user, name, now), budget.account, now)
+
+    async def give_back(self, bucket: Bucket, visitor: Visitor, *, user: User | None = None, now: datetime) -> None:
+        """Uncount one try of this bucket that turned out right, where only failed ones are to count.
+
+        SECURITY: only ever the very try that was spent at `now`. Whoever may succeed somewhere gets none of their
+        failures back by it; tests/property/test_throttle.py alternates the two.
+        """
+        if not self._limits.only_failed:
+            return
+        await self._counters.give_back(_bucket_key(bucket, visitor), now)
+        if user is not None and self._limits.find_budget(bucket).account:
+            await self._counters.give_back(self._account_key(bucket, visitor, user, None, now), now)
+
+    def _account_key(self, bucket: Bucket, visitor: Visitor, user: User | None, name: str | None, now: datetime) -> str:
         target = self.aim(user, name, visitor, now=now)
-        place = target.place if target.known else "anywhere"
-        return await self._counters.spend(f"{bucket.value}:{target.account}:{place}", budget.account, now)
+        return f"{bucket.value}:{target.account}:{target.place if target.known else 'anywhere'}"
 
     async def spend_oidc(self, leg: Leg, visitor: Visitor, *, now: datetime) -> Spent:
         """Count a departure to a provider, or a callback, of this address. Before anything is looked up or asked."""
@@ -223,6 +239,10 @@ class Throttle:
     async def clear(self, target: Target) -> None:
         """Forget the failures on this account from this place after a success there, and nothing else (E10)."""
         await self._counters.forget(target.lock_key)
+
+
+def _bucket_key(bucket: Bucket, visitor: Visitor) -> str:
+    return f"{bucket.value}:{address_key(visitor.address)}"
 
 
 def _oidc_key(leg: Leg, visitor: Visitor) -> str:

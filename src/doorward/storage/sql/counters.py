@@ -34,6 +34,13 @@ class SqlCounters:
                 await connection.execute(insert(counters).values(key=key, at=now, expires_at=now + longest))
             return spent
 
+    async def give_back(self, key: str, at: datetime) -> None:
+        """Uncount one try that was spent at this instant; nothing where there is none."""
+        _check_key(key)
+        async with self._database.write() as connection:
+            one = select(counters.c.id).where(counters.c.key == key, counters.c.at == at).limit(1).scalar_subquery()
+            await connection.execute(delete(counters).where(counters.c.id == one))
+
     async def record(self, key: str, now: datetime, *, keep: timedelta) -> None:
         """Note an instant under `key`; of very many, the newest stay."""
         _check_key(key)
