@@ -133,6 +133,7 @@ class Door:
         site: Site | None = None,
         headers: HeaderPolicy | None = None,
         same_site: Literal["Lax", "Strict"] = "Lax",
+        https_only: bool = False,
         asserted: AssertedHeader | None = None,
     ) -> None:
         self.public_url = public_url
@@ -187,6 +188,7 @@ class Door:
             clock=self.clock,
             random=self.random,
             log=self.log,
+            https_only=https_only,
         )
 
     def is_known_host(self, host: str) -> bool:

@@ -18,6 +18,12 @@ SETS: dict[str, tuple[str, dict[str, object]]] = {
     "ALLOW_INTERNAL_NETWORK": ("true", {"outbound.allow": PRIVATE}),
     "APP_URL": ("https://door.example.com", {"server.public_url": "https://door.example.com"}),
     "COOKIE_SECURE": ("true", {"cookie.secure": True}),
+    "CSRF_COOKIE_NAME": ("bt_csrf_token", {"csrf.cookie_name": "bt_csrf_token"}),
+    "CSRF_HTTP_ONLY": ("false", {"csrf.http_only": False}),
+    "CSRF_SAME_SITE": ("lax", {"csrf.same_site": "lax"}),
+    "CSRF_SECURE": ("true", {"csrf.secure": True}),
+    "FORCE_HTTPS": ("true", {"https.force": True}),
+    "HTTPS": ("true", {"cookie.secure": True}),
     "HSTS_INCLUDE_SUBDOMAINS": ("true", {"headers.hsts.include_subdomains": True}),
     "INACTIVITY_TIMEOUT_MINUTES": ("45", {"session.idle_timeout": "45m"}),
     "JWT__ExpirationDays": ("3", {"session.ttl": "3d"}),
@@ -54,7 +60,8 @@ def test_every_variable_is_tried_here() -> None:
 def test_the_variable_sets_what_it_says_over_the_file(name: str) -> None:
     """Names to keep; B-09, E-20, and the rest of those that the five programs read."""
     text, wanted = SETS[name]
-    loaded = load(BASE + (PROVIDER if name.startswith("OIDC_") else ""), **{name: text})
+    around = BASE + "proxy: {trusted: [10.0.0.0/8]}\n" + (PROVIDER if name.startswith("OIDC_") else "")
+    loaded = load(around, **{name: text})
     told = list_settings(loaded)
     for key, value in wanted.items():
         assert told[key] == {"value": value, "origin": f"variable {name}"}

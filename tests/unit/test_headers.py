@@ -1,6 +1,9 @@
 """Every answer of ours carries the security headers: pages, errors, redirects, files, health (D-28 to D-33, E-83 to E-87)."""
 
 import json
+import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -160,3 +163,41 @@ async def test_problems_tell_a_program_what_happened_and_nothing_else() -> None:
     assert answer.header("content-type") == "application/problem+json"
     assert (told["status"], told["title"]) == (503, "We cannot answer right now")
     assert set(told) == {"type", "title", "status", "detail", "correlation_id"}
+
+
+LIST = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data:; object-src 'none'; frame-src 'none'; "
+
+
+@pytest.mark.parametrize(
+    ("content", "start"),
+    [("list", LIST + "frame-ancestors 'self'; base-uri 'none'; form-action 'self'"), ("self", "default-src 'self'")],
+)
+async def test_another_policy_may_be_chosen(content: Any, start: str) -> None:
+    """B-30 to B-34, E-87."""
+    browser = Browser(Door(headers=HeaderPolicy(content=content)))
+    for target in ("/login", "/nowhere", "/static/x"):
+        assert (await browser.get(target)).header("content-security-policy") == start
+
+
+@pytest.mark.parametrize("content", ["nonce", "list", "self"])
+def test_a_page_for_one_other_origin_names_it_whatever_was_chosen(content: Any) -> None:
+    policy = HeaderPolicy(content=content).content_policy(framed_by="https://id.example.org")
+    assert b"frame-ancestors https://id.example.org" in policy
+
+
+async def test_a_page_with_its_style_inside_keeps_it_whatever_was_chosen() -> None:
+    answer = await Browser(Door(headers=HeaderPolicy(content="self"))).get("/login", host="elsewhere.test")
+    nonce = re.search(r'<style nonce="([^"]+)">', answer.text)
+    assert nonce
+    assert f"style-src 'self' 'nonce-{nonce[1]}'" in answer.header("content-security-policy")
+
+
+def test_no_page_needs_more_than_the_barest_policy() -> None:
+    """E-87: all styles and scripts are files of ours, so that `default-src 'self'` is enough for every page."""
+    folder = Path(__file__).parents[2] / "src/doorward/web/pages/templates"
+    for path in folder.glob("*.html"):
+        text = path.read_text("utf-8")
+        assert not re.search(r"\sstyle=|\son[a-z]+=\"|javascript:|src=\"(data|https?):", text), path.name
+        assert "<script>" not in text, path.name
+        if path.name != "base.html":
+            assert "<style" not in text, path.name

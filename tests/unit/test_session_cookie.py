@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from doorward.web.session_cookie import Cookies
+from doorward.web.session_cookie import Cookies, CsrfCookie
 from tests.fakes.door import Browser, Door
 from tests.fakes.system import START
 
@@ -28,6 +28,16 @@ def test_the_session_cookie_reaches_all_apps_and_no_script() -> None:
         "doorward=v",
         {"Path=/", "Domain=example.test", "Secure", "HttpOnly", "SameSite=Lax"},
     )
+
+
+def test_the_csrf_cookie_is_what_was_chosen() -> None:
+    """D-14, D-18."""
+    (ours,) = make_cookies().set_csrf("v")
+    assert attributes(ours) == ("__Host-doorward-csrf=v", {"Path=/", "Secure", "HttpOnly", "SameSite=Strict"})
+    named = CsrfCookie(name="bt_csrf_token", http_only=False, same_site="Lax", secure=False)
+    (chosen,) = make_cookies(csrf_cookie=named).set_csrf("v")
+    assert attributes(chosen) == ("bt_csrf_token=v", {"Path=/", "SameSite=Lax"})
+    assert make_cookies(csrf_cookie=CsrfCookie(secure=False)).csrf == "doorward-csrf"
 
 
 def test_strict_is_for_whoever_wants_it() -> None:

@@ -125,6 +125,7 @@ def build_doors(house: House) -> Doors:
         random=random,
         log=house.log,
         max_body=config.limits.body_size,
+        https_only=config.https.force,
     )
     return Doors(Measured(server, counts=house.counts, clock=clock, passes=is_check), gate, health)
 
@@ -141,7 +142,7 @@ def _asserted_of(config: Config) -> "AssertedHeader | None":
 
 
 def _cookies_of(config: Config, companion_key: bytes) -> "Cookies":
-    from doorward.web.session_cookie import Cookies
+    from doorward.web.session_cookie import Cookies, CsrfCookie
 
     return Cookies(
         session=config.cookie.name,
@@ -149,6 +150,13 @@ def _cookies_of(config: Config, companion_key: bytes) -> "Cookies":
         companion_key=companion_key,
         domain=config.cookie.domain or "",
         persistent=config.cookie.persistent,
+        same_site="Strict" if config.cookie.samesite == "strict" else "Lax",
+        csrf_cookie=CsrfCookie(
+            name=config.csrf.cookie_name or "",
+            http_only=config.csrf.http_only,
+            same_site="Lax" if config.csrf.same_site == "lax" else "Strict",
+            secure=config.csrf_secure,
+        ),
     )
 
 
@@ -162,6 +170,8 @@ def _headers_of(config: Config) -> "HeaderPolicy":
         frame=config.headers.frame.upper(),
         xss_protection={"block": "1; mode=block", "zero": "0", "off": ""}[config.headers.xss_protection],
         referrer=config.headers.referrer_policy,
+        content=config.headers.csp,
+        upgrade=config.https.force,
     )
 
 

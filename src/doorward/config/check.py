@@ -9,11 +9,12 @@ from doorward.config.access import Rule
 from doorward.config.account_check import check_accounts, note_accounts
 from doorward.config.finding import Finding
 from doorward.config.mode_check import check_modes, note_modes
-from doorward.config.names import is_local, is_within
+from doorward.config.names import is_within
 from doorward.config.networks import is_worldwide
 from doorward.config.provider_check import check_providers, note_providers
 from doorward.config.schema import Config
 from doorward.config.suffixes import is_shared_suffix
+from doorward.config.transport_check import check_transport, note_transport
 from doorward.config.values import Secret
 from doorward.errors import ConfigError
 from doorward.rules.policy import HostPattern
@@ -24,15 +25,13 @@ _SHORTEST_TTL: Final = timedelta(minutes=5)
 _LONGEST_STATE: Final = timedelta(hours=1)
 _LEAST_SECRET: Final = 16
 _WEAK = re.compile(r"(?i)change.?me|secret|password|example|^<.*>$|^(.)\1*$|^0?1234|placeholder|your[-_ ]")
-_OUR_COOKIES: Final = frozenset({f"doorward-{use}" for use in ("browser", "csrf", "device", "trail")})
-_PREFIXES: Final = ("__Host-", "__Secure-")
 
 
 def check_config(config: Config) -> tuple[list[Finding], list[Finding]]:
     """Problems, with which nothing may start, and notices, which are said at every start."""
     problems = [
         *_check_proxy(config),
-        *_check_transport(config),
+        *check_transport(config),
         *_check_cookie_domain(config),
         *_check_reach(config),
         *_check_times(config),
@@ -45,7 +44,7 @@ def check_config(config: Config) -> tuple[list[Finding], list[Finding]]:
     ]
     notices = [
         *_note_proxy(config),
-        *_note_transport(config),
+        *note_transport(config),
         *note_providers(config),
         *_note_storage(config),
         *_note_rules(config),
@@ -87,45 +86,6 @@ def _check_proxy(config: Config) -> Iterator[Finding]:
         yield Finding(
             "proxy.hops", "it counts proxies, but none is trusted", "name them in proxy.trusted", ("proxy.trusted",)
         )
-
-
-def _check_transport(config: Config) -> Iterator[Finding]:
-    server, cookie = config.server, config.cookie
-    local = is_local(server.public_host)
-    if not server.is_https and not local and not server.insecure_http:
-        yield Finding(
-            "server.public_url",
-            f"{server.public_url} is not https, so passwords and cookies would travel readably",
-            "use https; `server.insecure_http: true` or --allow-insecure-http would accept it",
-            ("server.insecure_http",),
-        )
-    if server.is_https and cookie.secure is False and not server.insecure_http:
-        yield Finding(
-            "cookie.secure",
-            "without Secure the cookie also travels over plain http",
-            "write auto; `server.insecure_http: true` would accept it",
-            ("server.public_url", "server.insecure_http"),
-        )
-    if not server.is_https and cookie.secure is True and not local:
-        yield Finding(
-            "cookie.secure",
-            f"browsers keep no Secure cookie from {server.public_url}, so nobody could sign in",
-            "write auto, or use https",
-            ("server.public_url",),
-        )
-    if cookie.name.startswith("__Host-") and cookie.domain:
-        yield Finding(
-            "cookie.name", "browsers refuse a __Host- cookie with a domain", "choose another name", ("cookie.domain",)
-        )
-    if cookie.name.startswith(_PREFIXES) and not config.cookie_secure:
-        yield Finding(
-            "cookie.name",
-            "browsers keep a cookie of this name over https only",
-            "choose another name",
-            ("server.public_url", "cookie.secure"),
-        )
-    if cookie.name.removeprefix("__Host-").removeprefix("__Secure-") in _OUR_COOKIES:
-        yield Finding("cookie.name", "another cookie of ours has this name", "choose another name")
 
 
 def _check_cookie_domain(config: Config) -> Iterator[Finding]:
@@ -274,15 +234,6 @@ def _note_proxy(config: Config) -> Iterator[Finding]:
         yield Finding("proxy.trusted", "peers on our unix socket are not trusted", "add `unix`")
     if not config.headers.forwarded_user and not config.headers.remote_user:
         yield Finding("headers", "apps are not told who it is: both kinds of identity headers are off")
-
-
-def _note_transport(config: Config) -> Iterator[Finding]:
-    if config.server.insecure_http and not (config.server.is_https and config.cookie_secure):
-        yield Finding(
-            "server.insecure_http",
-            f"DANGER: {config.server.public_url} carries passwords and cookies without protection",
-            "use https",
-        )
 
 
 def _note_storage(config: Config) -> Iterator[Finding]:

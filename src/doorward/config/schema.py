@@ -15,7 +15,7 @@ from doorward.config.limits import Limits
 from doorward.config.mail import Mail
 from doorward.config.modes import SingleUserSection
 from doorward.config.section import Section
-from doorward.config.serving import Cookie, Headers, Logger, Prometheus, Proxy, Server, Storage
+from doorward.config.serving import Cookie, Csrf, Headers, Https, Logger, Prometheus, Proxy, Server, Storage
 from doorward.config.upstream import Outbound
 
 
@@ -30,7 +30,9 @@ class Config(Section):
     logger: Logger = Logger()
     prometheus: Prometheus = Prometheus()
     proxy: Proxy = Proxy()
+    https: Https = Https()
     cookie: Cookie = Cookie()
+    csrf: Csrf = Csrf()
     session: SessionSection = SessionSection()
     storage: Storage = Storage()
     authn: Authn = Authn()
@@ -52,6 +54,11 @@ class Config(Section):
     def cookie_secure(self) -> bool:
         """Whether our cookies carry `Secure`."""
         return self.server.is_https if self.cookie.secure == "auto" else self.cookie.secure is True
+
+    @property
+    def csrf_secure(self) -> bool:
+        """Whether the CSRF cookie carries it: one decision for all of ours, unless set apart."""
+        return self.cookie_secure if self.csrf.secure == "auto" else self.csrf.secure is True
 
     @property
     def totp_issuer(self) -> str:

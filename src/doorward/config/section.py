@@ -47,6 +47,11 @@ def parse_cookie_name(value: object) -> str:
     return value
 
 
+def parse_own_cookie_name(value: object) -> str | None:
+    """The same, or nothing for the name we choose."""
+    return None if value is None else parse_cookie_name(value)
+
+
 def parse_cookie_domain(value: object) -> str | None:
     """The domain of a cookie, with or without a leading dot."""
     if value is None:

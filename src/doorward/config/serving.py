@@ -11,6 +11,7 @@ from doorward.config.section import (
     Section,
     parse_cookie_domain,
     parse_cookie_name,
+    parse_own_cookie_name,
     parse_redis_address,
     parse_secure,
     parse_web_path,
@@ -129,8 +130,18 @@ class Proxy(Section):
         return UNIX in self.trusted
 
 
+class Https(Section):
+    """What becomes of who comes by plain http."""
+
+    force: Flag = Field(
+        default=False,
+        description="Send whoever a trusted proxy says came by http to the same page at `server.public_url`, health "
+        "apart, and have pages ask for `upgrade-insecure-requests`. Needs `proxy.trusted`.",
+    )
+
+
 class Cookie(Section):
-    """The session cookie. It is always HttpOnly and SameSite=Lax."""
+    """The session cookie. It is always HttpOnly."""
 
     name: Annotated[str, PlainValidator(parse_cookie_name)] = Field(default="doorward", description="Its name.")
     domain: Annotated[str | None, PlainValidator(parse_cookie_domain)] = Field(
@@ -141,8 +152,31 @@ class Cookie(Section):
     secure: Annotated[Literal["auto"] | bool, PlainValidator(parse_secure)] = Field(
         default="auto", description="`auto`: yes when `public_url` is https. `false` needs `server.insecure_http`."
     )
+    samesite: Literal["lax", "strict"] = Field(
+        default="lax",
+        description="`strict`: it is not sent where another site leads to yours, so that the first page after a link "
+        "is one that leads on.",
+    )
     persistent: Flag = Field(
         default=False, description="Keep the cookie when the browser closes, even without “remember me”."
+    )
+
+
+class Csrf(Section):
+    """The cookie of the CSRF check. It is always for the host of `server.public_url` only."""
+
+    cookie_name: Annotated[str | None, PlainValidator(parse_own_cookie_name)] = Field(
+        default=None,
+        description="Its name. Unset: `__Host-doorward-csrf`, and `doorward-csrf` where it is not Secure.",
+    )
+    http_only: Flag = Field(
+        default=True,
+        description="Whether scripts cannot read it. A client of yours needs no `false`: `GET /api/auth/csrf-token` "
+        "tells it the token.",
+    )
+    same_site: Literal["strict", "lax"] = Field(default="strict", description="Its `SameSite`.")
+    secure: Annotated[Literal["auto"] | bool, PlainValidator(parse_secure)] = Field(
+        default="auto", description="`auto`: as the session cookie. `false` needs `server.insecure_http`."
     )
 
 
@@ -189,6 +223,12 @@ class Headers(Section):
     remote_user: Flag = Field(
         default=False,
         description="Tell them in `Remote-User`, `Remote-Email`, `Remote-Name` and `Remote-Groups`, too.",
+    )
+    csp: Literal["nonce", "list", "self"] = Field(
+        default="nonce",
+        description="`Content-Security-Policy` of our pages. `nonce`: scripts and styles by a nonce, all else "
+        "shut. `list`: by source, with `'wasm-unsafe-eval'` and no nonce. `self`: `default-src 'self'` and "
+        "nothing more. `https.force` adds to each.",
     )
     frame: Literal["sameorigin", "deny"] = Field(default="sameorigin", description="Who may frame our pages.")
     xss_protection: Literal["block", "zero", "off"] = Field(

@@ -8,6 +8,7 @@ import base64
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -25,6 +26,10 @@ class HeaderPolicy:
 
     `frame` is "SAMEORIGIN" or "DENY"; `xss_protection` a value no present browser acts on, kept because E-85 names it,
     or "" for none. A `referrer` of "no-referrer" would make browsers send `Origin: null` with our own forms.
+
+    `content` is the kind of the Content-Security-Policy of pages: by nonce, TREK's list (B-30 to B-34), or Tempo's one
+    directive (E-87). All our styles and scripts are files of ours, so that pages are the same under each. `upgrade`:
+    have browsers ask for everything by https (B-35).
     """
 
     hsts_seconds: int | None = None
@@ -32,6 +37,8 @@ class HeaderPolicy:
     frame: str = "SAMEORIGIN"
     xss_protection: str = "1; mode=block"
     referrer: str = "strict-origin-when-cross-origin"
+    content: Literal["nonce", "list", "self"] = "nonce"
+    upgrade: bool = False
 
     def base(self) -> RawHeaders:
         """What every answer carries, whatever it is."""
@@ -51,14 +58,24 @@ class HeaderPolicy:
             headers.append((b"strict-transport-security", value.encode("ascii")))
         return headers
 
-    def content_policy(self, *, nonce: str = "", framed_by: str = "") -> bytes:
-        """The Content-Security-Policy of our own pages. `framed_by`: the one origin elsewhere that may frame it."""
+    def content_policy(self, *, nonce: str = "", framed_by: str = "", has_style: bool = False) -> bytes:
+        """The Content-Security-Policy of our own pages.
+
+        `framed_by`: the one origin elsewhere that may frame it. `has_style`: its style sheet stands in the page, which
+        takes a nonce whatever was chosen.
+        """
         own = f"'self' 'nonce-{nonce}'" if nonce else "'self'"
         ancestors = framed_by or ("'none'" if self.frame == "DENY" else "'self'")
-        return (
-            f"default-src 'self'; script-src {own}; style-src {own}; img-src 'self' data:; object-src 'none'; "
-            f"frame-src 'none'; frame-ancestors {ancestors}; base-uri 'none'; form-action 'self'"
-        ).encode("ascii")
+        shut = f"object-src 'none'; frame-src 'none'; frame-ancestors {ancestors}; base-uri 'none'; form-action 'self'"
+        match "nonce" if has_style else self.content:
+            case "nonce":
+                policy = f"default-src 'self'; script-src {own}; style-src {own}; img-src 'self' data:; {shut}"
+            case "list":
+                policy = f"default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data:; {shut}"
+            case _:
+                # Who may frame it is said by X-Frame-Options alone, which a page for one other origin goes without.
+                policy = f"default-src 'self'; frame-ancestors {framed_by}" if framed_by else "default-src 'self'"
+        return (policy + ("; upgrade-insecure-requests" if self.upgrade else "")).encode("ascii")
 
     def gate_headers(self, *, style: str = "") -> RawHeaders:
         """What the gate's answers to a visitor (303, 401, 403) carry.

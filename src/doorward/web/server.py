@@ -7,7 +7,7 @@ accident (C12).
 """
 
 from dataclasses import dataclass, field
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -33,6 +33,7 @@ MAX_HEADER_BYTES = 32 * 1024
 _CORRELATION_SIZE = 6
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _MAX_LOGGED = 200
+_IN_QUERY = "%&=+;:@/?!$'()*,~-._"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Server:
 
     What lies under `/api` is the API's, but for pages that stand there by their exact path.
 
-    `max_body`: the bytes that a form, or a request to the API, may have.
+    `max_body`: the bytes that a form, or a request to the API, may have. `https_only`: whoever came by plain http is
+    sent to `public_url`; health is asked for from within, and the gate answers for the apps.
     """
 
     gate: ASGIApp
@@ -58,6 +60,7 @@ class Server:
     random: Random
     log: Log
     max_body: int = 64 * 1024
+    https_only: bool = False
     _inner: ASGIApp = field(init=False)
     _refused: RefusedRequests = field(init=False)
 
@@ -105,6 +108,9 @@ class Server:
         path: str = scope["path"]
         if path in {"/healthz", "/readyz"}:
             await (await self._answer_health(path, scope["method"]))(scope, receive, send)
+            return
+        if self.https_only and self.reader.scheme_of(scope) == "http":
+            await _move(self.public_url, scope)(scope, receive, send)
             return
         self._check_host(headers)
         if path.startswith("/static/"):
@@ -258,6 +264,17 @@ async def _live(receive: Receive, send: Send) -> None:
         await send({"type": message["type"] + ".complete"})
         if message["type"] == "lifespan.shutdown":
             return
+
+
+def _move(public_url: str, scope: Scope) -> Response:
+    """The same address by https; a form is sent again as it was."""
+    # SECURITY: whom they asked for is not heard, or a Host of somebody's choice would lead them anywhere (T-20).
+    # tests/unit/test_https.py would fail.
+    query = scope["query_string"].decode("latin-1")
+    target = quote(scope["path"]) + (f"?{quote(query, safe=_IN_QUERY)}" if query else "")
+    response = Response(status_code=308)
+    response.raw_headers.append((b"location", f"{public_url}{target}".encode("ascii")))
+    return response
 
 
 def _carry(route: Route, response: Response) -> Response:

@@ -33,6 +33,19 @@ _KEY_SIZE = 32
 _DOMAIN = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
 
 
+SameSite = Literal["Lax", "Strict"]
+
+
+@dataclass(frozen=True, slots=True)
+class CsrfCookie:
+    """What may be chosen about the CSRF cookie. `name`: "" for ours. `secure`: None for as all the others."""
+
+    name: str = ""
+    http_only: bool = True
+    same_site: SameSite = "Strict"
+    secure: bool | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Cookies:
     """Names and attributes. `domain` is empty for a cookie of our host only.
@@ -46,7 +59,8 @@ class Cookies:
     companion_key: bytes = field(repr=False)
     domain: str = ""
     persistent: bool = False
-    same_site: Literal["Lax", "Strict"] = "Lax"
+    same_site: SameSite = "Lax"
+    csrf_cookie: CsrfCookie = field(default_factory=CsrfCookie)
 
     def __post_init__(self) -> None:
         if len(self.companion_key) != _KEY_SIZE:
@@ -67,7 +81,7 @@ class Cookies:
     @property
     def csrf(self) -> str:
         """Name of the CSRF cookie."""
-        return self._host_only("doorward-csrf")
+        return self.csrf_cookie.name or self._host_only("doorward-csrf", secure=self._csrf_secure)
 
     @property
     def trail(self) -> str:
@@ -119,7 +133,12 @@ class Cookies:
 
     def set_csrf(self, value: str) -> RawHeaders:
         """The cookie half of the CSRF check."""
-        return [self._line(self.csrf, value, same_site="Strict")]
+        chosen = self.csrf_cookie
+        return [
+            self._line(
+                self.csrf, value, same_site=chosen.same_site, secure=self._csrf_secure, http_only=chosen.http_only
+            )
+        ]
 
     def set_trail(self, value: str) -> RawHeaders:
         """Note a redirect to an app."""
@@ -138,8 +157,12 @@ class Cookies:
         mac = hmac.digest(self.companion_key, b"doorward-companion-v1:" + session.encode("latin-1"), "sha256")
         return base64.urlsafe_b64encode(mac).rstrip(b"=").decode("ascii")
 
-    def _host_only(self, name: str) -> str:
-        return f"__Host-{name}" if self.secure else name
+    @property
+    def _csrf_secure(self) -> bool:
+        return self.secure if self.csrf_cookie.secure is None else self.csrf_cookie.secure
+
+    def _host_only(self, name: str, *, secure: bool | None = None) -> str:
+        return f"__Host-{name}" if (self.secure if secure is None else secure) else name
 
     def _line(
         self,
@@ -149,6 +172,8 @@ class Cookies:
         domain: str = "",
         same_site: str = "Lax",
         life: timedelta | None = None,
+        secure: bool | None = None,
+        http_only: bool = True,
     ) -> tuple[bytes, bytes]:
         if not _VALUE.fullmatch(value):
             raise ValueError(f"a value that cannot stand in the cookie {name}")
@@ -159,7 +184,9 @@ class Cookies:
             parts.append(f"Max-Age={max(int(life.total_seconds()), 0)}")
             if life <= timedelta(0):
                 parts.append("Expires=Thu, 01 Jan 1970 00:00:00 GMT")
-        if self.secure:
+        if self.secure if secure is None else secure:
             parts.append("Secure")
-        parts += ["HttpOnly", f"SameSite={same_site}"]
+        if http_only:
+            parts.append("HttpOnly")
+        parts.append(f"SameSite={same_site}")
         return b"set-cookie", "; ".join(parts).encode("ascii")

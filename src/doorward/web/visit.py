@@ -103,7 +103,7 @@ class Reader:
             path=scope["path"],
             query=parse_pairs(scope["query_string"]),
             headers=headers,
-            scheme=self._scheme(peer, headers, scope.get("scheme", "")),
+            scheme=self.scheme_of(scope),
             visitor=Visitor(
                 address=self.trust.client_address(peer, _joined(headers, b"x-forwarded-for")),
                 user_agent=(find_header(headers, b"user-agent") or b"").decode("utf-8", "replace"),
@@ -141,7 +141,10 @@ class Reader:
         # Values of ours are ASCII; anything else under our name was put there by somebody else.
         return values[0].decode("ascii") if len(values) == 1 and values[0].isascii() else ""
 
-    def _scheme(self, peer: str, headers: list[tuple[bytes, bytes]], own: str) -> str:
+    def scheme_of(self, scope: Scope) -> str:
+        """How the visitor came, as `Visit.scheme`. InputError where a proxy says it twice."""
+        client, headers, own = scope.get("client"), scope["headers"], scope.get("scheme", "")
+        peer: str = client[0] if client else ""
         if not self.trust.trusts(peer):
             return ""
         told = find_header(headers, b"x-forwarded-proto")

@@ -90,5 +90,7 @@ class ErrorPages:
             language,
         )
         response = Response(html, status, media_type="text/html")
-        response.raw_headers.append((b"content-security-policy", desk.headers.content_policy(nonce=nonce)))
+        response.raw_headers.append(
+            (b"content-security-policy", desk.headers.content_policy(nonce=nonce, has_style=bool(bare)))
+        )
         return response
