@@ -21,6 +21,8 @@ class Page:
     persistent: bool
     secure: bool
     samesite: str
+    csrf: str
+    csp: str
     frame: str
     xss: str
     hsts: str
@@ -42,13 +44,15 @@ PAGES = (
     Page(
         "balanced",
         cookie="doorward", lifetime=24 * HOUR, remember=7 * DAY, idle=120 * MINUTE, persistent=False, secure=True, samesite="Lax",
+        csrf="__Host-doorward-csrf", csp="nonce",
         frame="SAMEORIGIN", xss="1; mode=block", hsts=_YEAR,
         login=(5, MINUTE), otp=(5, QUARTER), password=(5, QUARTER), provider=(10, MINUTE),
         registration="first_user_then_locked",
     ),
     Page(
         "strict",
-        cookie="__Secure-doorward", lifetime=8 * HOUR, remember=None, idle=30 * MINUTE, persistent=False, secure=True, samesite="Lax",
+        cookie="__Secure-doorward", lifetime=8 * HOUR, remember=None, idle=30 * MINUTE, persistent=False, secure=True, samesite="Strict",
+        csrf="__Host-doorward-csrf", csp="nonce",
         frame="DENY", xss="0", hsts=_YEAR_BELOW,
         login=(5, QUARTER), otp=(3, QUARTER), password=(3, QUARTER), provider=(10, MINUTE),
         registration="closed", least=12, owes_factor=True,
@@ -56,6 +60,7 @@ PAGES = (
     Page(
         "traefik-manager",
         cookie="session", lifetime=7 * DAY, remember=7 * DAY, idle=120 * MINUTE, persistent=False, secure=True, samesite="Lax",
+        csrf="__Host-doorward-csrf", csp="nonce",
         frame="DENY", xss="1; mode=block", hsts=_YEAR_BELOW,
         login=(5, MINUTE), otp=(5, MINUTE), password=(10, MINUTE), provider=(10, MINUTE),
         registration="closed", variables=(("COOKIE_SECURE", "true"),),
@@ -63,6 +68,7 @@ PAGES = (
     Page(
         "trek",
         cookie="trek_session", lifetime=24 * HOUR, remember=None, idle=None, persistent=True, secure=True, samesite="Lax",
+        csrf="__Host-doorward-csrf", csp="list",
         frame="SAMEORIGIN", xss="0", hsts=_YEAR,
         login=(10, QUARTER), otp=(5, QUARTER), password=(5, QUARTER), provider=(10, MINUTE),
         registration="open",
@@ -70,13 +76,15 @@ PAGES = (
     Page(
         "forward-auth",
         cookie="forward-auth-session", lifetime=24 * HOUR, remember=None, idle=None, persistent=True, secure=True, samesite="Lax",
+        csrf="__Host-doorward-csrf", csp="nonce",
         frame="SAMEORIGIN", xss="1; mode=block", hsts=_YEAR,
         login=(5, MINUTE), otp=(5, QUARTER), password=(5, QUARTER), provider=(10, MINUTE),
         registration="oidc_auto", memory=True,
     ),
     Page(
         "billtracker",
-        cookie="bt_session", lifetime=7 * DAY, remember=None, idle=None, persistent=True, secure=True, samesite="Lax",
+        cookie="bt_session", lifetime=7 * DAY, remember=None, idle=None, persistent=True, secure=True, samesite="Strict",
+        csrf="bt_csrf_token", csp="nonce",
         frame="SAMEORIGIN", xss="", hsts=_YEAR_BELOW,
         login=(10, QUARTER), otp=(5, QUARTER), password=(5, QUARTER), provider=(20, QUARTER),
         registration="closed",
@@ -84,6 +92,7 @@ PAGES = (
     Page(
         "tempo",
         cookie="authToken", lifetime=7 * DAY, remember=None, idle=None, persistent=True, secure=True, samesite="Lax",
+        csrf="__Host-doorward-csrf", csp="self",
         frame="SAMEORIGIN", xss="1; mode=block", hsts=_YEAR,
         login=(10, QUARTER), otp=(5, QUARTER), password=(5, QUARTER), provider=(10, MINUTE),
         registration="first_user_then_locked",

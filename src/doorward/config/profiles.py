@@ -32,6 +32,7 @@ PROFILES: Final[Mapping[str, Mapping[Path, object]]] = {
         ("session", "idle_timeout"): "30m",
         _NAME: "__Host-doorward",
         ("cookie", "secure"): True,
+        ("cookie", "samesite"): "strict",
         ("limits", "login"): ("5/15m",),
         ("limits", "otp_verify"): ("3/15m",),
         ("limits", "password_change"): ("3/15m",),
@@ -61,6 +62,7 @@ PROFILES: Final[Mapping[str, Mapping[Path, object]]] = {
         ("limits", "otp_verify"): ("5/15m",),
         ("limits", "mfa_manage"): ("5/15m",),
         ("limits", "password_change"): ("5/15m",),
+        ("headers", "csp"): "list",
         ("headers", "xss_protection"): "zero",
         ("registration", "mode"): "open",
     },
@@ -75,6 +77,8 @@ PROFILES: Final[Mapping[str, Mapping[Path, object]]] = {
         **_BY_AGE,
         ("session", "ttl"): "7d",
         _NAME: "bt_session",
+        ("cookie", "samesite"): "strict",
+        ("csrf", "cookie_name"): "bt_csrf_token",
         ("limits", "login"): ("10/15m",),
         ("limits", "password_change"): ("5/15m",),
         ("limits", "oidc"): ("20/15m",),
@@ -87,6 +91,7 @@ PROFILES: Final[Mapping[str, Mapping[Path, object]]] = {
         ("session", "ttl"): "7d",
         _NAME: "authToken",
         ("limits", "login"): ("10/15m",),
+        ("headers", "csp"): "self",
     },
 }
 """Profile -> setting -> its value as it would be written in the file."""
