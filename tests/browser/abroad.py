@@ -9,7 +9,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, expect
 
-from tests.browser.town import AUTH, Town, open_town
+from tests.browser.town import AUTH, COOKIE_FOR_ALL, Town, open_town
 from tests.integration.gateway import AUTH as AUTH_HOST
 from tests.integration.tls import Certificates
 from tests.integration.upstream.provider import SECRET, RealProvider, client
@@ -65,7 +65,12 @@ class Abroad:
 
 @asynccontextmanager
 async def open_abroad(
-    folder: Path, provider: RealProvider, certificates: Certificates, *ways: str, settings: str = ""
+    folder: Path,
+    provider: RealProvider,
+    certificates: Certificates,
+    *ways: str,
+    settings: str = "",
+    cookie: str = COOKIE_FOR_ALL,
 ) -> AsyncIterator[Abroad]:
     """Start a town that knows the provider in these ways; the provider calls that town from now on."""
     entries = [
@@ -81,7 +86,7 @@ async def open_abroad(
         settings=settings,
         providers=", ".join(entries),
     )
-    async with open_town(folder, more=more, certificates=certificates) as town:
+    async with open_town(folder, cookie=cookie, more=more, certificates=certificates) as town:
         provider.reach({AUTH_HOST: town.port})
         yield Abroad(town, provider)
         log = town.gateway.process.log

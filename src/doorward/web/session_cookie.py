@@ -3,7 +3,7 @@
 - session: for `cookie.domain`, or our host only; as long as the browser, or the session where it is remembered. The
   sign-in; the gate reads it.
 - companion: our host only, as long as the session's. Apps see the session cookie, and their neighbours can plant one;
-  this one neither. Without it a session opens apps, and nothing of ours (docs/adr/0023-two-cookies.md).
+  this one neither. Without it a session opens apps, and nothing of ours (docs/adr/0024-two-cookies.md).
 - browser: our host only, a year. Binds tickets, and before anybody signed in the CSRF token, to one browser.
 - device: our host only, half a year. A browser its owner signed in with is not locked out by strangers.
 - csrf: our host only, as long as the browser. The second half of the CSRF check.
