@@ -2,6 +2,9 @@
 
 A link proves that somebody reads the account's mail, or was handed it, and nothing else: what else the sign-in asks of
 the account, it asks here, too. Following it is a sign-in that demands a new password (`Demand.RESET`).
+
+A link dies when it is followed, with time, and with everything of its generation once a password is set. A newer one
+does not end it: whoever asks in somebody's name would take away the link that this person waits for.
 """
 
 from dataclasses import dataclass

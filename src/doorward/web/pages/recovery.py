@@ -18,7 +18,7 @@ from doorward.web.visit import Visit
 
 GONE: Final = Words(
     "This link does not open anything",
-    "It was used already, or is too old. A newer link takes the place of an older one.",
+    "It was used already, is too old, or the account has changed since it was made.",
 )
 
 
