@@ -25,7 +25,7 @@ from doorward.cli.house import (
 )
 from doorward.errors import InputError, NotFoundError
 from doorward.flows.admin import CLI
-from doorward.flows.people import version_of
+from doorward.flows.changing import version_of
 from doorward.rules.factor import Factors
 from doorward.rules.identity import User, UserId
 from doorward.rules.upstream import Identity

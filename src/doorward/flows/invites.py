@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from doorward.errors import ConflictError, NotFoundError
+from doorward.errors import Clash, ConflictError, NotFoundError
 from doorward.flows.accepting import accept_email, accept_groups
 from doorward.flows.acting import Actor, append, check_actor
 from doorward.flows.letters import Outbox
@@ -103,7 +103,7 @@ class Invites:
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             if len(await transaction.list_invites()) >= MAX_INVITES:
-                raise ConflictError("there are too many invitations: take some back first")
+                raise ConflictError("there are too many invitations: take some back first", Clash.TOO_MANY)
             await transaction.add_invite(invite)
             if mailed:
                 await self._outbox.queue(

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Final
 
-from doorward.errors import ConflictError, InputError, NotFoundError
+from doorward.errors import Clash, ConflictError, InputError, NotFoundError
 from doorward.flows.admin import Actor, check_actor
 from doorward.flows.granting import Witness, regrant
 from doorward.flows.outcome import Unacceptable
@@ -48,7 +48,7 @@ class NeededError(ConflictError):
     """The provider is needed as it is (D-12, R05)."""
 
     def __init__(self, need: Need) -> None:
-        super().__init__(need.value)
+        super().__init__(need.value, Clash.NEEDED)
         self.need = need
 
 
@@ -105,7 +105,7 @@ class Providers:
             known = await self._ways.know(transaction)
             taken = {each.id for each in known.providers} | {each.id for each, _ in known.shadowed}
             if read.id in taken:
-                raise ConflictError(f"there is a provider {read.id} already")
+                raise ConflictError(f"there is a provider {read.id} already", Clash.TAKEN)
             if problems := list(check_beside(read, known.providers)):
                 return _unacceptable(problems)
             await transaction.put_provider(self._seal(read, now))
