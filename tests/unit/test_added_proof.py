@@ -10,7 +10,7 @@ from doorward.rules.audit import Act
 from doorward.rules.factor import Factor
 from doorward.rules.login import Demand, Failure, Step
 from doorward.rules.mfa import MfaRequired, MfaTerms
-from doorward.rules.session import Method
+from doorward.rules.session import RECENT, Method, is_recent
 from tests.fakes.flows import GOOD, Town, a_visitor, fingerprint_of
 from tests.fakes.second import (
     code_of,
@@ -60,6 +60,7 @@ async def test_a_rule_that_asks_for_a_second_factor_asks_for_that_alone(town):
     assert new.session.methods == {Method.PASSWORD, Method.TOTP}
     assert new.session.authenticated_at == old.session.authenticated_at
     assert new.session.expires_at == old.session.expires_at
+    assert not is_recent(new.session, town.now, RECENT)
     assert await town.check(old) is None
     assert town.audit[-1].act is Act.REAUTHENTICATED
 

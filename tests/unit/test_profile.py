@@ -11,7 +11,7 @@ from doorward.flows.admin import CLI
 from doorward.flows.outcome import Refused, SignedIn, Unacceptable
 from doorward.flows.profile import LINK_LIFETIME, SAME_PASSWORD
 from doorward.rules.login import Failure
-from doorward.rules.session import Method, Subject
+from doorward.rules.session import RECENT, Method, Subject, is_recent
 from tests.fakes.accounts import Offices
 from tests.fakes.flows import GOOD, OTHER, a_visitor
 
@@ -98,6 +98,15 @@ async def test_the_new_session_lasts_no_longer_and_claims_no_more_than_the_old_o
     assert outcome.session.methods == {Method.PASSWORD, Method.TOTP}
     assert outcome.session.expires_at == alice.session.expires_at
     assert outcome.session.remembered
+
+
+async def test_a_changed_password_makes_no_old_session_recent_or_fresh(offices):
+    """Who knows the password, and sits at a session that somebody left open, has shown no second factor (2.1)."""
+    alice = await open_session(offices, methods=frozenset({Method.PASSKEY}))
+    offices.town.clock.advance(timedelta(hours=1))
+    outcome = await change_password(offices, alice)
+    assert outcome.session.authenticated_at == alice.session.authenticated_at
+    assert not is_recent(outcome.session, offices.now, RECENT)
 
 
 async def test_wrong_tries_count_with_those_of_the_sign_in(offices, alice):

@@ -234,6 +234,9 @@ class Finishing:
             now=now,
             authenticated_at=pending.authenticated_at,
             ends_by=min(limits, default=None),
+            # SECURITY: who only adds a factor has not proven anew who they are; tests/unit/test_added_proof.py would
+            # find the session recent otherwise.
+            follows=old if pending.session is not None else None,
         )
         if vouched is not None:
             await self._vouching.note(transaction, vouched, opened.session, now)

@@ -62,11 +62,13 @@ class Opening:
         now: datetime,
         authenticated_at: datetime | None = None,
         ends_by: datetime | None = None,
+        follows: Session | None = None,
     ) -> Opened:
         """Make a session for `user` as it is now; always with a new id, never one the browser brought (J01).
 
         `authenticated_at` is the last proof of identity where that is not now: a provider may have asked long ago.
-        `ends_by`: when the session ends at the latest, where that may be sooner than the terms say.
+        `ends_by`: when the session ends at the latest, where that may be sooner than the terms say. `follows`: the
+        session it only continues, by less than a whole proof of identity, so that it counts for no younger.
         """
         terms = self._terms
         lifetime, idle = terms.lifetime, terms.idle_timeout
@@ -79,7 +81,7 @@ class Opening:
             handle=SessionHandle(self._random.token(HANDLE_SIZE).hex()),
             user_id=user.id,
             generation=user.generation,
-            created_at=now,
+            created_at=now if follows is None else min(follows.created_at, now),
             authenticated_at=now if authenticated_at is None else min(authenticated_at, now),
             expires_at=now + lifetime if ends_by is None else min(now + lifetime, ends_by),
             idle_timeout=idle,

@@ -128,7 +128,11 @@ class Profile:
                 methods=methods,
                 remember=subject.session.remembered,
                 now=now,
+                # SECURITY: the password alone is less than a confirmation asks of who has a second factor, so it makes
+                # nothing recent or fresh. tests/unit/test_profile.py changes it in an old session.
+                authenticated_at=subject.session.authenticated_at,
                 ends_by=subject.session.expires_at,
+                follows=subject.session,
             )
             public = {"session": opened.session.handle, "replaced": subject.session.handle}
             await _append(transaction, Act.PASSWORD_CHANGED, user, visitor, now, public)
