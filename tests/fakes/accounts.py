@@ -64,8 +64,11 @@ class Offices:
                 public_url=public_url,
             ),
             is_spoken_of=self.reserved.__contains__,
+            is_password_open=self._is_password_open,
         )
-        self.recovery = Recovery(**stores, **waiting, go_on=self._go_on, public_url=public_url)
+        self.recovery = Recovery(
+            **stores, **waiting, go_on=self._go_on, public_url=public_url, is_password_open=self._is_password_open
+        )
         self.profile = Profile(
             **stores, **waiting, opening=self.opening, password=town.password, rules=rules, public_url=public_url
         )
@@ -82,6 +85,9 @@ class Offices:
             mfa_terms=lambda: self.terms,
             mode_in_file=lambda: self.mode,
         )
+
+    async def _is_password_open(self):
+        return self.town.passwords_open
 
     async def _go_on(self, user, visitor, **said):
         """`flows.registration.Continue` that notes what it was told, and leads nowhere."""

@@ -260,6 +260,7 @@ class Town:
         seen = {"records": self.store.records, "sessions": self.store.sessions}
         mailed = {"outbox": self.post, "public_url": self.public_url}
         secrets = {"password": self.password, "rules": rules}
+        leading = {"go_on": self.sign_in.continue_as, "is_password_open": self._is_password_open}
         return {
             "post": self.post,
             "asserted": AssertedSignIn(**going_on, **counted, records=self.store.records, header=self.header),
@@ -270,12 +271,12 @@ class Town:
                 **waiting,
                 **mailed,
                 **secrets,
-                go_on=self.sign_in.continue_as,
+                **leading,
                 newcomers=self.newcomers,
                 is_spoken_of=lambda name: name in self.spoken_of,
             ),
             "invites": Invites(records=self.store.records, random=self.random, **mailed),
-            "recovery": Recovery(**stores, **waiting, **mailed, go_on=self.sign_in.continue_as),
+            "recovery": Recovery(**stores, **waiting, **mailed, **leading),
             "turnstile": Turnstile(**counted),
             "policies": Policies(**seen, mfa_terms=lambda: self.mfa, mode_in_file=lambda: self.mode),
         }

@@ -4,10 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from doorward.flows.outcome import Refused, SignedIn
+from doorward.flows.admin import CLI
+from doorward.flows.outcome import Continued, Refused, SignedIn
 from doorward.rules.login import Demand, Failure, Step
-from doorward.rules.session import Subject
-from tests.fakes.flows import GOOD, Town, a_visitor, fingerprint_of
+from doorward.rules.session import Method, Subject
+from tests.fakes.accounts import Offices
+from tests.fakes.flows import GOOD, OTHER, Town, a_visitor, fingerprint_of
 
 CONFIRM = {True: Demand.CONFIRM, False: Demand.STEP_UP}
 CLOSED = Refused(Failure.PASSWORDS_CLOSED)
@@ -86,3 +88,46 @@ async def test_a_password_confirms_and_proves_anew(town):
     started = await town.sign_in.begin(visitor, return_to=None, now=town.now, subject=subject, demand=Demand.CONFIRM)
     new = await town.submit(started.token, "", GOOD, visitor, previous=fingerprint_of(old))
     assert new.session.authenticated_at == new.session.created_at == town.now
+
+
+# Neither a link nor an invitation is a way around
+
+
+async def test_a_link_to_a_new_password_opens_nothing_while_passwords_are_closed(town):
+    """Getting in again is never weaker than signing in (docs/adr 0022)."""
+    offices = Offices(town)
+    token = (await offices.recovery.hand_out(CLI, "alice", now=town.now)).url.rpartition("=")[2]
+    town.passwords_open = False
+    assert await offices.recovery.follow(token, a_visitor(), previous=None, now=town.now) == CLOSED
+    assert await offices.recovery.ask(a_visitor(), login="alice", language="", now=town.now) == CLOSED
+    assert offices.outbox.sent() == []
+    town.passwords_open = True
+    await offices.recovery.follow(token, a_visitor(), previous=None, now=town.now)
+    assert [sent["demand"] for sent in offices.sent_on] == [Demand.RESET]
+
+
+async def test_passwords_that_are_closed_while_a_link_is_followed_are_closed_there_too(town):
+    visitor, alice = a_visitor(), next(iter(town.store.state.users.values()))
+    outcome = await town.sign_in.continue_as(
+        alice, visitor, proven=frozenset({Method.LINK}), demand=Demand.RESET, previous=None, now=town.now
+    )
+    assert isinstance(outcome, Continued)
+    sent = {"password": OTHER, "again": OTHER, "previous": None, "now": town.now}
+    town.passwords_open = False
+    assert await town.sign_in.submit_new_password(outcome.started.token, visitor, **sent) == CLOSED
+    assert town.store.state.sessions == {}
+    town.passwords_open = True
+    assert isinstance(await town.sign_in.submit_new_password(outcome.started.token, visitor, **sent), SignedIn)
+
+
+@pytest.mark.parametrize("invited", [True, False])
+async def test_nobody_registers_with_a_password_while_passwords_are_closed(town, invited):
+    offices = Offices(town)
+    made = await offices.invites.make(CLI, max_uses=1, lifetime=None, now=town.now)
+    invite = made.url.rpartition("=")[2] if invited else ""
+    town.passwords_open = False
+    assert await offices.register(invite=invite) == CLOSED
+    mail = {"email": "carol@example.test", "language": "", "now": town.now}
+    assert await offices.registration.ask_mail(a_visitor(), **mail) == CLOSED
+    assert set(offices.users) == {"alice"}
+    assert offices.outbox.sent() == []

@@ -358,3 +358,15 @@ async def test_a_password_of_megabytes_is_refused_unread(offices):
     """E13."""
     assert "password" in fields(await offices.register(password="x" * 10**6, again="x" * 10**6))
     assert offices.town.hasher.work == 1
+
+
+@pytest.mark.parametrize("email", ["root@example.test", "nobody@example.test"])
+async def test_two_forms_together_tell_no_more_of_an_address_than_each(offices, email):
+    """What was asked for at one counts at the other, whether or not there is an account (E01, E03)."""
+    offices.outbox.is_open = True
+    for number in range(3):
+        assert await ask(offices, email, a_visitor(f"198.51.100.{number}")) is None
+    stranger = a_visitor("203.0.113.77")
+    asked = await offices.recovery.ask(stranger, login=email, language="", now=offices.now)
+    assert isinstance(asked, Refused)
+    assert asked.failure is Failure.THROTTLED

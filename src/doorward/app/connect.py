@@ -274,6 +274,7 @@ def connect_flows(parts: Parts) -> Flows:
             public_url=public_url,
             newcomers=newcomers,
             is_spoken_of=policy.names_user,
+            is_password_open=ways.is_password_open,
         ),
         invites=Invites(records=storage.records, random=random, outbox=post, public_url=public_url),
         recovery=Recovery(
@@ -287,6 +288,7 @@ def connect_flows(parts: Parts) -> Flows:
             random=random,
             tally=counts,
             public_url=public_url,
+            is_password_open=ways.is_password_open,
             lifetime=config.recovery.link_ttl,
         ),
         policies=Policies(records=storage.records, sessions=sessions, mfa_terms=mfa_terms, mode_in_file=mode_in_file),

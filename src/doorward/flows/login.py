@@ -4,7 +4,6 @@ The order is the point. Counted before it is tried; refused alike whether or not
 once; one transaction that looks at the account again and writes the evidence; only then the session.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -17,7 +16,7 @@ from doorward.flows.method import Proof
 from doorward.flows.notify import Notify
 from doorward.flows.opening import Opening
 from doorward.flows.outcome import Continued, Refused, SignedIn, Started, Unacceptable
-from doorward.flows.owed_steps import OwedSteps
+from doorward.flows.owed_steps import IsOpen, OwedSteps
 from doorward.flows.passkey_entry import PasskeyEntry
 from doorward.flows.pending import Pending
 from doorward.flows.proving import Methods, Proving
@@ -36,9 +35,6 @@ __all__ = ["MAX_LOGIN", "MIN_FAILURE_TIME", "IsOpen", "SignIn"]
 
 MAX_LOGIN: Final = 1024
 """Characters of the login field; more was not typed (E13)."""
-
-IsOpen = Callable[[], Awaitable[bool]]
-"""Whether local passwords are taken at this moment (docs/adr 0022)."""
 
 
 class SignIn:
@@ -104,6 +100,7 @@ class SignIn:
             rules=rules,
             notify=notify,
             tally=tally,
+            is_password_open=is_password_open,
         )
 
     async def begin(

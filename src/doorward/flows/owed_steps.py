@@ -1,5 +1,6 @@
 """The steps of a sign-in that settle what an account owes: a new password, or a word that a factor comes later."""
 
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import datetime
 
@@ -20,6 +21,9 @@ from doorward.rules.letter import LetterKind
 from doorward.rules.login import Demand, Failure, Step
 from doorward.rules.session import Fingerprint, Method
 
+IsOpen = Callable[[], Awaitable[bool]]
+"""Whether local passwords are taken at this moment (docs/adr 0022)."""
+
 
 class OwedSteps:
     """Settles what is owed."""
@@ -33,6 +37,7 @@ class OwedSteps:
         rules: PasswordRules,
         notify: Notify,
         tally: Tally,
+        is_password_open: IsOpen,
     ) -> None:
         self._throttle = throttle
         self._finishing = finishing
@@ -40,6 +45,7 @@ class OwedSteps:
         self._rules = rules
         self._notify = notify
         self._tally = tally
+        self._is_password_open = is_password_open
 
     async def submit_new_password(
         self,
@@ -60,6 +66,9 @@ class OwedSteps:
         if not spent.allowed:
             self._tally.count_limited(Bucket.PASSWORD_CHANGE.value)
             return self._finishing.refuse(Failure.THROTTLED, spent.retry_after)
+        # Who proved otherwise who they are may settle what they owe; whoever has only a link comes in by the password.
+        if standing.pending.demand is Demand.RESET and not await self._is_password_open():
+            return self._finishing.refuse(Failure.PASSWORDS_CLOSED)
         accepted = accept_new_password(password, again, name=user.name, email=user.email, rules=self._rules)
         if isinstance(accepted, Unacceptable):
             return accepted

@@ -14,7 +14,7 @@ from typing import Final
 from doorward.errors import Clash, ConflictError, ForbiddenError, InputError
 from doorward.flows.acting import Actor, Named, append, check_actor, get_user
 from doorward.flows.letters import Outbox
-from doorward.flows.login import MAX_LOGIN, MIN_FAILURE_TIME
+from doorward.flows.login import MAX_LOGIN, MIN_FAILURE_TIME, IsOpen
 from doorward.flows.opening import encode
 from doorward.flows.outcome import Continued, Refused, SignedIn
 from doorward.flows.registration import Continue
@@ -57,6 +57,7 @@ class Recovery:
         random: Random,
         tally: Tally,
         public_url: str,
+        is_password_open: IsOpen,
         lifetime: timedelta = LINK_LIFETIME,
     ) -> None:
         self._records = records
@@ -69,6 +70,7 @@ class Recovery:
         self._random = random
         self._tally = tally
         self._public_url = public_url
+        self._is_password_open = is_password_open
         self._lifetime = lifetime
 
     @property
@@ -79,12 +81,15 @@ class Recovery:
     async def ask(self, visitor: Visitor, *, login: str, language: str, now: datetime) -> Refused | None:
         """Mail a link to the account's own address. None whether or not there is an account, or an address (E01, E03).
 
-        Only for who has a password: who signs in elsewhere forgot none here. ForbiddenError where mail is not set up.
+        Only for who has a password: who signs in elsewhere forgot none here. ForbiddenError where mail is not set up,
+        Refused (PASSWORDS_CLOSED) where no password is taken.
         """
         if not self.is_open:
             raise ForbiddenError("there is no mail here; an administrator can make a link for you")
         if len(login) > MAX_LOGIN:
             raise InputError("the user name is too long")
+        if not await self._is_password_open():
+            return Refused(Failure.PASSWORDS_CLOSED)
         began = self._clock.elapsed()
         name = parse_login(login)
         async with self._records.transaction() as transaction:
@@ -148,6 +153,10 @@ class Recovery:
         spent = await self._throttle.spend(Bucket.RESET, visitor, now=now)
         if not spent.allowed:
             return self._limited(Bucket.RESET, spent.retry_after)
+        # SECURITY: a link to a new password is no way in where passwords are none (docs/adr 0022).
+        # tests/unit/test_closed_passwords.py follows one. It stays good for when they are open again.
+        if not await self._is_password_open():
+            return Refused(Failure.PASSWORDS_CLOSED)
         # A browser that keeps no cookie could not go on; its link stays good.
         ticket = await self._tickets.take(ticket_id(token), Purpose.RESET, now) if visitor.browser else None
         user = await self._find_user(ticket) if ticket is not None else None

@@ -13,6 +13,7 @@ from doorward.errors import ForbiddenError
 from doorward.flows.accepting import AccountForm, PasswordRules, accept_account, accept_email, check_again
 from doorward.flows.invites import find_state, use_invite
 from doorward.flows.letters import Outbox
+from doorward.flows.login import IsOpen
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.newcomers import Newcomers
 from doorward.flows.opening import HANDLE_SIZE, encode
@@ -95,6 +96,7 @@ class Registration:
         public_url: str,
         newcomers: Newcomers,
         is_spoken_of: Callable[[str], bool],
+        is_password_open: IsOpen,
     ) -> None:
         self._records = records
         self._tickets = tickets
@@ -110,6 +112,7 @@ class Registration:
         self._public_url = public_url
         self._newcomers = newcomers
         self._is_spoken_of = is_spoken_of
+        self._is_password_open = is_password_open
 
     async def describe(self) -> Openness:
         """What a visitor without invitation finds at this moment."""
@@ -148,9 +151,15 @@ class Registration:
         spent = await self._throttle.spend(Bucket.REGISTER, visitor, now=now)
         if spent.allowed:
             # Also for the address: nobody's letter box is filled from many places.
-            spent = await self._throttle.spend(Bucket.FORGOT, visitor, name=accepted, now=now)
+            # SECURITY: under the key that asking for a new password counts it under, or whichever of the two is
+            # refused would tell whether there is an account. tests/unit/test_registration.py asks both.
+            async with self._records.transaction() as transaction:
+                owner = await transaction.find_user_by_login(accepted)
+            spent = await self._throttle.spend(Bucket.FORGOT, visitor, user=owner, name=accepted, now=now)
         if not spent.allowed:
             return self._limited("register", spent.retry_after)
+        if not await self._is_password_open():
+            return Refused(Failure.PASSWORDS_CLOSED)
         token = encode(self._random.token(TICKET_SIZE))
         async with self._records.transaction() as transaction:
             mode = await self._newcomers.find_mode(transaction)
@@ -192,13 +201,15 @@ class Registration:
         """Make the account and sign this browser in.
 
         `email` counts for nothing where an invitation or a link says another; it is refused where nobody answers for
-        it. ForbiddenError where registration is closed, Refused (TICKET_GONE) where the invitation or link is not good.
-        Unacceptable leaves both good.
+        it. ForbiddenError where registration is closed, Refused (TICKET_GONE) where the invitation or link is not good,
+        Refused (PASSWORDS_CLOSED) where no password is taken. That and Unacceptable leave both good.
         """
         bucket = Bucket.INVITE if invite else Bucket.REGISTER
         spent = await self._throttle.spend(bucket, visitor, now=now)
         if not spent.allowed:
             return self._limited(bucket.value, spent.retry_after)
+        if not await self._is_password_open():
+            return Refused(Failure.PASSWORDS_CLOSED)
         coming = await self._find_coming(invite, link, now)
         if isinstance(coming, Refused):
             return coming
