@@ -75,7 +75,7 @@ def attacked(stage: Stage, *, faults: bool = False) -> Iterator[Stage]:
     known = {hashlib.sha256(value.partition(b".")[0]).digest() for value in stage.issued}
     assert _fingerprints(stage) - sessions <= known, "there is a session that nobody was given"  # 6
     records = check_audit(stage, *(last[0] if last else (0, bytes(32))))
-    begun = [record for record in records if record.event.act in {Act.LOGIN, Act.REAUTHENTICATED, Act.SETUP}]
+    begun = [record for record in records if record.event.act in {Act.LOGIN, Act.REAUTHENTICATED}]
     failed = [record for record in records if record.event.act is Act.LOGIN_FAILED and not _is_upstream(record)]
     withdrawn = [record for record in records if _is_withdrawn(record, begun)]
     assert len(begun) == len(given) + len(withdrawn), f"{len(given)} sign-ins, {len(begun)} records of one"  # 10

@@ -226,7 +226,7 @@ class Town:
         self.setup = Setup(
             records=records,
             tickets=self.store.tickets,
-            opening=opening,
+            go_on=self.sign_in.continue_as,
             password=self.password,
             rules=rules,
             random=self.random,

@@ -9,8 +9,10 @@ from doorward.flows.admin import CLI
 from doorward.flows.outcome import Refused, SignedIn, Unacceptable
 from doorward.rules.audit import Act
 from doorward.rules.login import Failure
+from doorward.rules.mfa import MfaRequired, MfaTerms
+from doorward.rules.token import read_cookie
 from tests.fakes.door import Browser, Door
-from tests.fakes.flows import GOOD, Town, a_visitor, fingerprint_of
+from tests.fakes.flows import GOOD, SIGNING_KEY, Town, a_visitor, fingerprint_of
 
 GONE = Refused(Failure.TICKET_GONE)
 
@@ -34,8 +36,44 @@ async def test_the_first_administrator_is_made_and_signed_in(town):
     assert made.user.is_admin
     assert made.user.enabled
     assert (await town.check(made)).user == made.user
-    assert town.acts() == ["admin.setup"]
+    assert town.acts() == ["admin.setup", "user.login"]
     assert (await town.enter("root", GOOD)).user == made.user
+
+
+async def send_form(browser, door):
+    page = await browser.get(f"/setup?token={await door.setup_token()}")
+    fields = {"name": "root", "display_name": "", "email": "", "password": GOOD, "password_again": GOOD}
+    return await browser.press("/setup", page, token=page.hidden("token"), **fields)
+
+
+@pytest.mark.parametrize("console_only", [False, True])
+async def test_making_the_first_account_is_its_first_sign_in(console_only):
+    """What its owner reads of sign-ins begins here, and the browser gets what it gets anywhere."""
+    door = Door()
+    door.flows.setup.console_only = console_only
+    browser, other = Browser(door), Browser(door)
+    assert (await send_form(browser, door)).status == 303
+    await other.sign_in("root")
+    assert browser.jar.keys() == other.jar.keys()
+    assert browser.strict == other.strict
+    subject = await door.find_subject(
+        read_cookie(browser.jar[door.cookies.session].encode(), SIGNING_KEY), door.clock.now()
+    )
+    latest, first = await door.flows.own_record.list_sign_ins(subject)
+    assert (first.note.failure, first.is_this, first.note.methods) == ("", True, latest.note.methods)
+    assert door.town.tally.logins == {"success": 2}
+
+
+async def test_who_makes_the_first_account_owes_what_policy_asks_of_administrators():
+    """The setup link leads past no second factor."""
+    door = Door()
+    door.town.mfa = MfaTerms(MfaRequired.ADMINS, None)
+    browser = Browser(door)
+    sent = await send_form(browser, door)
+    assert (sent.status, sent.location.partition("?")[0]) == (303, f"{door.public_url}/login/enrol")
+    assert door.cookies.session not in browser.jar
+    assert (await browser.get(sent.location.removeprefix(door.public_url))).status == 200
+    assert door.town.store.state.sessions == {}
 
 
 async def test_the_first_account_may_be_one_for_the_console_only(town):
@@ -183,4 +221,5 @@ async def test_the_session_the_browser_had_dies(town):
     made = await create(town, await town.setup.issue(now=town.now), previous=fingerprint_of(old))
     assert isinstance(made, SignedIn)
     assert await town.check(old) is None
-    assert town.audit[-1].act is Act.SETUP
+    assert [event.act for event in town.audit[-2:]] == [Act.SETUP, Act.LOGIN]
+    assert town.audit[-1].public["replaced"] == old.session.handle

@@ -230,7 +230,7 @@ def connect_flows(parts: Parts) -> Flows:
         setup=Setup(
             records=storage.records,
             tickets=storage.tickets,
-            opening=opening,
+            go_on=sign_in.continue_as,
             password=password,
             rules=rules,
             random=random,

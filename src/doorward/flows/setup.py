@@ -10,14 +10,15 @@ from typing import Final
 from doorward.errors import ConflictError
 from doorward.flows.accepting import PasswordRules, accept_account
 from doorward.flows.methods.password import PasswordMethod
-from doorward.flows.opening import HANDLE_SIZE, Opening, encode
-from doorward.flows.outcome import Refused, SignedIn, Unacceptable
+from doorward.flows.opening import HANDLE_SIZE, encode
+from doorward.flows.outcome import Continued, Refused, SignedIn, Unacceptable
+from doorward.flows.registration import Continue
 from doorward.flows.tickets import TICKET_SIZE, ticket_id
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Random, Records, Tickets
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.identity import User, UserId
-from doorward.rules.login import Failure
+from doorward.rules.login import Demand, Failure
 from doorward.rules.session import Fingerprint, Method
 from doorward.rules.ticket import Purpose, Ticket
 
@@ -32,7 +33,7 @@ class Setup:
         *,
         records: Records,
         tickets: Tickets,
-        opening: Opening,
+        go_on: Continue,
         password: PasswordMethod,
         rules: PasswordRules,
         random: Random,
@@ -41,7 +42,7 @@ class Setup:
         """`console_only`: the account made is for running the gateway, and opens no app (D-06)."""
         self._records = records
         self._tickets = tickets
-        self._opening = opening
+        self._go_on = go_on
         self._password = password
         self._rules = rules
         self._random = random
@@ -73,8 +74,8 @@ class Setup:
         password_again: str,
         previous: Fingerprint | None,
         now: datetime,
-    ) -> SignedIn | Unacceptable | Refused:
-        """Make the administrator and sign this browser in.
+    ) -> SignedIn | Continued | Unacceptable | Refused:
+        """Make the administrator and sign this browser in, once whatever policy asks of the account is done, too.
 
         Refused (TICKET_GONE) when the token is not, or no longer, good. Unacceptable names every problem
         at once and leaves the token good.
@@ -104,24 +105,26 @@ class Setup:
         stored = await self._password.seal(user.id, form.password, now=now)
         if await self._tickets.take(ticket_id(token), Purpose.SETUP, now) is None:
             return Refused(Failure.TICKET_GONE)
-        opened = self._opening.prepare(user, visitor, methods=frozenset({Method.PASSWORD}), remember=False, now=now)
-        old = await self._opening.find_previous(previous)
         try:
             async with self._records.transaction() as transaction:
                 await transaction.claim_first_admin(user.id, now)
                 await transaction.add_user(user)
                 await transaction.put_password(user.id, stored)
-                if old is not None:
-                    await transaction.end_session(old.handle)
-                public = {"session": opened.session.handle}
-                await transaction.append_audit(
-                    AuditEvent(Act.SETUP, user.id, user.id, now, public, {**visitor.private(), "name": user.name})
-                )
+                private = {**visitor.private(), "name": user.name}
+                await transaction.append_audit(AuditEvent(Act.SETUP, user.id, user.id, now, {}, private))
         except ConflictError:
             # Somebody else was first, or took the name: whichever it was, this token is spent.
             return Refused(Failure.TICKET_GONE)
-        await self._opening.store(opened)
-        return SignedIn(user, opened.session, opened.cookie, opened.device)
+        return await self._go_on(
+            user,
+            visitor,
+            proven=frozenset({Method.PASSWORD}),
+            demand=Demand.SIGN_IN,
+            return_to=None,
+            remember=False,
+            previous=previous,
+            now=now,
+        )
 
     async def is_set_up(self) -> bool:
         """Whether a first administrator was ever made here."""

@@ -50,7 +50,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     register = RegisterPage(desk, flows.registration, flows.ways, flows.upstream, policy)
     callback = CallbackPage(desk, flows.upstream, flows.ways, policy)
     logout = LogoutPage(desk, flows.sign_out)
-    setup = SetupPage(desk, flows.setup)
+    setup = SetupPage(desk, flows.setup, policy)
     account = AccountPage(desk, flows.ways, flows.upstream, flows.identities)
     security = SecurityPage(desk, flows.factors, flows.own_record)
     profile = ProfilePage(desk, flows.profile, flows.own_record, flows.ways, flows.post)

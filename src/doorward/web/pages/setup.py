@@ -1,19 +1,20 @@
 """Making the first administrator with the one-time link."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import assert_never
 from urllib.parse import quote
 
 from starlette.responses import Response
 
 from doorward.errors import ConflictError
-from doorward.flows.outcome import Refused, SignedIn, Unacceptable
+from doorward.flows.outcome import Continued, Refused, SignedIn, Unacceptable
 from doorward.flows.setup import Setup
 from doorward.rules.login import Failure
+from doorward.rules.policy import Policy
 from doorward.web.errors import Words
 from doorward.web.form import Form
 from doorward.web.pages.desk import Desk, Link
-from doorward.web.pages.entering import welcome
+from doorward.web.pages.entering import enter, step_path
 from doorward.web.pages.waiting import seconds
 from doorward.web.visit import Visit
 from doorward.words import translate
@@ -29,9 +30,10 @@ _GONE = Words(
 class SetupPage:
     """`/setup`. Looking at the page consumes nothing (attack K15)."""
 
-    def __init__(self, desk: Desk, setup: Setup) -> None:
+    def __init__(self, desk: Desk, setup: Setup, policy: Callable[[], Policy]) -> None:
         self._desk = desk
         self._setup = setup
+        self._policy = policy
 
     async def get(self, visit: Visit) -> Response:
         """Show the form, while the link is good."""
@@ -62,7 +64,9 @@ class SetupPage:
             return self._gone(visit)
         match outcome:
             case SignedIn():
-                return welcome(self._desk, visit, outcome)
+                return enter(self._desk, visit, outcome, self._policy())
+            case Continued(started):
+                return self._desk.redirect(visit, step_path(started))
             case Unacceptable(problems):
                 wrong: dict[str, str] = {}
                 for name, sentence in problems:
