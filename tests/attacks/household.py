@@ -4,19 +4,22 @@ Its limits are so wide that fifty at once are held up by nothing but what is to 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from aiosmtpd.controller import Controller
 
 from tests.attacks.factors import local, own_form
-from tests.attacks.stage import AUTH, CONFIG, ROOT, Stage, serving
+from tests.attacks.hasty import HASTY
+from tests.attacks.stage import AUTH, CONFIG, NAVIGATION, ROOT, Browser, Stage, serving
+from tests.attacks.wire import Answer, write
 from tests.integration.processes import free_ports
 
 CROWD = 50
@@ -91,9 +94,13 @@ class House:
         self.stage.token_pieces.add(parts.query.partition("=")[2].encode())
         return f"{parts.path}?{parts.query}"
 
-    def invite(self, **fields: str) -> str:
+    def urls(self, address: str) -> set[str]:
+        """Every link that was mailed there."""
+        return {url for letter in self.letters(address) for url in _LINK.findall(body_of(letter))}
+
+    def invite(self, by: Browser | None = None, **fields: str) -> str:
         """Path and query of a new invitation's link."""
-        root = self.stage.visitor(ROOT)
+        root = by or self.stage.visitor(ROOT)
         page = root.post("/admin/invites", {**own_form(root), "uses": "1", "days": "7", **fields})
         assert page.status == 200, page
         return self.own(shown_url(page.body))
@@ -109,6 +116,18 @@ class House:
         """What an administrator's button does; what became of it."""
         root = self.stage.visitor(ROOT)
         return local(root.post("/admin/users/act", {**own_form(root), "login": login, "act": word})).rpartition("=")[2]
+
+
+def form_post(browser: Browser, target: str, fields: dict[str, str]) -> bytes:
+    """The bytes with which this browser sends a form of our own page."""
+    own = ((b"Content-Type", b"application/x-www-form-urlencoded"), *NAVIGATION)
+    return write(b"POST", target.encode(), browser.headers(*own), urlencode(fields).encode())
+
+
+def rush(stage: Stage, requests: Sequence[bytes]) -> list[Answer]:
+    """Send all of these at once, each on a connection of its own."""
+    with ThreadPoolExecutor(len(requests)) as pool:
+        return list(pool.map(stage.send, requests))
 
 
 def shown_url(page: bytes) -> str:
@@ -138,7 +157,7 @@ def household(folder: Path) -> Iterator[House]:
     controller.start()
     try:
         text = CONFIG.format(addr=f"127.0.0.1:{port}", metrics=metrics) + MORE.format(port=post)
-        with serving(folder, text, port, first=ROOT) as stage:
+        with serving(folder, text, port, first=ROOT, program=HASTY) as stage:
             stage.metrics = metrics
             yield House(stage, box)
     finally:
