@@ -33,3 +33,14 @@ def test_administrators_without_a_second_factor_are_named(place):
 def test_no_other_word_is_taken(place, command):
     with pytest.raises(InputError, match="none of"):
         place.run("policy", command, "everybody")
+
+
+def test_a_stricter_file_counts_at_the_next_start_for_who_is_signed_in_already(place):
+    """B-12: a session in which nobody showed a second factor outlasts a restart, and not the word of the file."""
+    place.add("root", "--admin")
+    place.add("alice")
+    with place.serving() as server:
+        boss, guest = server.sign_in("root"), server.sign_in("alice")
+    place.write("mfa: {required: admins}\n")
+    with place.serving() as server:
+        assert (server.check(boss), server.check(guest)) == (401, 200)

@@ -8,7 +8,7 @@ from doorward.errors import ForbiddenError, InputError
 from doorward.flows.admin import CLI, actor_of
 from doorward.flows.policies import Policies
 from doorward.rules.factor import Totp
-from doorward.rules.mfa import MfaRequired, MfaTerms
+from doorward.rules.mfa import MFA_IN_FORCE, MfaRequired, MfaTerms
 from doorward.rules.registration import Mode
 from doorward.rules.session import Method, Subject
 from tests.fakes.accounts import Offices
@@ -127,6 +127,51 @@ async def test_ones_own_sessions_without_the_factor_end_and_this_one_stays(offic
     assert (await offices.user_of("root")).generation == root.user.generation
 
 
+def say_in_file(offices, word):
+    offices.terms = MfaTerms(MfaRequired(word))
+
+
+async def settle(offices):
+    return await offices.policies.settle_mfa(now=offices.now)
+
+
+async def test_a_stricter_file_ends_the_sessions_that_prove_too_little(offices):
+    """B-12: at the next start, as the console would at once; who proved enough stays."""
+    assert await settle(offices) == 0
+    events = len(offices.town.audit)
+    say_in_file(offices, "admins")
+    await open_session(offices, "root", WITH_TOTP)
+    for login in ("root", "boss", "alice"):
+        await open_session(offices, login)
+    assert await settle(offices) == 1
+    assert await living(offices) == ["alice", "root", "root"]
+    event = offices.town.audit[-1]
+    assert (event.act.value, event.actor) == ("admin.policy_change", "system")
+    assert event.public == {"mfa": "file", "before": "none", "after": "admins", "ended": "1"}
+    assert len(offices.town.audit) == events + 1
+    assert await settle(offices) == 0
+    assert len(offices.town.audit) == events + 1
+
+
+@pytest.mark.parametrize("word", ["nonsense", "per_rule", None])
+async def test_what_was_in_force_and_cannot_be_read_was_the_mildest(offices, word):
+    async with offices.town.store.records.transaction() as transaction:
+        await transaction.put_setting(MFA_IN_FORCE, word)
+    await open_session(offices, "root", WITH_TOTP)
+    await open_session(offices, "root")
+    assert await settle(offices) == 1
+    assert [session.methods for session in offices.town.store.state.sessions.values()] == [WITH_TOTP]
+
+
+async def test_the_consoles_word_is_in_force_already_at_the_next_start(offices):
+    await settle(offices)
+    await set_mfa(offices, "all")
+    say_in_file(offices, "admins")
+    await open_session(offices, "alice")
+    assert await settle(offices) == 0
+    assert await living(offices) == ["alice"]
+
+
 @pytest.mark.parametrize("word", ["", "None", "everybody", "per rule"])
 async def test_a_word_that_means_nothing_changes_nothing(offices, word):
     with pytest.raises(InputError):
@@ -154,4 +199,4 @@ async def test_who_administers_no_more_decides_nothing(offices, act):
 
 
 def test_every_act_is_tried_by_a_stranger():
-    assert {name for name in vars(Policies) if not name.startswith("_")} == set(ACTS)
+    assert {name for name in vars(Policies) if not name.startswith("_")} == {*ACTS, "settle_mfa"}

@@ -9,10 +9,11 @@ from doorward.errors import ForbiddenError, InputError
 from doorward.flows.acting import Actor, append, check_actor
 from doorward.flows.rights import take_rights
 from doorward.interfaces import Records, Sessions, Transaction
-from doorward.rules.audit import Act
+from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.factor import Factor
 from doorward.rules.identity import User
-from doorward.rules.mfa import MFA_SETTING, MfaRequired, MfaTerms
+from doorward.rules.login import SECOND_METHODS
+from doorward.rules.mfa import MFA_IN_FORCE, MFA_SETTING, MfaRequired, MfaTerms
 from doorward.rules.registration import MODE_SETTING, Mode, decide_mode
 from doorward.rules.session import Method, Session
 
@@ -87,6 +88,8 @@ class Policies:
             terms = self._mfa_terms()
             before = terms.decide(await transaction.find_setting(MFA_SETTING))
             await transaction.put_setting(MFA_SETTING, None if required is None else required.value)
+            if required is not None:
+                await transaction.put_setting(MFA_IN_FORCE, required.value)
             after = required or terms.required
             ended = 0
             for user in await transaction.list_users():
@@ -101,6 +104,36 @@ class Policies:
             public = {"mfa": word or "file", "before": before.value, "after": after.value, "signed_out": str(ended)}
             await append(transaction, actor, Act.POLICY_CHANGED, "system", now, public)
         return after
+
+    async def settle_mfa(self, *, now: datetime) -> int:
+        """At the start, see what the file says now: end the sessions that prove less than it asks for; how many.
+
+        Only where it is not what was in force last; what cannot be read of that was the mildest. Whoever may put off
+        enrolment is asked for it anew, and may put it off again.
+        """
+        async with self._records.transaction() as transaction:
+            word = await transaction.find_setting(MFA_IN_FORCE)
+            after = self._mfa_terms().decide(await transaction.find_setting(MFA_SETTING))
+            if word == after.value:
+                return 0
+            before = next((each for each in MfaRequired if each.value == word), MfaRequired.PER_RULE)
+            protected = await transaction.list_protected()
+            users = await transaction.list_users()
+        asked = [
+            user
+            for user in users
+            if _asks(after, user, user.id in protected) and not _asks(before, user, user.id in protected)
+        ]
+        sessions = [session for user in asked for session in await self._sessions.list_of(user.id)]
+        weak = [session for session in sessions if session.methods.isdisjoint(SECOND_METHODS)]
+        async with self._records.transaction() as transaction:
+            for session in weak:
+                await transaction.end_session(session.handle)
+            await transaction.put_setting(MFA_IN_FORCE, after.value)
+            public = {"mfa": "file", "before": before.value, "after": after.value, "ended": str(len(weak))}
+            if word is not None or weak:
+                await transaction.append_audit(AuditEvent(Act.POLICY_CHANGED, "system", "system", now, public))
+        return len(weak)
 
     async def set_registration(self, actor: Actor, word: str | None, *, now: datetime) -> Mode:
         """Say who may register, or with None leave it to the file. It counts with the next transaction (R02)."""

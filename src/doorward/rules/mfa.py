@@ -9,6 +9,8 @@ from doorward.rules.identity import User
 
 MFA_SETTING: Final = "mfa.required"
 """The name of the setting that is made in the console, which wins over the file."""
+MFA_IN_FORCE: Final = "mfa.in_force"
+"""The name under which is kept what was in force last, so that a stricter file is noticed at the start."""
 
 
 class MfaRequired(Enum):
