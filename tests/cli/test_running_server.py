@@ -161,9 +161,11 @@ def test_metrics_are_on_their_own_listener_only(running):
 
 def test_the_api_answers_on_a_real_server(running):
     _, server = running
-    cookie = server.sign_in("root")
-    sessions = server.get("/api/sessions/list", cookie=f"doorward={cookie}").json()
+    answer = server.fill("/login", login="root", password=GOOD)
+    jar = [line.partition(";")[0] for line in answer.headers.get_list("set-cookie")]
+    sessions = server.get("/api/sessions/list", cookie="; ".join(jar)).json()
     assert any(session["current"] for session in sessions.values())
+    assert server.get("/api/sessions/list", cookie=f"doorward={session_cookie(answer)}").status_code == 401
     assert server.get("/api/openapi.json").json()["info"]["title"] == "Doorward"
 
 
