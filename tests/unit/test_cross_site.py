@@ -50,7 +50,7 @@ def test_a_page_elsewhere_is_known_by_what_browsers_say(method: str, headers: di
     assert acts_from_elsewhere(method, HOST.name, origin=origin, site=site) is elsewhere
     for safe in ("GET", "HEAD", "OPTIONS"):
         assert not acts_from_elsewhere(safe, HOST.name, origin=origin, site=site)
-        assert acts_from_elsewhere(safe, HOST.name, origin=origin, site=site, mode=b"websocket") is elsewhere
+        assert acts_from_elsewhere(safe, HOST.name, origin=origin, site=site, websocket=True) is elsewhere
 
 
 def send(world: World, method: str = "POST", cookie: str = "", gate=None, **headers: str):
@@ -72,6 +72,30 @@ def test_what_a_page_elsewhere_sends_with_our_session_is_denied() -> None:
     assert b"cross_site" in answer.body
     websocket = send(world, "GET", cookie, gate, origin="https://evil.test", sec_fetch_mode="websocket")
     assert websocket.status == 403
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        {"sec_fetch_mode": "websocket"},
+        {"upgrade": "websocket"},
+        {"sec_websocket_key": "dGhlIHNhbXBsZSBub25jZQ=="},
+        {"sec_websocket_version": "13"},
+        {"proto": "ws"},
+        {"proto": "wss"},
+    ],
+)
+def test_a_websocket_is_known_by_any_of_its_signs(sign: dict[str, str]) -> None:
+    """Over plain http no browser says `Sec-Fetch-Mode`, and each proxy leaves out another sign; `Origin` is always there.
+
+    The same without it, or from the app's own page, is let through.
+    """
+    world = World(GUARDED)
+    cookie = world.sign_in(make_user("alice"))
+    assert send(world, "GET", cookie, **sign).status == 200
+    assert send(world, "GET", cookie, origin=OWN, **sign).status == 200
+    assert send(world, "GET", cookie, origin="http://evil.test").status == 200
+    assert send(world, "GET", cookie, origin="http://evil.test", **sign).status == 403
 
 
 def test_it_is_denied_to_a_network_that_stands_for_an_account_too() -> None:

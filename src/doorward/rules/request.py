@@ -104,15 +104,15 @@ def parse_scheme(text: str) -> str:
 
 
 def acts_from_elsewhere(
-    method: str, host: str, *, origin: bytes | None, site: bytes | None, mode: bytes | None = None
+    method: str, host: str, *, origin: bytes | None, site: bytes | None, websocket: bool = False
 ) -> bool:
     """Whether a page of another origin has the browser change something here, or open a websocket.
 
-    `origin`, `site` and `mode` are the headers `Origin`, `Sec-Fetch-Site` and `Sec-Fetch-Mode`, None where they are
-    absent; without the first two nothing is known, as of every program that is no browser. Ports are compared only by
-    browsers that send `Sec-Fetch-Site`: what proxies say of ports differs too much.
+    `origin` and `site` are the headers `Origin` and `Sec-Fetch-Site`, None where they are absent; without both nothing
+    is known, as of every program that is no browser. Ports are compared only by browsers that send `Sec-Fetch-Site`:
+    what proxies say of ports differs too much.
     """
-    if method in _SAFE and mode != b"websocket":
+    if method in _SAFE and not websocket:
         return False
     if site is not None and site not in _OWN_SITES:
         return True
