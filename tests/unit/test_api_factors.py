@@ -191,3 +191,28 @@ async def test_somebody_elses_passkey_looks_like_none(door, alice):
             assert code_told(await program.call(method, path, body), 404) == "NOT_FOUND", path
     assert told(await bob.send("GET", f"{FACTORS}/passkeys"))["passkeys"][0]["id"] == passkey
     assert (await bob.call("POST", "/api/auth/webauthn/disable", {"passkey": passkey})).status == 204
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "sent"),
+    [
+        ("POST", f"{FACTORS}/totp", None),
+        ("POST", f"{FACTORS}/totp/confirm", {"offer": "none", "code": "000000"}),
+        ("POST", f"{FACTORS}/passkeys/options", None),
+        ("POST", f"{FACTORS}/passkeys", {"offer": "none", "credential": {}}),
+        ("DELETE", f"{FACTORS}/passkeys/none", None),
+        ("POST", f"{FACTORS}/recovery-codes", None),
+        ("POST", f"{FACTORS}/recovery-codes/acknowledge", {"offer": "none"}),
+        ("POST", "/api/auth/totp/setup", None),
+        ("POST", "/api/auth/webauthn/disable", {"passkey": "none"}),
+    ],
+)
+async def test_whoever_has_a_factor_shows_it_before_there_is_another(door, method, path, sent):
+    """B-12: by no address is the password alone enough to put another factor in the place of the one."""
+    door.town.mfa = MfaTerms(MfaRequired.PER_RULE)
+    await give_totp(door.town)
+    door.clock.advance(timedelta(minutes=1))
+    alice = await Program.enter(door, "alice")
+    answer = await alice.call(method, path, sent)
+    assert code_told(answer, 403) == "PROOF_TOO_OLD"
+    assert json.loads(answer.body)["login"] == "/login?need=two_factor&rd=%2Faccount%2Fsecurity"

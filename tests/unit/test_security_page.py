@@ -10,12 +10,13 @@ from urllib.parse import urlsplit
 import pytest
 
 from doorward.rules.factor import Factors
+from doorward.rules.mfa import MfaRequired, MfaTerms
 from doorward.rules.totp import make_code, step_of
 from doorward.web.pages.drawing import qr_drawing
 from doorward.web.pages.score import Score, rate
 from tests.fakes.authenticator import Authenticator
 from tests.fakes.door import Answer, Browser, Door
-from tests.fakes.second import code_of, give_codes, give_totp
+from tests.fakes.second import code_of, find_user, give_codes, give_totp
 
 SECURITY = "/account/security"
 
@@ -249,3 +250,32 @@ async def test_the_score_says_what_is_missing(door: Door) -> None:
     assert rate(await door.flows.factors.list_of(user), has_email=True) == Score(
         "good", "Your account is well protected, and you can get back in", ()
     )
+
+
+ACTS = {
+    "totp": {},
+    "passkeys/options": {},
+    "passkeys": {"offer": "none", "answer": "{}"},
+    "passkeys/remove": {"passkey": "none"},
+    "codes": {},
+    "codes/keep": {"offer": "none", "kept": "on"},
+}
+
+
+@pytest.mark.parametrize("act", ACTS)
+async def test_whoever_has_a_factor_shows_it_before_there_is_another(door: Door, act: str) -> None:
+    """B-12: where nobody is asked when signing in, the password alone puts no other factor in the place of the one."""
+    door.town.mfa = MfaTerms(MfaRequired.PER_RULE)
+    await give_totp(door.town)
+    door.clock.advance(timedelta(minutes=1))
+    browser = Browser(door)
+    await browser.sign_in("alice")
+    factors = await door.town.factors.list_of(await find_user(door.town))
+    answer = await browser.press(f"/account/{act}", await browser.get(SECURITY), **ACTS[act])
+    assert local(answer) == "/login?need=two_factor&rd=https%3A%2F%2Fauth.example.test%2Faccount%2Fsecurity"
+    assert await door.town.factors.list_of(await find_user(door.town)) == factors
+    page = await browser.get(local(await browser.get(local(answer))))
+    shown = await browser.press("/login/factor", page, ticket=page.hidden("ticket"), code=code_of(door.town))
+    assert local(shown) == SECURITY
+    answer = await browser.press(f"/account/{act}", await browser.get(SECURITY), **ACTS[act])
+    assert "need=two_factor" not in (answer.location or "")

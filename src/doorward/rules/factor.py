@@ -6,7 +6,8 @@ from enum import Enum
 from typing import Final, NewType
 
 from doorward.rules.identity import UserId
-from doorward.rules.session import Method
+from doorward.rules.login import SECOND_METHODS
+from doorward.rules.session import Method, Session
 
 FactorId = NewType("FactorId", str)
 """Public name of a passkey: 32 hex digits. Opens nothing."""
@@ -116,3 +117,17 @@ class Factors:
         found = {Factor.TOTP} if self.totp is not None else set[Factor]()
         found |= {Factor.PASSKEY} if self.passkeys else set[Factor]()
         return frozenset(found | ({Factor.RECOVERY_CODE} if self.unused_codes else set[Factor]()))
+
+
+def must_show_one(factors: Factors, session: Session) -> bool:
+    """Whether a second factor has to be shown in this session before the factors themselves are changed.
+
+    Where policy asks for none at the sign-in (`per_rule`), a session may begin without; and whoever has only the
+    password must not put a factor of their own in the place of what a rule asks for. One that was set up since the
+    session began was so by whoever sits there, or has shown another.
+    """
+    if not session.methods.isdisjoint(SECOND_METHODS):
+        return False
+    made = [passkey.created_at for passkey in factors.passkeys]
+    made += [factors.totp.created_at] if factors.totp is not None else []
+    return any(at < session.created_at for at in made)

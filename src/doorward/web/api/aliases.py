@@ -8,7 +8,7 @@ from fastapi.routing import APIRoute
 from pydantic import Field
 
 from doorward.web.api.bodies import Ask, StrictRoute
-from doorward.web.api.factors import take_passkey
+from doorward.web.api.factors import reads_shown, take_passkey
 from doorward.web.api.own_answers import FactorStatus, PasskeyStatus
 from doorward.web.api.parts import ApiParts, get_subject
 from doorward.web.api.problems import refusals
@@ -37,7 +37,7 @@ class DisableAsk(Ask):
 def alias_routes(parts: ApiParts, routers: Iterable[APIRouter]) -> APIRouter:
     """The routes of `routers` once more, under their other names, and those few that only exist under such."""
     router = APIRouter(tags=["aliases"], route_class=StrictRoute)
-    read_visit, read_proven = parts.reads_visit(), parts.reads_proven()
+    read_visit, read_shown = parts.reads_visit(), reads_shown(parts)
     factors = parts.flows.factors
 
     async def get_totp_status(visit: Annotated[Visit, Depends(read_visit)]) -> FactorStatus:
@@ -55,7 +55,7 @@ def alias_routes(parts: ApiParts, routers: Iterable[APIRouter]) -> APIRouter:
         return PasskeyStatus(enabled=bool(found.passkeys), credentials=len(found.passkeys))
 
     @router.post("/api/auth/webauthn/disable", status_code=204, responses=refusals(401, 403, 404, 409))
-    async def disable_passkey(ask: DisableAsk, visit: Annotated[Visit, Depends(read_proven)]) -> None:
+    async def disable_passkey(ask: DisableAsk, visit: Annotated[Visit, Depends(read_shown)]) -> None:
         """Remove a passkey."""
         await take_passkey(parts, visit, ask.passkey)
 

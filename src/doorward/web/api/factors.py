@@ -5,14 +5,15 @@ whoever calls without the cookies we gave finds it gone.
 """
 
 import json
+from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import Field
 
 from doorward.errors import InputError
 from doorward.flows.outcome import Refused, Unacceptable
-from doorward.rules.factor import FactorId
+from doorward.rules.factor import FactorId, must_show_one
 from doorward.rules.login import Failure
 from doorward.web.api.bodies import Ask, StrictRoute
 from doorward.web.api.own_answers import (
@@ -30,7 +31,8 @@ from doorward.web.api.own_answers import (
     tell_totp_offer,
 )
 from doorward.web.api.parts import ApiParts, get_subject
-from doorward.web.api.problems import UNPROCESSABLE, refusals, refuse, unacceptable
+from doorward.web.api.problems import UNPROCESSABLE, Code, ProblemError, refusals, refuse, unacceptable
+from doorward.web.pages.desk import login_path
 from doorward.web.visit import Visit
 
 _FACTORS = "/api/v1/account/factors"
@@ -41,6 +43,8 @@ _BAD_NAME = Unacceptable((("name", "That name cannot be used."),))
 _MOST_OFFER = 256
 _MOST_CODE = 256
 _MOST_NAME = 1024
+_PAGE = "/account/security"
+_SHOW_FIRST = "Let whoever is signed in open the address in `login`, show their second factor, and try again."
 
 
 class OfferAsk(Ask):
@@ -92,11 +96,11 @@ def factor_routes(parts: ApiParts) -> APIRouter:
 
 
 def _add_totp(router: APIRouter, parts: ApiParts) -> None:
-    read_proven = parts.reads_proven()
+    read_proven, read_shown = parts.reads_proven(), reads_shown(parts)
     factors = parts.flows.factors
 
     @router.post(_TOTP, responses=refusals(401, 403, 429))
-    async def begin_totp(visit: Annotated[Visit, Depends(read_proven)], response: Response) -> TotpBegun:
+    async def begin_totp(visit: Annotated[Visit, Depends(read_shown)], response: Response) -> TotpBegun:
         """Make a secret for an authenticator app. One that is set up counts until the new one is confirmed."""
         _know_browser(parts, visit, response)
         begun = await factors.begin_totp(get_subject(visit).user, visit.visitor, now=visit.now)
@@ -105,7 +109,7 @@ def _add_totp(router: APIRouter, parts: ApiParts) -> None:
         return tell_totp_offer(begun)
 
     @router.post(f"{_TOTP}/confirm", responses=refusals(401, 403, 409, 429))
-    async def confirm_totp(ask: TotpAsk, visit: Annotated[Visit, Depends(read_proven)]) -> TotpEnabled:
+    async def confirm_totp(ask: TotpAsk, visit: Annotated[Visit, Depends(read_shown)]) -> TotpEnabled:
         """Let the app count, given a code that it shows. A wrong one may be mended while the offer holds."""
         user = get_subject(visit).user
         outcome = await factors.confirm_totp(user, visit.visitor, token=ask.offer, code=ask.code, now=visit.now)
@@ -123,7 +127,7 @@ def _add_totp(router: APIRouter, parts: ApiParts) -> None:
 
 
 def _add_passkeys(router: APIRouter, parts: ApiParts) -> None:
-    read_visit, read_proven = parts.reads_visit(), parts.reads_proven()
+    read_visit, read_proven, read_shown = parts.reads_visit(), parts.reads_proven(), reads_shown(parts)
     factors = parts.flows.factors
 
     @router.get(_PASSKEYS, responses=refusals(401))
@@ -133,7 +137,7 @@ def _add_passkeys(router: APIRouter, parts: ApiParts) -> None:
         return OwnPasskeys(passkeys=tuple(map(tell_passkey, found.passkeys)))
 
     @router.post(f"{_PASSKEYS}/options", responses=refusals(401, 403, 409, 429))
-    async def begin_passkey(visit: Annotated[Visit, Depends(read_proven)], response: Response) -> PasskeyBegun:
+    async def begin_passkey(visit: Annotated[Visit, Depends(read_shown)], response: Response) -> PasskeyBegun:
         """What to ask the browser to make a passkey with."""
         _know_browser(parts, visit, response)
         begun = await factors.begin_passkey(get_subject(visit).user, visit.visitor, now=visit.now)
@@ -142,7 +146,7 @@ def _add_passkeys(router: APIRouter, parts: ApiParts) -> None:
         return tell_passkey_offer(begun)
 
     @router.post(_PASSKEYS, status_code=201, responses=refusals(401, 403, 409, UNPROCESSABLE, 429))
-    async def confirm_passkey(ask: PasskeyAsk, visit: Annotated[Visit, Depends(read_proven)]) -> OwnPasskey:
+    async def confirm_passkey(ask: PasskeyAsk, visit: Annotated[Visit, Depends(read_shown)]) -> OwnPasskey:
         """Keep what the browser made. The offer is used up, whatever comes of it."""
         try:
             outcome = await factors.confirm_passkey(
@@ -177,17 +181,17 @@ def _add_passkeys(router: APIRouter, parts: ApiParts) -> None:
         return tell_passkey(renamed)
 
     @router.delete(f"{_PASSKEYS}/{{passkey_id}}", status_code=204, responses=refusals(401, 403, 404, 409))
-    async def remove_passkey(passkey_id: str, visit: Annotated[Visit, Depends(read_proven)]) -> None:
+    async def remove_passkey(passkey_id: str, visit: Annotated[Visit, Depends(read_shown)]) -> None:
         """Remove one: nobody can sign in with it any more."""
         await take_passkey(parts, visit, passkey_id)
 
 
 def _add_codes(router: APIRouter, parts: ApiParts) -> None:
-    read_proven = parts.reads_proven()
+    read_shown = reads_shown(parts)
     factors = parts.flows.factors
 
     @router.post(_CODES, responses=refusals(401, 403, 429))
-    async def begin_codes(visit: Annotated[Visit, Depends(read_proven)], response: Response) -> CodesBegun:
+    async def begin_codes(visit: Annotated[Visit, Depends(read_shown)], response: Response) -> CodesBegun:
         """Make ten new recovery codes. The old ones count until these are acknowledged."""
         _know_browser(parts, visit, response)
         begun = await factors.begin_codes(get_subject(visit).user, visit.visitor, now=visit.now)
@@ -196,11 +200,26 @@ def _add_codes(router: APIRouter, parts: ApiParts) -> None:
         return tell_codes_offer(begun)
 
     @router.post(f"{_CODES}/acknowledge", status_code=204, responses=refusals(401, 403, 409))
-    async def acknowledge_codes(ask: OfferAsk, visit: Annotated[Visit, Depends(read_proven)]) -> None:
+    async def acknowledge_codes(ask: OfferAsk, visit: Annotated[Visit, Depends(read_shown)]) -> None:
         """They are put away: now they count, and the old ones no more. Without a second factor there is no use."""
         user = get_subject(visit).user
         if not await factors.acknowledge_codes(user, visit.visitor, token=ask.offer, now=visit.now):
             raise refuse(Refused(Failure.TICKET_GONE))
+
+
+def reads_shown(parts: ApiParts) -> Callable[[Request], Awaitable[Visit]]:
+    """A dependency of what changes factors: `reads_proven`, of somebody who has shown a factor they have already."""
+    read_proven = parts.reads_proven()
+
+    async def read_shown(request: Request) -> Visit:
+        visit = await read_proven(request)
+        subject = get_subject(visit)
+        if must_show_one(await parts.flows.factors.list_of(subject.user), subject.session):
+            login = login_path(_PAGE, need="two_factor")
+            raise ProblemError(403, Code.PROOF_TOO_OLD, _SHOW_FIRST, login=login)
+        return visit
+
+    return read_shown
 
 
 async def take_passkey(parts: ApiParts, visit: Visit, passkey_id: str) -> None:

@@ -266,13 +266,19 @@ class Desk:
         return response
 
 
-def login_path(return_to: str | None, *, asking: Literal["", "choose", "confirm", "fresh"] = "") -> str:
+def login_path(
+    return_to: str | None,
+    *,
+    asking: Literal["", "choose", "confirm", "fresh"] = "",
+    need: Literal["", "two_factor"] = "",
+) -> str:
     """The sign-in page's address, with where to go afterwards.
 
     `asking`: `choose` goes straight to no provider, `confirm` asks whether it is still you, in any way there is, and
-    `fresh` in a way that proves it has just been asked.
+    `fresh` in a way that proves it has just been asked. `need` is what is to be shown besides.
     """
     words = [f"{asking}=1"] if asking else []
+    words += [f"need={need}"] if need else []
     words += [f"rd={quote(return_to, safe='')}"] if return_to else []
     return f"/login?{'&'.join(words)}" if words else "/login"
 

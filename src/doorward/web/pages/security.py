@@ -12,7 +12,7 @@ from doorward.errors import ConflictError, InputError, NotFoundError
 from doorward.flows.factors import CodesOffer, Factors, TotpOffer
 from doorward.flows.outcome import Refused
 from doorward.flows.own_record import OwnRecord, SignInShown
-from doorward.rules.factor import FactorId
+from doorward.rules.factor import FactorId, must_show_one
 from doorward.rules.session import SessionHandle, Subject
 from doorward.web.errors import Words
 from doorward.web.form import Form
@@ -106,7 +106,7 @@ class SecurityPage:
 
     async def post_totp(self, visit: Visit, form: Form) -> Response:
         """Make a secret; or, with a code that the app shows, let it count."""
-        subject = admit(self._desk, visit, form, _PAGE)
+        subject = await self._admit(visit, form)
         if isinstance(subject, Response):
             return subject
         token = form.get("offer", "")
@@ -139,7 +139,7 @@ class SecurityPage:
 
     async def post_passkey_options(self, visit: Visit, form: Form) -> Response:
         """What our script asks the browser to make a passkey with."""
-        subject = admit(self._desk, visit, form, _PAGE)
+        subject = await self._admit(visit, form)
         if isinstance(subject, Response):
             return subject
         self._desk.know_browser(visit)
@@ -150,7 +150,7 @@ class SecurityPage:
 
     async def post_passkey(self, visit: Visit, form: Form) -> Response:
         """Keep the passkey that the browser made."""
-        subject = admit(self._desk, visit, form, _PAGE)
+        subject = await self._admit(visit, form)
         if isinstance(subject, Response):
             return subject
         outcome = await self._factors.confirm_passkey(
@@ -186,7 +186,7 @@ class SecurityPage:
 
     async def post_passkey_remove(self, visit: Visit, form: Form) -> Response:
         """Remove one."""
-        subject = admit(self._desk, visit, form, _PAGE)
+        subject = await self._admit(visit, form)
         if isinstance(subject, Response):
             return subject
         try:
@@ -211,7 +211,7 @@ class SecurityPage:
 
     async def post_codes(self, visit: Visit, form: Form) -> Response:
         """Make new recovery codes."""
-        subject = admit(self._desk, visit, form, _PAGE)
+        subject = await self._admit(visit, form)
         if isinstance(subject, Response):
             return subject
         self._desk.know_browser(visit)
@@ -222,7 +222,7 @@ class SecurityPage:
 
     async def post_codes_keep(self, visit: Visit, form: Form) -> Response:
         """They are put away: now they count."""
-        subject = admit(self._desk, visit, form, _PAGE)
+        subject = await self._admit(visit, form)
         if isinstance(subject, Response):
             return subject
         token = form.get("offer", "")
@@ -248,6 +248,15 @@ class SecurityPage:
         link = Link("Sign in again", login_path(None, asking="choose"))
         words = _DISOWNED if changed.must_change_password else _DISOWNED_ELSEWHERE
         return self._desk.message(visit, words, actions=[link], reference=False)
+
+    async def _admit(self, visit: Visit, form: Form) -> Subject | Response:
+        """Who changes factors; where they have one already they show it first."""
+        subject = admit(self._desk, visit, form, _PAGE)
+        if isinstance(subject, Response):
+            return subject
+        if must_show_one(await self._factors.list_of(subject.user), subject.session):
+            return self._desk.redirect(visit, login_path(self._desk.site.public_url + _PAGE, need="two_factor"))
+        return subject
 
     def _back(self, done: str, visit: Visit) -> Response:
         return self._desk.redirect(visit, f"{_PAGE}?done={done}")
