@@ -65,7 +65,7 @@ async def test_of_50_who_come_with_one_recovery_code_one_is_right(town, store):
     user, code = await find_user(town), (await give_codes(town))[7]
     spelt = cycle((code, code.upper(), code.replace("-", ""), f" {code} "))
     proven = await at_once(
-        store, lambda records: town.methods.recovery_code.prove(records, user, next(spelt), now=town.now)
+        store, lambda records: town.methods.recovery_code.prove(records, user, a_visitor(), next(spelt), now=town.now)
     )
     assert sorted(proven) == [False] * (AT_ONCE - 1) + [True]
     assert (await factors_of(town)).unused_codes == RECOVERY_CODES - 1

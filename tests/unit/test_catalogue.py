@@ -149,6 +149,7 @@ def spoken_in_python() -> Iterator[str]:
     # Names of browsers are the same everywhere.
     yield from (name for _, name in device._BROWSERS if name[0].islower() and " " in name)
     yield from factors._FACTORS.values()
+    yield factors.EVERY_FACTOR
     yield from (text for text in strings_of(PACKAGE / "rules/ways.py") if re.fullmatch(r"[A-Z][^%]* [^%]*\.", text))
 
 

@@ -447,12 +447,12 @@ async def test_recovery_codes_count_once_they_are_acknowledged(town):
     assert await town.factors.find_codes(user, a_visitor(), offer.token, now=town.now) == offer
     async with town.store.records.transaction() as transaction:
         prove = town.methods.recovery_code.prove
-        assert not await prove(transaction, user, offer.codes[0], now=town.now)
-        assert await prove(transaction, user, old[0], now=town.now)
+        assert not await prove(transaction, user, a_visitor(), offer.codes[0], now=town.now)
+        assert await prove(transaction, user, a_visitor(), old[0], now=town.now)
     assert await keep_codes(town, offer)
     async with town.store.records.transaction() as transaction:
-        assert await prove(transaction, user, offer.codes[0], now=town.now)
-        assert not await prove(transaction, user, old[1], now=town.now)
+        assert await prove(transaction, user, a_visitor(), offer.codes[0], now=town.now)
+        assert not await prove(transaction, user, a_visitor(), old[1], now=town.now)
     assert "user.recovery_codes_make" in town.acts()
     assert (LetterKind.FACTOR_ADDED, "alice", {"factor": "Recovery codes", **HERE}) in town.letters
 

@@ -13,7 +13,7 @@ from doorward.rules.letter import LetterKind
 SITE = "https://auth.example.test"
 EVIL = "<img src=x onerror=alert(1)>{{7*7}}%(x)s${7*7}{0.__class__}\r\nBcc: all@example.test\n\nDear friend"
 EVERYTHING = dict.fromkeys(
-    ("name", "inviter", "note", "who", "device", "address", "at", "factor", "left", "span"), EVIL
+    ("name", "inviter", "note", "who", "device", "address", "at", "factor", "left", "until", "by"), EVIL
 )
 WRITER = LetterWriter(SITE + "/")
 
@@ -104,7 +104,6 @@ def test_a_sentence_whose_values_are_not_known_is_left_out():
     assert (
         "Browser: Firefox on Linux\n" in WRITER.render(LetterKind.NEW_DEVICE, "en", {"device": "Firefox on Linux"}).text
     )
-    assert "Browser: curl/8\n" in WRITER.render(LetterKind.NEW_DEVICE, "en", {"user_agent": "curl/8"}).text
 
 
 def test_a_language_nobody_chose_is_english():

@@ -12,7 +12,7 @@ from typing import TypeVar, cast
 from doorward.errors import ConflictError
 from doorward.flows.accepting import accept_groups, accept_profile
 from doorward.flows.acting import Actor, Named, append, check_actor, check_admin_remains, get_user
-from doorward.flows.letters import Outbox, tell
+from doorward.flows.letters import Outbox, signature, tell
 from doorward.flows.outcome import Unacceptable
 from doorward.flows.rights import take_rights
 from doorward.interfaces import Records, Transaction
@@ -111,7 +111,8 @@ class Changing:
         if user.awaits_approval and not wanted.awaits_approval:
             await tell(self._outbox, transaction, LetterKind.REGISTRATION_APPROVED, wanted, now)
         if user.email != wanted.email:
-            await tell(self._outbox, transaction, LetterKind.EMAIL_CHANGED, user, now)
+            said = await signature(transaction, actor, now)
+            await tell(self._outbox, transaction, LetterKind.EMAIL_CHANGED, user, now, said)
         await _record(transaction, actor, user, wanted, now)
         return wanted
 

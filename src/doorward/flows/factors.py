@@ -36,6 +36,8 @@ from doorward.rules.ticket import Purpose, Ticket
 
 _QR_TITLE: Final = "QR code for your authenticator app"
 _NAMES: Final = {True: "Passkey", False: "Security key"}
+EVERY_FACTOR: Final = "All second factors and recovery codes"
+"""What a letter says was removed where an administrator resets them."""
 _FACTORS: Final = {Factor.TOTP: "Authenticator app", Factor.RECOVERY_CODE: "Recovery codes"}
 
 
@@ -177,9 +179,7 @@ class Factors:
             if not factors.passkeys and await self._demands(transaction, present):
                 return Refused(Failure.FACTOR_NEEDED)
             proven = await self._totp.prove(transaction, present, code, now=now)
-            if not proven and not await self._recovery_code.prove(
-                transaction, present, code, now=now, private=visitor.private()
-            ):
+            if not proven and not await self._recovery_code.prove(transaction, present, visitor, code, now=now):
                 return Refused(Failure.WRONG_CODE)
             await transaction.remove_totp(present.id)
             await _drop_useless_codes(transaction, present)

@@ -8,7 +8,7 @@ from typing import Final
 from doorward.errors import Clash, ConflictError, NotFoundError
 from doorward.flows.accepting import accept_email, accept_groups
 from doorward.flows.acting import Actor, append, check_actor
-from doorward.flows.letters import Outbox
+from doorward.flows.letters import Outbox, signature, tell_time
 from doorward.flows.opening import encode
 from doorward.flows.outcome import Unacceptable
 from doorward.flows.tickets import TICKET_SIZE, ticket_id
@@ -111,7 +111,12 @@ class Invites:
                     LetterKind.INVITE,
                     to=accepted_email,
                     language=language,
-                    values={"url": url, "note": invite.note},
+                    values={
+                        "url": url,
+                        "inviter": (await signature(transaction, actor, now))["by"],
+                        "note": invite.note,
+                        "until": tell_time(invite.expires_at) if invite.expires_at is not None else "",
+                    },
                     user_id="",
                     now=now,
                 )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Protocol
 
+from doorward.flows.acting import Actor
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Transaction
 from doorward.rules.identity import User
@@ -49,7 +50,17 @@ async def tell(
         await outbox.queue(transaction, kind, to=user.email, language=language, values=said, user_id=user.id, now=now)
 
 
+def tell_time(instant: datetime) -> str:
+    """An instant as letters say it, in every language."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+
+
 def circumstances(visitor: Visitor, now: datetime) -> dict[str, str]:
     """What a letter says of when and from where something was done."""
-    at = now.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
-    return {"at": at, "device": visitor.agent_text, "address": visitor.address_text}
+    return {"at": tell_time(now), "device": visitor.agent_text, "address": visitor.address_text}
+
+
+async def signature(transaction: Transaction, actor: Actor, now: datetime) -> dict[str, str]:
+    """What a letter says of what an administrator did; the command line has no name to give."""
+    user = await transaction.find_user(actor.user_id) if actor.user_id is not None else None
+    return {"at": tell_time(now), "by": user.display_name if user is not None else ""}

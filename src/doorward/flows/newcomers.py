@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from doorward.flows.letters import Outbox, tell
+from doorward.flows.letters import Outbox, tell, tell_time
 from doorward.interfaces import Transaction
 from doorward.rules.identity import User
 from doorward.rules.letter import LetterKind
@@ -28,5 +28,5 @@ class Newcomers:
         """Tell the administrators that this account waits for one of them."""
         for administrator in await transaction.list_administrators():
             if administrator.enabled:
-                values = {"who": user.name, "url": f"{self.public_url}/admin/users"}
+                values = {"who": user.name, "at": tell_time(now), "url": f"{self.public_url}/admin/users"}
                 await tell(self.outbox, transaction, LetterKind.REGISTRATION_WAITS, administrator, now, values)

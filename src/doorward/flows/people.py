@@ -12,8 +12,8 @@ from doorward.errors import Clash, ConflictError, NotFoundError
 from doorward.flows.accepting import PasswordRules, accept_account, accept_password
 from doorward.flows.acting import Actor, Named, append, check_actor, check_admin_remains, get_user
 from doorward.flows.changing import Changing, version_of
-from doorward.flows.factors import take_all
-from doorward.flows.letters import Outbox, tell
+from doorward.flows.factors import EVERY_FACTOR, take_all
+from doorward.flows.letters import Outbox, signature, tell
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.opening import HANDLE_SIZE, encode
 from doorward.flows.outcome import Unacceptable
@@ -168,7 +168,8 @@ class People(Changing):
                 "recovery_codes": str(factors.unused_codes),
             }
             await append(transaction, actor, Act.FACTORS_RESET, user.id, now, public)
-            await tell(self._outbox, transaction, LetterKind.FACTOR_REMOVED, user, now)
+            said = {"factor": EVERY_FACTOR, **await signature(transaction, actor, now)}
+            await tell(self._outbox, transaction, LetterKind.FACTOR_REMOVED, user, now, said)
         return changed
 
     async def approve(self, actor: Actor, login: Named, *, now: datetime) -> User:

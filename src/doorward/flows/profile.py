@@ -11,7 +11,7 @@ from typing import Final
 from doorward.errors import ForbiddenError
 from doorward.flows.accepting import PasswordRules, accept_display_name, accept_email, accept_new_password
 from doorward.flows.acting import check_admin_remains, get_present
-from doorward.flows.letters import Outbox, circumstances, tell
+from doorward.flows.letters import Outbox, circumstances, tell, tell_time
 from doorward.flows.login import MIN_FAILURE_TIME
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.opening import Opening, encode
@@ -188,7 +188,11 @@ class Profile:
                     LetterKind.EMAIL_CONFIRM,
                     to=accepted,
                     language=choose("", own=user.language),
-                    values={"name": user.display_name, "url": f"{self._public_url}/account/email?token={token}"},
+                    values={
+                        "name": user.display_name,
+                        "url": f"{self._public_url}/account/email?token={token}",
+                        "until": tell_time(now + LINK_LIFETIME),
+                    },
                     user_id=user.id,
                     now=now,
                 )

@@ -87,7 +87,7 @@ class Proving:
         """Try a recovery code in its place. Only the account's own count (F08)."""
 
         async def prove(transaction: Transaction, user: User, _: Pending) -> Method | None:
-            right = await self._methods.recovery_code.prove(transaction, user, code, now=now, private=visitor.private())
+            right = await self._methods.recovery_code.prove(transaction, user, visitor, code, now=now)
             return Method.RECOVERY_CODE if right else None
 
         return await self._try_second(token, visitor, Factor.RECOVERY_CODE, prove, previous=previous, now=now)

@@ -13,7 +13,7 @@ from typing import Final
 
 from doorward.errors import Clash, ConflictError, ForbiddenError, InputError
 from doorward.flows.acting import Actor, Named, append, check_actor, get_user
-from doorward.flows.letters import Outbox
+from doorward.flows.letters import Outbox, circumstances, tell_time
 from doorward.flows.login import MAX_LOGIN, MIN_FAILURE_TIME, IsOpen
 from doorward.flows.opening import encode
 from doorward.flows.outcome import Continued, Refused, SignedIn
@@ -113,7 +113,12 @@ class Recovery:
                     LetterKind.RESET,
                     to=present.email,
                     language=present.language or language,
-                    values={"url": self._url(token), "name": present.display_name},
+                    values={
+                        "url": self._url(token),
+                        "name": present.display_name,
+                        "until": tell_time(now + self._lifetime),
+                        **circumstances(visitor, now),
+                    },
                     user_id=present.id,
                     now=now,
                 )

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 from doorward.errors import ForbiddenError
 from doorward.flows.accepting import AccountForm, PasswordRules, accept_account, accept_email, check_again
 from doorward.flows.invites import find_state, use_invite
-from doorward.flows.letters import Outbox
+from doorward.flows.letters import Outbox, circumstances, tell_time
 from doorward.flows.login import IsOpen
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.newcomers import Newcomers
@@ -167,9 +167,13 @@ class Registration:
                 raise ForbiddenError("registration is closed")
             known = await transaction.find_user_by_login(accepted)
             if known is not None:
-                kind, values = LetterKind.REGISTRATION_KNOWN, {"name": known.display_name}
+                kind, values = (
+                    LetterKind.REGISTRATION_KNOWN,
+                    {"name": known.display_name, **circumstances(visitor, now)},
+                )
             else:
-                kind, values = LetterKind.REGISTRATION_CONFIRM, {"url": f"{self._public_url}/register?link={token}"}
+                url, until = f"{self._public_url}/register?link={token}", tell_time(now + LINK_LIFETIME)
+                kind, values = LetterKind.REGISTRATION_CONFIRM, {"url": url, "until": until}
             user_id = "" if known is None else known.id
             await self._outbox.queue(
                 transaction, kind, to=accepted, language=language, values=values, user_id=user_id, now=now

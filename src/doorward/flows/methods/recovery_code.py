@@ -1,10 +1,12 @@
 """Proving a recovery code: each once, and its owner is told."""
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
+from doorward.flows.letters import circumstances
 from doorward.flows.notify import Notify
+from doorward.flows.visitor import Visitor
 from doorward.interfaces import Keyring, Transaction
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.envelope import Place
@@ -25,14 +27,14 @@ class RecoveryCodeMethod:
         self,
         transaction: Transaction,
         user: User,
+        visitor: Visitor,
         code: str,
         *,
         now: datetime,
-        private: Mapping[str, str] | None = None,
     ) -> bool:
         """Check a code and use it up; of many who come with one code, one is right (F09).
 
-        `private` goes into the erasable part of the audit record. TamperError when a stored code is not what we wrote.
+        TamperError when a stored code is not what we wrote.
         """
         canonical = parse_code(code)
         if canonical is None:
@@ -44,9 +46,10 @@ class RecoveryCodeMethod:
         if not right or not await transaction.spend_recovery_code(right[0].id, now):
             return False
         left = str(factors.unused_codes - 1)
-        event = AuditEvent(Act.RECOVERY_CODE_USED, user.id, user.id, now, {"left": left}, private or {})
+        event = AuditEvent(Act.RECOVERY_CODE_USED, user.id, user.id, now, {"left": left}, visitor.private())
         await transaction.append_audit(event)
-        await self._notify(transaction, LetterKind.RECOVERY_CODE_USED, user, {"left": left, **(private or {})}, now)
+        said = {"left": left, **circumstances(visitor, now)}
+        await self._notify(transaction, LetterKind.RECOVERY_CODE_USED, user, said, now)
         return True
 
     def make(

@@ -29,13 +29,20 @@ _NOT_YOU: Final = (
     "If it was not you, change your password at once and end all other sessions on the page Sessions, or tell your "
     "administrator."
 )
-_LASTS: Final = "The link works once, and for a limited time."
+_BY: Final = "By: %(by)s"
+_LASTS: Final = "The link works once, until %(until)s."
 _ADDRESS_SLIP: Final = "If you know nothing of this, somebody mistyped their address: do nothing, and nothing happens."
 
 WORDINGS: Final[Mapping[LetterKind, Wording]] = {
     LetterKind.RESET: Wording(
         "Set a new password",
-        ("Somebody, probably you, asked for a new password for your account at %(host)s.", _LASTS),
+        (
+            "Somebody, probably you, asked for a new password for your account at %(host)s.",
+            _WHEN,
+            _WHERE,
+            _FROM,
+            _LASTS,
+        ),
         "Set a new password",
         notes=("If it was not you, do nothing: your password stays as it is.",),
     ),
@@ -49,6 +56,7 @@ WORDINGS: Final[Mapping[LetterKind, Wording]] = {
         "Your e-mail address was changed",
         (
             "Your account at %(host)s has another e-mail address now. This is the last mail to the old one.",
+            _BY,
             _WHEN,
             _WHERE,
             _FROM,
@@ -61,7 +69,7 @@ WORDINGS: Final[Mapping[LetterKind, Wording]] = {
             "You are invited to make an account at %(host)s.",
             "Invited by: %(inviter)s",
             "%(note)s",
-            "The link is good for %(span)s.",
+            "The link is good until %(until)s.",
         ),
         "Make an account",
         notes=("If you do not want one, do nothing.",),
@@ -77,12 +85,15 @@ WORDINGS: Final[Mapping[LetterKind, Wording]] = {
         (
             "Somebody, probably you, wanted to make an account at %(host)s with this address. You have one already.",
             "Sign in as you always do. If you forgot the password, ask for a new one on the sign-in page.",
+            _WHEN,
+            _WHERE,
+            _FROM,
         ),
         notes=("If it was not you, do nothing: nobody was told that you have an account.",),
     ),
     LetterKind.REGISTRATION_WAITS: Wording(
         "Somebody waits to be let in",
-        ("%(who)s made an account at %(host)s and waits for an administrator to let them in.",),
+        ("%(who)s made an account at %(host)s and waits for an administrator to let them in.", _WHEN),
         "Look at it",
         "/admin/users",
     ),
@@ -109,7 +120,7 @@ WORDINGS: Final[Mapping[LetterKind, Wording]] = {
     ),
     LetterKind.FACTOR_REMOVED: Wording(
         "A way to sign in was removed",
-        ("A second factor or passkey of your account at %(host)s was removed.", _FACTOR, _WHEN, _WHERE, _FROM),
+        ("A second factor or passkey of your account at %(host)s was removed.", _FACTOR, _BY, _WHEN, _WHERE, _FROM),
         notes=(_NOT_YOU,),
     ),
     LetterKind.RECOVERY_CODE_USED: Wording(

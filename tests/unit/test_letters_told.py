@@ -1,0 +1,219 @@
+"""Letters say what the flows tell them: nothing is missing from a letter, and nothing is told in vain."""
+
+import re
+from collections import defaultdict
+from datetime import timedelta
+
+import pytest
+
+from doorward.flows.accepting import PasswordRules
+from doorward.flows.admin import CLI, Administration, actor_of
+from doorward.flows.changing import Change
+from doorward.flows.invites import Made
+from doorward.flows.letters import tell, tell_time
+from doorward.outside.letters.renderer import LetterWriter
+from doorward.outside.letters.wording import WORDINGS
+from doorward.rules.language import LANGUAGES
+from doorward.rules.letter import LetterKind
+from doorward.rules.password import PasswordPolicy
+from doorward.rules.session import Subject
+from tests.fakes.accounts import Offices
+from tests.fakes.flows import GOOD, OTHER, Town, a_visitor
+from tests.fakes.second import SECRET, code_of, give_codes, give_totp
+
+VALUE = re.compile(r"%\((\w+)\)s")
+OURS = {"site", "host"}
+EVERYWHERE = {"name", "url"}
+"""The greeting and the button are not the wording's own."""
+
+
+class Telling(Town):
+    """A town in which what concerns somebody is written to them."""
+
+    async def notify(self, transaction, kind, user, values, now):
+        await tell(self.outbox, transaction, kind, user, now, values)
+
+
+class House(Offices):
+    """Everything that writes letters, and one queue for all of them."""
+
+    def __init__(self):
+        super().__init__(town=Telling())
+        town = self.town
+        town.outbox = self.outbox
+        rules = PasswordRules(PasswordPolicy(), lambda text: text == "password")
+        self.people = Administration(
+            records=town.store.records,
+            sessions=town.store.sessions,
+            password=town.password,
+            rules=rules,
+            random=town.random,
+            outbox=self.outbox,
+        )
+
+    async def administer(self):
+        """An administrator, as who acts."""
+        await self.town.add_user("root", is_admin=True, display_name="Robin Root")
+        subject = await self.enter("root")
+        self.outbox.letters.clear()
+        return actor_of(subject, a_visitor())
+
+    async def enter(self, name="alice"):
+        signed_in = await self.town.enter(name)
+        return Subject(signed_in.user, signed_in.session)
+
+
+async def sign_in_anew(house):
+    await house.town.add_user("alice")
+    house.town.clock.advance(timedelta(days=1))
+    await house.enter()
+
+
+async def forget(house):
+    await house.town.add_user("alice")
+    await house.recovery.ask(a_visitor(), login="alice", language="en", now=house.now)
+
+
+async def choose_a_password(house):
+    await house.town.add_user("alice")
+    subject = await house.enter()
+    house.outbox.letters.clear()
+    await house.profile.change_password(subject, a_visitor(), current=GOOD, password=OTHER, again=OTHER, now=house.now)
+
+
+async def move(house):
+    await house.town.add_user("alice")
+    subject = await house.enter()
+    house.outbox.letters.clear()
+    await house.profile.ask_email(subject, a_visitor(), email="new@example.test", now=house.now)
+    await house.profile.confirm_email(house.outbox.token(), a_visitor(), now=house.now)
+
+
+async def be_moved(house):
+    actor = await house.administer()
+    await house.town.add_user("alice")
+    await house.people.change_user(actor, "alice", Change(email="new@example.test"), now=house.now)
+
+
+async def invite(house):
+    actor = await house.administer()
+    made = await house.invites.make(
+        actor, max_uses=1, lifetime=timedelta(days=2), email="guest@example.test", note="Welcome!", now=house.now
+    )
+    assert isinstance(made, Made)
+    letter = house.outbox.letters[-1]
+    assert letter.values["inviter"] == "Robin Root"
+    assert letter.values["until"] == tell_time(house.now + timedelta(days=2))
+    await house.invites.make(CLI, max_uses=None, lifetime=None, email="other@example.test", now=house.now)
+    endless = house.outbox.letters[-1]
+    assert (endless.values["inviter"], endless.values["until"]) == ("", "")
+
+
+async def register(house):
+    await house.town.add_user("alice")
+    for email in ("carol@example.test", "alice@example.test"):
+        await house.registration.ask_mail(a_visitor(), email=email, language="en", now=house.now)
+
+
+async def be_let_in(house):
+    actor = await house.administer()
+    house.approval = True
+    await house.registration.ask_mail(a_visitor(), email="carol@example.test", language="en", now=house.now)
+    await house.register("carol", link=house.outbox.token())
+    await house.people.approve(actor, "carol", now=house.now)
+
+
+async def change_factors(house):
+    town = house.town
+    await town.add_user("alice")
+    user = await give_totp(town)
+    offer = await town.factors.begin_codes(user, a_visitor(), now=town.now)
+    await town.factors.acknowledge_codes(user, a_visitor(), token=offer.token, now=town.now)
+    await town.factors.remove_totp(user, a_visitor(), code=code_of(town, SECRET), now=town.now)
+
+
+async def spend_a_code(house):
+    town = house.town
+    await town.add_user("alice")
+    user = await give_totp(town)
+    codes = await give_codes(town)
+    await town.factors.remove_totp(user, a_visitor(), code=codes[0], now=town.now)
+
+
+async def lose_factors(house):
+    actor = await house.administer()
+    await house.town.add_user("alice")
+    await give_totp(house.town)
+    await house.people.reset_factors(actor, "alice", now=house.now)
+
+
+async def told():
+    """What the flows queue of each kind, where people do what there is to do."""
+    found = defaultdict(list)
+    for scene in (
+        sign_in_anew,
+        forget,
+        choose_a_password,
+        move,
+        be_moved,
+        invite,
+        register,
+        be_let_in,
+        change_factors,
+        spend_a_code,
+        lose_factors,
+    ):
+        house = House()
+        await scene(house)
+        assert house.outbox.letters, scene
+        for letter in house.outbox.letters:
+            found[letter.kind].append(letter.values)
+    found[LetterKind.TEST].append({})  # `Post.send_test` tells nothing
+    return found
+
+
+def used_by(kind):
+    wording = WORDINGS[kind]
+    return {name for text in (wording.subject, *wording.lines, *wording.notes) for name in VALUE.findall(text)} - OURS
+
+
+async def test_every_letter_uses_what_the_flows_tell_and_nothing_else():
+    found = await told()
+    assert found.keys() == set(LetterKind)
+    for kind, letters in found.items():
+        given = {name for values in letters for name, value in values.items() if value}
+        assert given - EVERYWHERE == used_by(kind), kind
+        for values in letters:
+            assert values.keys() - EVERYWHERE <= used_by(kind), kind
+            assert bool(WORDINGS[kind].action) >= ("url" in values), kind
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+async def test_whoever_reads_a_letter_reads_what_was_told(language):
+    """B-40: who invites, until when a link is good, when and from where something was done."""
+    writer = LetterWriter("https://auth.example.test")
+    for kind, letters in (await told()).items():
+        for values in letters:
+            written = writer.render(kind, language, values)
+            assert "%(" not in written.text + written.html
+            for name, value in values.items():
+                # The kinds of factors have a name in every language.
+                assert name == "factor" or value in written.text, (kind, name)
+
+
+async def test_a_link_that_is_mailed_says_until_when_it_is_good():
+    links = {LetterKind.RESET, LetterKind.EMAIL_CONFIRM, LetterKind.INVITE, LetterKind.REGISTRATION_CONFIRM}
+    assert {kind for kind in LetterKind if "until" in used_by(kind)} == links
+
+
+async def test_whatever_was_done_to_an_account_says_when():
+    done = {kind for kind in LetterKind if {"at", "device", "address"} <= used_by(kind)}
+    assert done >= {
+        LetterKind.NEW_DEVICE,
+        LetterKind.PASSWORD_CHANGED,
+        LetterKind.EMAIL_CHANGED,
+        LetterKind.FACTOR_ADDED,
+        LetterKind.FACTOR_REMOVED,
+        LetterKind.RECOVERY_CODE_USED,
+        LetterKind.RESET,
+    }
