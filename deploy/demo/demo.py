@@ -190,7 +190,7 @@ def make_doorward(port: int, inner: int, data: Path) -> dict[str, Any]:
             },
             {
                 "name": "Vault", "icon": "key", "hosts": [f"vault.{DOMAIN}"],
-                "description": "A demo app for keepers only. You are none, so you will read why.",
+                "description": "A demo app for keepers only. Whoever is none reads why.",
                 "contact": "whoever started this demo",
             },
         ],
