@@ -2,7 +2,9 @@
 
 import pytest
 
+from doorward.rules.mfa import MfaRequired, MfaTerms
 from tests.fakes.door import Answer, Browser, Door, login_fields
+from tests.fakes.second import give_totp
 from tests.fakes.upstream import somebody
 
 ELSEWHERE = {"sec_fetch_site": "cross-site", "sec_fetch_dest": "document"}
@@ -82,6 +84,32 @@ async def test_a_planted_session_is_nobodys_here(door: Door, alice: Browser) -> 
     await mallory.sign_in("mallory")
     alice.jar[door.cookies.session] = mallory.jar[door.cookies.session]
     assert "confirm=1" in (await alice.get("/account", **FROM_HERE)).location
+
+
+NEEDED = "/login?need=two_factor&rd=https%3A%2F%2Fgrafana.example.test%2F"
+
+
+async def test_a_second_factor_is_not_added_to_the_session_cookie_alone(door: Door, alice: Browser) -> None:
+    """J18: the session that comes of it has a companion. What was proven before counts only for whoever has that."""
+    door.town.mfa = MfaTerms(MfaRequired.PER_RULE)
+    await give_totp(door.town)
+    thief = with_stolen(door, alice)
+    page = await thief.get(NEEDED, **FROM_HERE)
+    assert 'name="password"' in page.text
+    again = await thief.press("/login", page, ticket="gone", demand="second_factor", rd="https://grafana.example.test/")
+    assert (again.status, 'name="password"' in again.text) == (409, True)
+    answer = await alice.get(NEEDED, **FROM_HERE)
+    assert answer.location.startswith("https://auth.example.test/login/factor?ticket=")
+
+
+async def test_who_is_sent_for_a_second_factor_from_elsewhere_is_led_round_to_it(door: Door, alice: Browser) -> None:
+    """A link in a mail leads to an app, and the gate here: it is still the navigation of another site."""
+    door.town.mfa = MfaTerms(MfaRequired.PER_RULE)
+    await give_totp(door.town)
+    answer = await come(alice, NEEDED)
+    assert answer.onward == door.public_url + NEEDED
+    answer = await alice.get(NEEDED, **FROM_HERE)
+    assert answer.location.startswith("https://auth.example.test/login/factor?ticket=")
 
 
 async def test_a_link_in_a_mail_leads_there_by_a_page(door: Door, alice: Browser) -> None:

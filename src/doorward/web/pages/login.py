@@ -225,6 +225,10 @@ class LoginPage:
         demand: Demand = Demand.STEP_UP,
     ) -> Response:
         self._desk.know_browser(visit)
+        if demand is Demand.SECOND_FACTOR and not visit.accompanied:
+            # SECURITY: what the session proved must not count for whoever has its cookie alone, or one more code would
+            # get them a companion (J18). tests/unit/test_companion.py would fail.
+            demand = Demand.CONFIRM
         started = await self._sign_in.begin(
             visit.visitor,
             return_to=return_to or None,

@@ -40,7 +40,8 @@ class Threshold:
     def _held_back(self, route: Route, visit: Visit) -> bool:
         """Whether a cookie is missing that the browser may well have."""
         if visit.subject is not None:
-            return not visit.accompanied and route.who is not Who.ANYBODY
+            # `need`: a second factor is added to a session only where that came with its companion.
+            return not visit.accompanied and (route.who is not Who.ANYBODY or "need" in visit.query)
         # Whoever never was here has no session either; they need not be led round.
         is_strict = self._desk.cookies.same_site == "Strict"
         return is_strict and visit.fingerprint is None and not visit.torn and bool(visit.browser)
