@@ -35,6 +35,7 @@ proxy: {{trusted: [127.0.0.1/32]}}
 limits:
   login: [1000/1m]
   oidc: [1000/1m]
+  mfa_manage: [1000/1m]
   login_failures: {{first: 6s}}
 {cookie}
 authz:

@@ -15,6 +15,7 @@ class Passkey {
   #place;
   #form;
   #waiting = null;
+  #asked = null;
 
   constructor(place) {
     this.#place = place;
@@ -63,7 +64,17 @@ class Passkey {
     this.#form.requestSubmit(this.#find("send"));
   }
 
-  async #options() {
+  /** One after the other: of two at once the later would make the earlier's challenge worthless, or be refused. */
+  #options() {
+    const before = this.#asked;
+    this.#asked = (async () => {
+      await before?.catch(() => {});
+      return this.#fetch();
+    })();
+    return this.#asked;
+  }
+
+  async #fetch() {
     const fields = new FormData(this.#form);
     const body = new URLSearchParams();
     for (const name of ["csrf_token", "ticket"]) if (fields.has(name)) body.set(name, fields.get(name));
