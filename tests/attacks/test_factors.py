@@ -1,17 +1,16 @@
 """Second factors at the real sign-in (attacks F): half a sign-in is none, and every code is good once."""
 
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import urlencode
 
 import pytest
 
 from tests.attacks.factors import Guarded, enter, guard, half_way, local
+from tests.attacks.household import CROWD, House, form_post, rush
 from tests.attacks.stage import Browser, Person, Stage, handed_out
 from tests.attacks.test_routes import ANYBODY, DECLARED, TURNED_AWAY, fill_in
-from tests.attacks.wire import DIALECTS, Answer, write
+from tests.attacks.wire import DIALECTS
 
-RACERS = 20
 STEPS = [(method, path) for method, path in DECLARED if path.startswith("/login/") and "*" not in path]
 """The addresses of a sign-in's steps."""
 GUARDED = [key for key, declared in DECLARED.items() if declared.whose != ANYBODY]
@@ -82,10 +81,10 @@ def test_a_code_lets_in_once(stage: Stage) -> None:
     assert statuses == [403, 303, 403, 403]
 
 
-def test_of_many_with_one_code_at_once_one_is_let_in(stage: Stage) -> None:
-    """F01: from twenty browsers."""
-    guarded = guard(stage)
-    assert race(stage, guarded.person, "/login/factor", {"code": guarded.code()}) == 1
+def test_of_many_with_one_code_at_once_one_is_let_in(house: House) -> None:
+    """F01: from fifty browsers."""
+    guarded = guard(house.stage)
+    assert race(house.stage, guarded.person, "/login/factor", {"code": guarded.code()}) == 1
 
 
 def test_a_recovery_code_is_good_for_its_own_account_only(stage: Stage) -> None:
@@ -97,15 +96,15 @@ def test_a_recovery_code_is_good_for_its_own_account_only(stage: Stage) -> None:
     assert enter(browser, theirs.person, "/login/recovery-code", {**fields, "recovery_code": theirs.codes[0]}) == 303
 
 
-def test_of_many_with_one_recovery_code_at_once_one_is_let_in(stage: Stage) -> None:
-    """F09: from twenty browsers; afterwards it is spent in every spelling, and nine are left."""
-    guarded = guard(stage)
+def test_of_many_with_one_recovery_code_at_once_one_is_let_in(house: House) -> None:
+    """F09: from fifty browsers; nine are left."""
+    guarded = guard(house.stage)
     code = guarded.codes[0]
-    assert race(stage, guarded.person, "/login/recovery-code", {"recovery_code": code}) == 1
+    assert race(house.stage, guarded.person, "/login/recovery-code", {"recovery_code": code}) == 1
     left = (
         "SELECT count(*) FROM recovery_codes WHERE used_at IS NULL AND user_id = (SELECT id FROM users WHERE name = ?)"
     )
-    assert stage.query(left, guarded.person.name) == [(9,)]
+    assert house.stage.query(left, guarded.person.name) == [(9,)]
 
 
 def test_a_spent_recovery_code_is_spent_in_every_spelling(stage: Stage) -> None:
@@ -121,15 +120,8 @@ def test_a_spent_recovery_code_is_spent_in_every_spelling(stage: Stage) -> None:
 
 def race(stage: Stage, person: Person, target: str, proof: dict[str, str]) -> int:
     """Show one proof from many browsers at once; how many were let in."""
-    standing = [half_way(stage, person) for _ in range(RACERS)]
-
-    def show(number: int) -> Answer:
-        browser, fields = standing[number]
-        headers = browser.headers((b"Content-Type", b"application/x-www-form-urlencoded"))
-        return stage.send(write(b"POST", target.encode(), headers, urlencode({**fields, **proof}).encode()))
-
-    with ThreadPoolExecutor(RACERS) as pool:
-        answers = list(pool.map(show, range(RACERS)))
+    standing = [half_way(stage, person) for _ in range(CROWD)]
+    answers = rush(stage, [form_post(browser, target, {**fields, **proof}) for browser, fields in standing])
     for answer in answers:
         stage.live |= dict.fromkeys(handed_out(answer), person)
     assert Counter(answer.status for answer in answers).keys() <= {303, 403, 409, 429}

@@ -14,19 +14,20 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.attacks.hasty import HASTY
+from tests.attacks.household import CROWD
 from tests.attacks.invariants import attacked
 from tests.attacks.stage import ALICE, BOB, CONFIG, NAVIGATION, ROOT, STRANGER, Person, Stage, handed_out, serving
 from tests.attacks.wire import DIALECTS, Answer, question, write
 from tests.integration.processes import free_ports
 
 FORM = (b"Content-Type", b"application/x-www-form-urlencoded")
-RACERS = 12
 
 
 def test_of_many_who_set_up_at_once_one_is_the_administrator(tmp_path: Path) -> None:
-    """R01: with one link, from many browsers; afterwards the page is gone for good, whatever becomes of the accounts."""
+    """R01: with one link, from fifty browsers; afterwards the page is gone for good, whatever becomes of the accounts."""
     port, metrics = free_ports(2)
-    with serving(tmp_path, CONFIG.format(addr=f"127.0.0.1:{port}", metrics=metrics), port) as stage:
+    with serving(tmp_path, CONFIG.format(addr=f"127.0.0.1:{port}", metrics=metrics), port, program=HASTY) as stage:
         stage.gateway.process.wait_until(lambda: "/setup?token=" in stage.log)
         token = stage.log.split("/setup?token=")[1].split()[0]
         with attacked(stage):
@@ -38,7 +39,7 @@ def test_of_many_who_set_up_at_once_one_is_the_administrator(tmp_path: Path) -> 
                     [(b"Host", b"auth.example.test"), (b"X-Forwarded-For", b"127.0.0.1"), *NAVIGATION],
                 )
                 assert stage.send(raw, source=source).status == 404
-            browsers = [stage.browser() for _ in range(RACERS)]
+            browsers = [stage.browser() for _ in range(CROWD)]
             forms = [browser.open_form(f"/setup?token={token}").fields for browser in browsers]
 
             def submit(number: int) -> Answer:
@@ -46,9 +47,9 @@ def test_of_many_who_set_up_at_once_one_is_the_administrator(tmp_path: Path) -> 
                 fields = {**forms[number], "name": f"first{number}", "password": secret, "password_again": secret}
                 return stage.send(write(b"POST", b"/setup", browsers[number].headers(FORM), urlencode(fields).encode()))
 
-            with ThreadPoolExecutor(RACERS) as pool:
-                answers = list(pool.map(submit, range(RACERS)))
-            assert Counter(answer.status == 303 for answer in answers) == {True: 1, False: RACERS - 1}
+            with ThreadPoolExecutor(CROWD) as pool:
+                answers = list(pool.map(submit, range(CROWD)))
+            assert Counter(answer.status == 303 for answer in answers) == {True: 1, False: CROWD - 1}
             assert sum(len(handed_out(answer)) for answer in answers) == 1
             assert {answer.status for answer in answers} <= {303, 404, 429, 503}
             assert stage.query("SELECT count(*), sum(is_admin) FROM users") == [(1, 1)]
