@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from doorward.flows.admin import CLI
 from doorward.rules.session import Method
 from tests.fakes.administering import Desk
 from tests.fakes.door import Browser
@@ -137,6 +138,16 @@ async def test_an_invitation_is_made_taken_back_and_forgotten(desk):
     assert (await desk.act(root, "DELETE", invite))[0] == 204
     assert (await desk.act(root, "DELETE", invite))[0] == 404
     assert (await desk.act(root, "POST", f"{invite}/revoke"))[0] == 404
+
+
+async def test_an_invitation_of_somebody_who_administers_no_more_is_told_as_what_it_is(desk):
+    """E27: a program reads what the guest would find."""
+    root = await desk.enter()
+    await desk.town.add_user("boss", is_admin=True)
+    await desk.act(await desk.enter("boss"), "POST", "/api/v1/invites", {})
+    assert [each["state"] for each in (await desk.look(root, "/api/v1/invites"))[1]["invites"]] == ["active"]
+    await desk.town.administration.set_admin(CLI, "boss", is_admin=False, now=desk.town.now)
+    assert [each["state"] for each in (await desk.look(root, "/api/v1/invites"))[1]["invites"]] == ["revoked"]
 
 
 async def test_an_invitation_has_an_end_and_one_use_unless_asked_otherwise(desk):

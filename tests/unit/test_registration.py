@@ -193,7 +193,7 @@ async def test_an_invitation_counts_as_often_as_it_says_however_many_come_at_onc
         *(offices.register(f"guest{at}", a_visitor(f"198.51.100.{at + 1}"), invite=token) for at in range(50))
     )
     assert len(offices.users) == 1 + 3
-    assert (await offices.invites.list_all(CLI))[0].uses == 3
+    assert (await offices.invites.list_states(CLI, now=offices.now))[0][0].uses == 3
 
 
 async def test_an_invitation_that_is_not_good_makes_nothing(offices):
@@ -214,7 +214,7 @@ async def test_an_invitation_taken_back_while_the_guest_types_makes_nothing(offi
     offices.town.hasher.reached.clear()
     registering = asyncio.create_task(offices.register(invite=token))
     await offices.town.hasher.reached.wait()
-    made = (await offices.invites.list_all(CLI))[0]
+    made = (await offices.invites.list_states(CLI, now=offices.now))[0][0]
     if meanwhile == "closed":
         offices.mode = Mode.CLOSED
     else:

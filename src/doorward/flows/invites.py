@@ -46,12 +46,6 @@ class Invites:
         self._outbox = outbox
         self._public_url = public_url
 
-    async def list_all(self, actor: Actor) -> list[Invite]:
-        """All of them, the newest first."""
-        async with self._records.transaction() as transaction:
-            await check_actor(transaction, actor)
-            return await transaction.list_invites()
-
     async def list_states(self, actor: Actor, *, now: datetime) -> list[tuple[Invite, InviteState]]:
         """All of them with what each is worth, the newest first."""
         async with self._records.transaction() as transaction:

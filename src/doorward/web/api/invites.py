@@ -36,11 +36,11 @@ def invite_routes(parts: ApiParts) -> APIRouter:
 
     @router.get(_INVITES, responses=LOOKS)
     async def list_invites(admin: Annotated[Administrator, Depends(looks)]) -> Invitations:
-        """All invitations, also those that open nothing any more."""
-        found = await flows.invites.list_all(admin.actor)
+        """All invitations, also those that open nothing any more. Revoked, too: whose maker administers no more."""
+        found = await flows.invites.list_states(admin.actor, now=admin.visit.now)
         openness = await flows.registration.describe()
         return Invitations(
-            invites=tuple(tell_invite(invite, admin.visit.now) for invite in found),
+            invites=tuple(tell_invite(invite, state) for invite, state in found),
             counted=openness.mode.takes_invited,
         )
 
@@ -58,15 +58,14 @@ def invite_routes(parts: ApiParts) -> APIRouter:
         )
         if isinstance(outcome, Unacceptable):
             raise unacceptable(outcome)
-        return NewInvitation(
-            invite=tell_invite(outcome.invite, admin.visit.now), url=outcome.url, mailed=outcome.mailed
-        )
+        state = outcome.invite.state(admin.visit.now)
+        return NewInvitation(invite=tell_invite(outcome.invite, state), url=outcome.url, mailed=outcome.mailed)
 
     @router.post(f"{_INVITES}/{{invite}}/revoke", responses=ACTS)
     async def revoke_invite(invite: str, admin: Annotated[Administrator, Depends(acts)]) -> Invitation:
         """Take an invitation back at once. It stays on the list; twice is as good as once."""
         revoked = await flows.invites.revoke(admin.actor, InviteId(invite), now=admin.visit.now)
-        return tell_invite(revoked, admin.visit.now)
+        return tell_invite(revoked, revoked.state(admin.visit.now))
 
     @router.delete(f"{_INVITES}/{{invite}}", status_code=204, responses=ACTS)
     async def remove_invite(invite: str, admin: Annotated[Administrator, Depends(acts)]) -> None:

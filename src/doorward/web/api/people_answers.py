@@ -8,7 +8,7 @@ from pydantic import Field
 from doorward.flows.changing import version_of
 from doorward.flows.own_record import SignInShown
 from doorward.rules.identity import User
-from doorward.rules.invite import Invite
+from doorward.rules.invite import Invite, InviteState
 from doorward.rules.session import Session
 from doorward.rules.upstream import Identity
 from doorward.web.api.answers import Answer, Owner
@@ -184,11 +184,11 @@ def tell_session(session: Session, user: User, *, current: bool) -> AccountSessi
     )
 
 
-def tell_invite(invite: Invite, now: datetime) -> Invitation:
-    """An invitation as it stands."""
+def tell_invite(invite: Invite, state: InviteState) -> Invitation:
+    """An invitation, with what it is worth."""
     return Invitation(
         id=invite.id,
-        state=invite.state(now).value,
+        state=state.value,
         note=invite.note,
         email=invite.email,
         groups=tuple(sorted(invite.groups)),
