@@ -232,9 +232,8 @@ class Town:
             random=self.random,
         )
         self.account = Account(records=records, sessions=sessions, live=self.store.live_view)
-        self.administration = Administration(
-            records=records, sessions=sessions, password=self.password, rules=rules, random=self.random
-        )
+        asked = {"password": self.password, "rules": rules, "random": self.random, "demands": self.owing.demands}
+        self.administration = Administration(records=records, sessions=sessions, **asked)
         self.flows = Flows(
             sign_in=self.sign_in,
             upstream=self.upstream_sign_in,

@@ -6,6 +6,7 @@ from doorward.errors import Clash, ConflictError, NotFoundError
 from doorward.flows.acting import CLI, ById
 from doorward.flows.changing import Change, version_of
 from doorward.flows.outcome import Unacceptable
+from doorward.rules.mfa import MfaRequired, MfaTerms
 from tests.fakes.flows import Town
 
 EVERYTHING = Change(
@@ -110,3 +111,12 @@ async def test_the_last_administrator_stays(town, lost):
     with pytest.raises(ConflictError) as caught:
         await change(town, "root", **lost)
     assert caught.value.clash is Clash.LAST_ADMINISTRATOR
+
+
+@pytest.mark.parametrize(("required", "stays"), [("none", True), ("per_rule", True), ("admins", False), ("all", True)])
+async def test_nobody_administers_in_a_session_that_showed_less_than_that_takes(town, required, stays):
+    """B-12: who is made an administrator where those need a second factor signs in again, and is asked for one."""
+    alice = await town.enter("alice")
+    town.mfa = MfaTerms(MfaRequired(required))
+    await change(town, is_admin=True)
+    assert (await town.check(alice) is not None) is stays

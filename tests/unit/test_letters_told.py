@@ -48,6 +48,7 @@ class House(Offices):
             password=town.password,
             rules=rules,
             random=town.random,
+            demands=town.owing.demands,
             outbox=self.outbox,
         )
 

@@ -24,6 +24,7 @@ async def town():
         password=made.password,
         rules=made.administration._rules,
         random=made.random,
+        demands=made.owing.demands,
         outbox=made.outbox,
     )
     await made.add_user("root", is_admin=True)

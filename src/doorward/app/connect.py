@@ -240,7 +240,13 @@ def connect_flows(parts: Parts) -> Flows:
         factors=factors,
         account=Account(records=storage.records, sessions=sessions, live=live),
         administration=Administration(
-            records=storage.records, sessions=sessions, password=password, rules=rules, random=random, outbox=post
+            records=storage.records,
+            sessions=sessions,
+            password=password,
+            rules=rules,
+            random=random,
+            demands=owing.demands,
+            outbox=post,
         ),
         profile=Profile(
             records=storage.records,

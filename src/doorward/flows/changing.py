@@ -12,6 +12,7 @@ from typing import TypeVar, cast
 from doorward.errors import ConflictError
 from doorward.flows.accepting import accept_groups, accept_profile
 from doorward.flows.acting import Actor, Named, append, check_actor, check_admin_remains, get_user
+from doorward.flows.factors import DemandsFactor
 from doorward.flows.letters import Outbox, signature, tell
 from doorward.flows.outcome import Unacceptable
 from doorward.flows.rights import take_rights
@@ -39,8 +40,9 @@ class Change:
 class Changing:
     """Changes by administrators. Errors as in `flows.people`."""
 
-    def __init__(self, *, records: Records, outbox: Outbox | None = None) -> None:
+    def __init__(self, *, records: Records, demands: DemandsFactor, outbox: Outbox | None = None) -> None:
         self._records = records
+        self._demands = demands
         self._outbox = outbox
 
     async def change_user(
@@ -49,8 +51,9 @@ class Changing:
         """Change all of it, which counts at once: an administrator answers for the address.
 
         Whoever loses a right has all sessions ended; so does who gets another name or address, being another one to
-        the rules. What is already as asked is no change. `seen` is the `version_of` what was looked at: ConflictError
-        where somebody else changed it since (R08), or where a name is taken.
+        the rules, and who becomes one of those of whom policy demands a second factor. What is already as asked is no
+        change. `seen` is the `version_of` what was looked at: ConflictError where somebody else changed it since
+        (R08), or where a name is taken.
         """
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
@@ -104,7 +107,9 @@ class Changing:
             await check_admin_remains(transaction, user)
         if wanted.is_admin and not await transaction.is_set_up():
             await transaction.claim_first_admin(user.id, now)
-        if _loses(user, wanted):
+        # SECURITY: nobody administers in a session that began with less than an administrator has to show.
+        # tests/unit/test_changing.py makes somebody one.
+        if _loses(user, wanted) or await self._asks_more(transaction, user, wanted):
             wanted = await take_rights(transaction, user, wanted)
         else:
             await transaction.advance_user(user, wanted)
@@ -115,6 +120,9 @@ class Changing:
             await tell(self._outbox, transaction, LetterKind.EMAIL_CHANGED, user, now, said)
         await _record(transaction, actor, user, wanted, now)
         return wanted
+
+    async def _asks_more(self, transaction: Transaction, user: User, wanted: User) -> bool:
+        return await self._demands(transaction, wanted) and not await self._demands(transaction, user)
 
 
 def version_of(user: User) -> str:

@@ -12,7 +12,7 @@ from doorward.errors import Clash, ConflictError, NotFoundError
 from doorward.flows.accepting import PasswordRules, accept_account, accept_password
 from doorward.flows.acting import Actor, Named, append, check_actor, check_admin_remains, get_user
 from doorward.flows.changing import Changing, version_of
-from doorward.flows.factors import EVERY_FACTOR, take_all
+from doorward.flows.factors import EVERY_FACTOR, DemandsFactor, take_all
 from doorward.flows.letters import Outbox, signature, tell
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.opening import HANDLE_SIZE, encode
@@ -42,9 +42,10 @@ class People(Changing):
         password: PasswordMethod,
         rules: PasswordRules,
         random: Random,
+        demands: DemandsFactor,
         outbox: Outbox | None = None,
     ) -> None:
-        super().__init__(records=records, outbox=outbox)
+        super().__init__(records=records, demands=demands, outbox=outbox)
         self._sessions = sessions
         self._password = password
         self._rules = rules
