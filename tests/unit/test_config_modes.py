@@ -89,6 +89,17 @@ def test_a_proxys_word_counts_only_where_it_is_set() -> None:
 
 
 @pytest.mark.parametrize(
+    ("registration", "told"),
+    [("{mode: open}", True), ("{mode: open, approval: true}", False), ("{mode: invite}", False)],
+)
+def test_names_that_anybody_may_choose_are_no_names_to_take_a_proxys_word_for(registration: str, told: bool) -> None:
+    """A-28: whoever registers as the person whom the proxy will name next would have an account in common with them."""
+    notices = notices_of(f"{TRUSTED}registration: {registration}")
+    assert any("authn.trusted_header: DANGER" in notice for notice in notices) is told
+    assert not [notice for notice in notices_of(f"registration: {registration}") if "trusted_header" in notice]
+
+
+@pytest.mark.parametrize(
     ("text", "path"),
     [
         ("{name: Remote-User}", "authn.trusted_header.networks"),

@@ -91,6 +91,14 @@ def _note_header(config: Config) -> Iterator[Finding]:
         peers = ", ".join(str(peer) for peer in header.networks)
         message = f"{peers} says who signs in, in {header.name}; it must set or remove that header on every request"
         yield Finding("authn.trusted_header", message, calm=True)
+    if header.name and config.registration.mode == "open" and not config.registration.approval:
+        yield Finding(
+            "authn.trusted_header",
+            "DANGER: anyone can register under a user name that the proxy gives somebody else, who would then come in "
+            "to that account, and bring it their rights",
+            "write another `registration.mode`, or `registration.approval: true`",
+            ("registration.mode",),
+        )
 
 
 def _note_single_user(config: Config) -> Iterator[Finding]:
