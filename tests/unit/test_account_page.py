@@ -6,9 +6,14 @@ from datetime import timedelta
 
 import pytest
 
+from doorward.errors import ForbiddenError
 from doorward.flows.admin import CLI
+from doorward.rules.mfa import MfaRequired, MfaTerms
+from doorward.rules.session import Subject
 from doorward.web.pages import users
 from tests.fakes.door import Answer, Browser, Door
+from tests.fakes.flows import a_visitor
+from tests.fakes.second import find_user, give_totp
 from tests.fakes.upstream import somebody
 
 HOME = "https://auth.example.test"
@@ -219,3 +224,17 @@ async def test_many_accounts_are_shown_a_page_at_a_time(door: Door, monkeypatch:
     assert "nobody on this page" in (await root.get("/admin/users?offset=900")).text
     for offset in ("-1", "x", "1" * 20, "%F0%9F%98%80"):
         assert (await root.get(f"/admin/users?offset={offset}")).status == 400
+
+
+async def test_nothing_is_connected_that_may_stand_in_for_the_second_factor_before_that_was_shown(door: Door) -> None:
+    """B-12: what a provider says may count as one, so the password alone connects none."""
+    door.town.mfa = MfaTerms(MfaRequired.PER_RULE)
+    await give_totp(door.town)
+    door.clock.advance(timedelta(minutes=1))
+    alice = await enter(door, "alice")
+    answer = await alice.press("/account/link", await alice.get("/account"), provider="idp")
+    assert answer.location == f"{HOME}/login?need=two_factor&rd=https%3A%2F%2Fauth.example.test%2Faccount"
+    session = next(iter(door.town.store.state.sessions.values()))
+    subject = Subject(await find_user(door.town), session)
+    with pytest.raises(ForbiddenError):
+        await door.town.upstream_sign_in.depart_to_link(subject, a_visitor(), provider="idp", now=door.town.now)

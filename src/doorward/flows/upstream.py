@@ -23,6 +23,7 @@ from doorward.flows.visitor import Visitor
 from doorward.flows.vouching import FindProvider, Vouching
 from doorward.interfaces import Log, Random, Records, Tally, Tickets
 from doorward.rules.audit import Act, AuditEvent
+from doorward.rules.factor import must_show_one
 from doorward.rules.identity import UserId
 from doorward.rules.login import Demand
 from doorward.rules.names import clean_text
@@ -152,13 +153,18 @@ class UpstreamSignIn:
     ) -> Departed | UpstreamRefused:
         """Leave to connect an account at a provider to the one that is signed in.
 
-        ForbiddenError where the sign-in is not recent: the page asks for a confirmation first (H26).
+        ForbiddenError where the sign-in is not recent, or has not shown the second factor that the account has: the
+        page asks for that first (H26). What a provider says may count for one.
         """
         if not is_recent(subject.session, now, RECENT):
             raise ForbiddenError("this needs a confirmation of who you are")
         refused = await self._spend(Leg.DEPARTURE, visitor, now)
         if refused is not None:
             return refused
+        async with self._records.transaction() as transaction:
+            factors = await transaction.find_factors(subject.user.id)
+        if must_show_one(factors, subject.session):
+            raise ForbiddenError("this needs the second factor that the account has")
         generation = subject.session.generation
         pending = Pending(demand=Demand.SIGN_IN, account=subject.user.id, generation=generation)
         return await self._leave(provider, pending, {"intent": LINK}, visitor, now)

@@ -9,14 +9,16 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from doorward.errors import ConflictError, NotFoundError
+from doorward.flows.factors import Factors
 from doorward.flows.identities import Identities
 from doorward.flows.outcome import UpstreamRefused
 from doorward.flows.upstream import UpstreamSignIn
 from doorward.flows.ways import Ways
+from doorward.rules.factor import must_show_one
 from doorward.rules.provider import Provider, ProviderId
 from doorward.rules.upstream import Identity, IdentityId
 from doorward.web.form import Form
-from doorward.web.pages.desk import Desk
+from doorward.web.pages.desk import Desk, login_path
 from doorward.web.pages.proof import is_proven
 from doorward.web.pages.provider_icons import neutral_icon, provider_icon
 from doorward.web.pages.round_trip import show_refused
@@ -60,11 +62,14 @@ class Offer:
 class AccountPage:
     """`/account`, `/account/link` and `/account/unlink`."""
 
-    def __init__(self, desk: Desk, ways: Ways, upstream: UpstreamSignIn, identities: Identities) -> None:
+    def __init__(
+        self, desk: Desk, ways: Ways, upstream: UpstreamSignIn, identities: Identities, factors: Factors
+    ) -> None:
         self._desk = desk
         self._ways = ways
         self._upstream = upstream
         self._identities = identities
+        self._factors = factors
 
     async def get(self, visit: Visit) -> Response:
         """Show it."""
@@ -103,6 +108,8 @@ class AccountPage:
         self._desk.check_form(visit, form, page="/account")
         if not is_proven(visit.subject.session, visit.now):
             return self._desk.to_confirm(visit, "/account")
+        if must_show_one(await self._factors.list_of(visit.subject.user), visit.subject.session):
+            return self._desk.redirect(visit, login_path(f"{self._desk.site.public_url}/account", need="two_factor"))
         chosen = form.get("provider", "")
         # The ticket is bound to the browser; its cookie may have gone though the sign-in's is there.
         self._desk.know_browser(visit)

@@ -51,7 +51,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     callback = CallbackPage(desk, flows.upstream, flows.ways, policy)
     logout = LogoutPage(desk, flows.sign_out)
     setup = SetupPage(desk, flows.setup, policy)
-    account = AccountPage(desk, flows.ways, flows.upstream, flows.identities)
+    account = AccountPage(desk, flows.ways, flows.upstream, flows.identities, flows.factors)
     security = SecurityPage(desk, flows.factors, flows.own_record)
     profile = ProfilePage(desk, flows.profile, flows.own_record, flows.ways, flows.post)
     users = UsersPage(desk, flows.administration, flows.identities, flows.ways)
