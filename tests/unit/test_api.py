@@ -173,6 +173,7 @@ async def test_a_forged_request_ends_nothing(door, told):
     answer = await end(alice, "current", **told)
     assert answer.status == 403
     assert json.loads(answer.body)["code"] == "CSRF_FAILED"
+    assert b"GET /api/auth/csrf-token" in answer.body
     assert (await ask(alice, "/api/sessions/list"))[0].status == 200
 
 
@@ -370,6 +371,34 @@ async def test_a_store_that_does_not_answer_is_503_without_details(door):
     assert answer.status == 503
     assert "fake" not in answer.text
     assert problem["correlation_id"]
+
+
+async def test_what_nobody_foresaw_is_a_problem_too_and_written_down_with_its_reference(door):
+    """R11: like that of the pages; what the exception says stays inside."""
+    alice = await entered(door, "alice")
+
+    async def fail(*_, **__):
+        raise RuntimeError("the secret is in here")
+
+    door.flows.account.list_sessions = fail
+    answer, problem = await ask(alice, "/api/sessions/list")
+    assert (answer.status, answer.header("content-type")) == (500, "application/problem+json")
+    assert problem["code"] == "BROKEN"
+    assert "secret" not in answer.text
+    assert answer.header("cache-control") == "no-store"
+    event, noted = door.log.events[-1]
+    assert (event, noted["status"], noted["error"]) == ("request_failed", 500, "RuntimeError")
+    assert noted["correlation_id"] == problem["correlation_id"]
+    assert "secret" not in str(noted)
+
+
+async def test_a_fault_of_ours_is_written_down_with_the_reference_that_was_told(door):
+    """R11."""
+    alice = await entered(door, "alice")
+    door.store.broken = True
+    _, problem = await ask(alice, "/api/sessions/list")
+    event, noted = door.log.events[-1]
+    assert (event, noted["status"], noted["correlation_id"]) == ("request_failed", 503, problem["correlation_id"])
 
 
 async def test_every_answer_carries_the_security_headers(door):

@@ -1,12 +1,16 @@
 """The JSON API as one FastAPI application. Its URLs are the ancestor's where it had them."""
 
 import re
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
+from starlette.middleware.errors import ServerErrorMiddleware
+from starlette.types import ASGIApp
+from typing_extensions import override
 
 from doorward.errors import ConflictError, DoorwardError
 from doorward.web.api.account import account_routes
@@ -30,9 +34,19 @@ from doorward.web.errors import Refusal, Words, problem, status_of
 _NO_SESSION = Words("You are not signed in", "Send the session cookie of a browser that is signed in.")
 
 
+class _Api(FastAPI):
+    """Leaves what nobody foresaw to the server around it, which answers and logs it like that of the pages."""
+
+    @override
+    def build_middleware_stack(self) -> ASGIApp:
+        """All of it but the outermost, which would answer with words of its own and be logged without a reference."""
+        stack = super().build_middleware_stack()
+        return stack.app if isinstance(stack, ServerErrorMiddleware) else stack
+
+
 def build_api(parts: ApiParts) -> FastAPI:
     """Make the application. It answers under `/api` and expects full paths."""
-    app = FastAPI(
+    app = _Api(
         title="Doorward",
         version=parts.version,
         openapi_url="/api/openapi.json",
@@ -88,6 +102,8 @@ def _answer_errors(app: FastAPI) -> None:
             response = answer(request, 401, words=_NO_SESSION)
             response.headers["www-authenticate"] = 'Doorward realm="doorward"'
             return response
+        if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise error  # for an operator to mend: the server around us says so, and writes it down
         code = Code.CSRF_FAILED if isinstance(error, CsrfError) else ""
         return answer(request, status_of(error), code=code)
 
