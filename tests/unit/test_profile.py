@@ -65,6 +65,17 @@ async def test_a_name_and_a_language_are_changed(offices, alice):
     assert offices.town.audit[-1].act.value == "user.profile_change"
 
 
+async def test_what_is_not_asked_for_is_left_as_it_is_by_now(offices, alice):
+    """R08: two who change one thing each both have their way."""
+    await offices.profile.change_name(alice, a_visitor(), language="de", now=offices.now)
+    changed = await offices.profile.change_name(alice, a_visitor(), display_name="Al", now=offices.now)
+    assert (changed.display_name, changed.language) == ("Al", "de")
+    changed = await offices.profile.change_name(alice, a_visitor(), language="", now=offices.now)
+    assert (changed.display_name, changed.language) == ("Al", "")
+    unspoken = await offices.profile.change_name(alice, a_visitor(), language="xx", now=offices.now)
+    assert fields(unspoken) == ["language"]
+
+
 async def test_a_name_that_shows_nothing_and_a_language_unknown_are_said(offices, alice):
     outcome = await offices.profile.change_name(alice, a_visitor(), display_name="", language="xx", now=offices.now)
     assert fields(outcome) == ["display_name", "language"]

@@ -68,10 +68,16 @@ class Profile:
         self._public_url = public_url
 
     async def change_name(
-        self, subject: Subject, visitor: Visitor, *, display_name: str, language: str, now: datetime
+        self,
+        subject: Subject,
+        visitor: Visitor,
+        *,
+        display_name: str | None = None,
+        language: str | None = None,
+        now: datetime,
     ) -> User | Unacceptable:
-        """Change the name that is shown, and the language ("" leaves it to the browser)."""
-        accepted = accept_display_name(display_name)
+        """Change the name that is shown, and the language ("" leaves it to the browser). None leaves one as it is."""
+        accepted = None if display_name is None else accept_display_name(display_name)
         problems = accepted.problems if isinstance(accepted, Unacceptable) else ()
         if language and language not in LANGUAGES:
             problems += (("language", "That language is not spoken here."),)
@@ -79,7 +85,12 @@ class Profile:
             return Unacceptable(problems)
         async with self._records.transaction() as transaction:
             user = await get_present(transaction, subject)
-            changed = replace(user, display_name=accepted, language=language)
+            # What was not asked for is as it is now, not as it was when somebody looked (R08).
+            changed = replace(
+                user,
+                display_name=user.display_name if accepted is None else accepted,
+                language=user.language if language is None else language,
+            )
             await transaction.advance_user(user, changed)
             await _append(transaction, Act.PROFILE_CHANGED, user, visitor, now)
         return changed

@@ -84,13 +84,8 @@ def _add_profile(router: APIRouter, parts: ApiParts) -> None:
     async def change_account(ask: ProfileAsk, visit: Annotated[Visit, Depends(read_act)]) -> OwnAccount:
         """Change the name that is shown, and the language. That takes nothing from anybody: no proof is asked for."""
         subject = get_subject(visit)
-        user = subject.user
         outcome = await flows.profile.change_name(
-            subject,
-            visit.visitor,
-            display_name=user.display_name if ask.display_name is None else ask.display_name,
-            language=user.language if ask.language is None else ask.language,
-            now=visit.now,
+            subject, visit.visitor, display_name=ask.display_name, language=ask.language, now=visit.now
         )
         if isinstance(outcome, Unacceptable):
             raise unacceptable(outcome)
