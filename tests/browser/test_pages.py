@@ -158,7 +158,7 @@ async def test_the_keyboard_finds_everything_and_shows_where_it_is(chromium: Bro
                 "() => [document.activeElement.innerText.trim(), getComputedStyle(document.activeElement).outlineStyle]"
             )
         )
-    sections = ["Apps", "Account", "Sessions", "People", "Providers", "Everybody"]
+    sections = ["Apps", "Account", "Sessions", "People", "Providers", "All sessions"]
     assert [text for text, _ in found][:8] == ["Skip to the content", "Doorward", *sections]
     assert {outline for _, outline in found} == {"solid"}
 

@@ -194,7 +194,7 @@ async def test_a_sign_in_that_was_somebody_elses_ends_everything(door: Door, ali
     handle = unescape(re.search(r'name="which" value="([0-9a-f]{32})"', page.text)[1])  # type: ignore[index]
     assert local(await alice.press("/account/sign-ins/disown", page, which="0" * 32)) == f"{SECURITY}?done=gone"
     answer = await alice.press("/account/sign-ins/disown", page, which=handle)
-    assert (answer.status, "Everybody is signed out" in answer.text) == (200, True)
+    assert (answer.status, "You are signed out everywhere" in answer.text) == (200, True)
     for browser in (alice, other):
         assert "/login" in (await browser.get(SECURITY)).location
     assert urlsplit((await Browser(door).sign_in("alice")).location).path == "/login/new-password"

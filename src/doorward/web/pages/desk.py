@@ -298,6 +298,6 @@ def _sections(user: User | None, here: str) -> list[_Section]:
         sections += [
             ("People", "/admin/users", "people"),
             ("Providers", "/admin/providers", "providers"),
-            ("Everybody", "/admin/sessions", "everybody"),
+            ("All sessions", "/admin/sessions", "everybody"),
         ]
     return [_Section(title, href, key == here) for title, href, key in sections]

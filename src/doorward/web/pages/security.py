@@ -41,11 +41,11 @@ _NOTES: Final = {
     "gone": ("warn", "That was gone already, or this page was open for too long. Nothing was changed."),
 }
 _DISOWNED: Final = Words(
-    "Everybody is signed out",
+    "You are signed out everywhere",
     "Every sign-in of your account has ended, this one too. Sign in again; you will choose a new password.",
 )
 _DISOWNED_ELSEWHERE: Final = Words(
-    "Everybody is signed out",
+    "You are signed out everywhere",
     "Every sign-in of your account has ended, this one too. Look at your account at the provider you sign in with, "
     "too; whoever it was may have come that way.",
 )
