@@ -31,6 +31,10 @@ from doorward.web.api.users import user_routes
 from doorward.web.csrf import CsrfError
 from doorward.web.errors import Refusal, Words, problem, status_of
 
+_NO_TOKEN = Words(
+    "That is not allowed",
+    "Send the CSRF token of this session and the cookie that comes with it: GET /api/auth/csrf-token has both.",
+)
 _NO_SESSION = Words("You are not signed in", "Send the session cookie of a browser that is signed in.")
 
 
@@ -104,8 +108,9 @@ def _answer_errors(app: FastAPI) -> None:
             return response
         if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise error  # for an operator to mend: the server around us says so, and writes it down
-        code = Code.CSRF_FAILED if isinstance(error, CsrfError) else ""
-        return answer(request, status_of(error), code=code)
+        if isinstance(error, CsrfError):
+            return answer(request, status_of(error), words=_NO_TOKEN, code=Code.CSRF_FAILED)
+        return answer(request, status_of(error))
 
     async def answer_refusal(request: Request, error: Exception) -> Response:
         response = answer(request, status_of(error))
