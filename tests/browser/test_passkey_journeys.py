@@ -81,7 +81,7 @@ async def test_a_key_that_knows_nobody_is_only_a_second_proof(town: Town) -> Non
 
 
 async def test_what_asks_for_a_passkey_asks_in_place_and_leads_back(town: Town) -> None:
-    """C-13: once it is too long ago, again; a password does not do."""
+    """Once it is too long ago, again; a password does not do."""
     async with town.visitor() as page:
         cleo = await enrol(town, page, "cleo")
         await page.goto(f"{SAFE}/admin/people?page=2")
@@ -99,7 +99,7 @@ async def test_what_asks_for_a_passkey_asks_in_place_and_leads_back(town: Town) 
 
 
 async def test_a_form_that_was_held_back_is_kept_and_sent_after_the_passkey(town: Town) -> None:
-    """C-13: the page says that nothing was sent; after the other tab it is, with every field."""
+    """The page says that nothing was sent; after the other tab it is, with every field."""
     async with town.visitor() as page:
         dora = await enrol(town, page, "dora")
         await page.goto(f"{SAFE}/form")
@@ -129,7 +129,7 @@ async def test_a_form_that_was_held_back_is_kept_and_sent_after_the_passkey(town
 
 
 async def test_a_script_that_deletes_learns_where_to_show_a_passkey(town: Town) -> None:
-    """C-13: the rule speaks of one method only; reading stays open."""
+    """The rule speaks of one method only; reading stays open."""
     async with town.visitor() as page:
         emil = await enrol(town, page, "emil")
         await page.goto(f"{DIARY}/admin/list")

@@ -46,7 +46,7 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
 async def test_a_guest_is_invited_by_mail_and_sets_everything_up_at_the_first_sign_in(
     place: Place, scripts: bool
 ) -> None:
-    """B-11, B-13, B-22: nothing opens before there is a second factor, and codes for the day it is lost."""
+    """B-11, B-13: nothing opens before there is a second factor, and codes for the day it is lost."""
     guest = "ina" if scripts else "otto"
     town = place.town
     town.gateway.command("invite", "create", "--email", f"{guest}@example.com")
