@@ -17,7 +17,12 @@ from tests.fakes.flows import SIGNING_KEY
 def open_api(door: Door) -> Door:
     """Put the real API behind a door. Proxies on this machine are trusted."""
     reader = Reader(
-        door.cookies, Trust(networks=(ip_network("127.0.0.1"),)), SIGNING_KEY, door.find_subject, door.touch
+        door.cookies,
+        Trust(networks=(ip_network("127.0.0.1"),)),
+        SIGNING_KEY,
+        door.find_subject,
+        door.touch,
+        door.server.reader.asserted,
     )
     parts = ApiParts(
         flows=door.flows,

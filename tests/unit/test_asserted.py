@@ -12,6 +12,7 @@ from doorward.web.asserted import AssertedHeader
 from doorward.web.client import Trust
 from doorward.web.gate.identity import name_headers
 from doorward.web.gate.proxies import DIALECTS
+from tests.fakes.api import open_api, told
 from tests.fakes.door import PASSWORD, Browser, Door
 from tests.fakes.gate import make_user
 from tests.fakes.second import give_totp
@@ -237,3 +238,13 @@ async def _alter(door: Door, name: str, **changes: object):
     async with door.store.records.transaction() as transaction:
         await transaction.advance_user(old, new)
     return new
+
+
+@pytest.mark.parametrize("asserted", [HEADER, None])
+async def test_programs_are_told_that_a_proxy_may_name_somebody_and_not_in_which_header(
+    asserted: AssertedHeader | None,
+) -> None:
+    answer = await Browser(open_api(Door(asserted=asserted))).get("/api/auth/mode")
+    more = ["asserted"] if asserted else []
+    assert told(answer)["methods"] == ["password", "passkey", *more]
+    assert "remote-user" not in answer.text

@@ -57,24 +57,27 @@ class Mode(Answer):
     """How people sign in here, at this moment: with a password (`local`), with a provider (`provider`), or with either.
 
     A passkey is always taken: who has one that verifies its user needs nothing else. `straight` is the provider that
-    the sign-in page leads to without asking, null where it asks.
+    the sign-in page leads to without asking, null where it asks. `asserted`: a proxy may name who it has signed in.
     """
 
     mode: Literal["local", "provider", "both"]
-    methods: tuple[Literal["password", "provider", "passkey"], ...]
+    methods: tuple[Literal["password", "provider", "passkey", "asserted"], ...]
     providers: tuple[OpenProvider, ...]
     straight: str | None
     remember_me: bool
 
 
-def describe_ways(ways: OpenWays, *, remember_me: bool) -> Mode:
-    """The open ways as the API tells them."""
-    methods: list[Literal["password", "provider", "passkey"]] = ["password"] if ways.password else []
+def describe_ways(ways: OpenWays, *, asserted: bool, remember_me: bool) -> Mode:
+    """The open ways as the API tells them. `asserted`: whether the word of a proxy is heard."""
+    methods: list[Literal["password", "provider", "passkey", "asserted"]] = ["password"] if ways.password else []
     if ways.providers:
         methods.append("provider")
+    methods.append("passkey")
+    if asserted:
+        methods.append("asserted")
     return Mode(
         mode="both" if ways.password and ways.providers else "local" if ways.password else "provider",
-        methods=(*methods, "passkey"),
+        methods=tuple(methods),
         providers=tuple(
             OpenProvider(id=provider.id, name=provider.name, type=provider.kind.value) for provider in ways.providers
         ),

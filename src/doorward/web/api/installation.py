@@ -27,7 +27,8 @@ def installation_routes(parts: ApiParts) -> APIRouter:
     @router.get("/api/auth/mode")
     async def get_mode() -> Mode:
         """How people sign in here, as it stands at this moment."""
-        return describe_ways(await parts.flows.ways.find(), remember_me=parts.remember_me)
+        asserted = parts.reader.asserted is not None
+        return describe_ways(await parts.flows.ways.find(), asserted=asserted, remember_me=parts.remember_me)
 
     @router.get("/api/auth/registration-available")
     async def get_registration() -> Registration:
