@@ -206,6 +206,24 @@ async def test_after_the_grace_nothing_opens_without(strict):
     assert (await postpone(strict, started)).failure is Failure.ENROLMENT_DUE
 
 
+async def test_at_the_very_instant_that_the_grace_ends_the_session_does_and_nothing_is_put_off(strict):
+    """B-12: not a moment longer, and not a moment less."""
+    first = await postpone(strict, await come(strict))
+    ends = first.user.enrol_by
+    strict.clock.advance(ends - strict.now - timedelta(microseconds=1))
+    last = await postpone(strict, await come(strict, a_visitor("203.0.113.8")), a_visitor("203.0.113.8"))
+    assert last.session.expires_at == ends
+    assert await strict.check(last) is not None
+    open_still = await come(strict, a_visitor("203.0.113.9"))
+    assert open_still.may_postpone
+    strict.clock.advance(timedelta(microseconds=1))
+    assert strict.now == ends
+    assert await strict.check(last) is None
+    assert (await postpone(strict, open_still, a_visitor("203.0.113.9"))).failure is Failure.ENROLMENT_DUE
+    due = await come(strict, a_visitor("203.0.113.10"))
+    assert (due.step, due.may_postpone, due.enrol_by) == (Step.ENROL, False, ends)
+
+
 async def test_without_grace_it_is_asked_for_at_once(town):
     town.mfa = MfaTerms(MfaRequired.ALL, None)
     started = await come(town)
