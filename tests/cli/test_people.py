@@ -174,6 +174,26 @@ def test_second_factors_go_with_the_password_where_it_is_said(place):
     assert [act for act, _ in acts(place)][-2:] == ["admin.mfa_reset", "admin.password_set"]
 
 
+@pytest.mark.parametrize(
+    ("options", "done"),
+    [
+        ((), ["admin.password_set"]),
+        (("--disable-otp",), ["admin.mfa_reset", "admin.password_set"]),
+        (("--link",), ["session.end", "admin.reset_link"]),
+        (("--link", "--disable-otp"), ["admin.mfa_reset", "session.end", "admin.reset_link"]),
+    ],
+)
+def test_each_way_back_in_is_written_down_and_holds_no_secret(place, options, done):
+    """A-17."""
+    place.add("alice")
+    before = len(acts(place))
+    said = place.answer("reset-password", "alice", *options)
+    assert acts(place)[before:] == [(act, "cli") for act in done]
+    secret = said.get("temporary_password") or said["url"].partition("token=")[2]
+    database = b"".join(path.read_bytes() for path in (place.folder / "data").glob("*.db*"))
+    assert secret.encode() not in database
+
+
 def test_a_password_for_a_disabled_account_says_so(place):
     place.add("alice")
     place.run("user", "disable", "alice")
