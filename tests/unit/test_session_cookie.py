@@ -30,6 +30,13 @@ def test_the_session_cookie_reaches_all_apps_and_no_script() -> None:
     )
 
 
+def test_an_app_keeps_a_cookie_of_the_name_chosen_for_ours() -> None:
+    """D-14: an app behind the gateway may protect its own forms by a cookie of that name."""
+    chosen = make_cookies(csrf_cookie=CsrfCookie(name="bt_csrf_token"))
+    assert set(make_cookies().private) - set(chosen.private) == {"__Host-doorward-csrf"}
+    assert "bt_csrf_token" not in chosen.private
+
+
 def test_the_csrf_cookie_is_what_was_chosen() -> None:
     """D-14, D-18."""
     (ours,) = make_cookies().set_csrf("v")

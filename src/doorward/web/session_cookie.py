@@ -100,8 +100,13 @@ class Cookies:
 
     @property
     def private(self) -> tuple[str, ...]:
-        """Names of those that no app ever needs to see: all but the sign-in, which is taken out by itself."""
-        return (self.companion, self.browser, self.device, self.csrf, self.trail, self.way)
+        """Names of those that no app ever needs to see: all but the sign-in, which is taken out by itself.
+
+        A name that was chosen for the CSRF cookie may be an app's own (`XSRF-TOKEN`), which must reach that app. Ours
+        is for our host alone, and opens nothing without the session.
+        """
+        own = () if self.csrf_cookie.name else (self.csrf,)
+        return (self.companion, self.browser, self.device, *own, self.trail, self.way)
 
     def set_session(self, value: str, *, expires_at: datetime | None, now: datetime) -> RawHeaders:
         """Give the browser its sign-in, and the companion of it. `expires_at` only where both outlive the browser."""
