@@ -98,7 +98,7 @@ async def test_a_sign_in_that_was_not_me_is_ended_and_the_password_with_it(town:
         (other,) = await page.locator(".session").filter(has_not_text="this browser").all()
         await expect(page.locator(".session-here").get_by_role("button", name="Not me")).to_have_count(0)
         await other.get_by_role("button", name="Not me").click()
-        await expect(page.get_by_role("heading", level=1)).to_have_text("Everybody is signed out")
+        await expect(page.get_by_role("heading", level=1)).to_have_text("You are signed out everywhere")
         await stranger.goto(f"{DIARY}/no-more")
         await expect(stranger).to_have_url(re.compile(rf"{AUTH}/login\?rd="))
         assert town.arrivals_at("/no-more") == []
