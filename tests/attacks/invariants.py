@@ -26,7 +26,7 @@ REFRESH = re.compile(rb'http-equiv="refresh" content="[0-9]+; url=([^"]*)"', re.
 _DEPARTS = re.compile(rb"GET /login[? ]|POST /(?:login/with|account/link|logout) ")
 """What may be answered with the way to a provider."""
 _COMES_BACK = re.compile(
-    rb"(?:GET|POST|PUT|PATCH|DELETE|PROPFIND) /(?:login/callback/[a-z0-9][a-z0-9-]{0,31}|api/auth/login|api/auth/oidc/callback)[? ]"
+    rb"(?:GET|POST|PUT|PATCH|DELETE|PROPFIND|OPTIONS) /(?:login/callback/[a-z0-9][a-z0-9-]{0,31}|api/auth/login|api/auth/oidc/callback)[? ]"
 )
 _STEPS = re.compile(rb"(?:GET|POST) /login/(?:factor|recovery-code|new-password|enrol|codes|passkey)[/? ]")
 """The steps of a sign-in after the first proof, and in their forms the ticket."""
