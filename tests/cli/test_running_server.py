@@ -233,3 +233,13 @@ def _acts(place):
         return [row[0] for row in connection.execute("SELECT act FROM audit ORDER BY sequence")]
     finally:
         connection.close()
+
+
+def test_an_account_that_cannot_stand_for_a_network_is_told_at_the_start(place):
+    """D-11."""
+    place.write("single_user: {user: family, networks: [192.168.7.0/24]}\n")
+    with place.serving() as server:
+        assert "family stands for nobody: there is no such account" in server.process.log
+    place.add("family")
+    with place.serving() as server:
+        assert server.process.log.count("stands for nobody") == 1, "it stands in the log of the first start alone"

@@ -1,11 +1,15 @@
 """The settings of the special modes: what is refused, and what is said at every start."""
 
+from dataclasses import replace
+
 import pytest
 
 from doorward.config.check import check_config
 from doorward.config.load import parse_config
+from doorward.config.mode_check import note_standing_in
 from doorward.config.schema import Config
 from doorward.errors import ConfigError
+from tests.fakes.flows import Town
 
 SITE = (
     "server: {public_url: 'https://auth.example.com'}\ncookie: {domain: example.com}\n"
@@ -31,6 +35,22 @@ def test_one_account_for_a_network_is_off_unless_set() -> None:
     """D-11."""
     assert config_of("").single_user.user == ""
     assert not [notice for notice in notices_of("") if "single_user" in notice]
+
+
+async def test_an_account_that_cannot_stand_for_a_network_is_told_at_the_start() -> None:
+    """D-11: not only at the first request that it was to stand for."""
+    config = config_of("single_user: {user: family, networks: [192.168.1.0/24]}")
+    family = await Town().add_user("family")
+    assert note_standing_in(config, family) == []
+    said = {
+        str(note).partition(" -- ")[0]
+        for user in (None, replace(family, enabled=False), replace(family, is_admin=True))
+        for note in note_standing_in(config, user)
+        if not note.calm
+    }
+    stands = "single_user.user: family stands for nobody: "
+    assert said == {stands + "there is no such account", stands + "it is disabled", stands + "it is an administrator"}
+    assert note_standing_in(config_of(""), None) == []
 
 
 def test_one_account_for_ones_own_network_is_told_and_is_no_warning() -> None:

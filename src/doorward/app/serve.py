@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from doorward import __version__
 from doorward.config.finding import Finding
 from doorward.config.load import Loaded
+from doorward.config.mode_check import note_standing_in
 from doorward.config.provider_check import note_ways
 from doorward.config.schema import Config
 from doorward.flows.admin import Actor
@@ -93,10 +94,15 @@ async def _run(house: House, loaded: Loaded, load: Load) -> None:
 
 
 async def _note_ways(house: House) -> list[Finding]:
-    """What the file alone cannot tell about the ways of signing in."""
+    """What the file alone cannot tell about the ways of signing in, and of not signing in."""
     listed = await house.flows.providers.list(Actor("system"))
     shadowed = [(each.provider, each.shadowed) for each in listed if each.shadowed]
-    return note_ways(await house.flows.ways.describe_password(), shadowed)
+    name = house.config.single_user.user
+    stands_in = house.live.find_user_by_name(name) if name else None
+    return [
+        *note_ways(await house.flows.ways.describe_password(), shadowed),
+        *note_standing_in(house.config, stands_in),
+    ]
 
 
 def _open_listeners(house: House, doors: Doors) -> tuple[list["Listener"], dict[str, str]]:

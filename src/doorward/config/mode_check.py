@@ -8,6 +8,8 @@ from doorward.config.networks import is_inside, is_private, is_worldwide
 from doorward.config.providers import build_providers
 from doorward.config.schema import Config
 from doorward.config.values import UNIX
+from doorward.rules.identity import User
+from doorward.rules.single_user import find_flaw
 
 
 def check_modes(config: Config) -> Iterator[Finding]:
@@ -116,3 +118,13 @@ def _note_single_user(config: Config) -> Iterator[Finding]:
     else:
         names = ", ".join(str(network) for network in mode.networks)
         yield Finding("single_user", f"whoever comes from {names} is {mode.user} without signing in", calm=True)
+
+
+def note_standing_in(config: Config, user: User | None) -> list[Finding]:
+    """What only the data can tell: that the account which is to stand for a network cannot. `user` is that account."""
+    name = config.single_user.user
+    flaw = find_flaw(user) if name else ""
+    if not flaw:
+        return []
+    hint = "until that is mended, whoever comes from these networks signs in like everybody else"
+    return [Finding("single_user.user", f"{name} stands for nobody: {flaw}", hint)]
