@@ -192,6 +192,9 @@ async def test_what_cannot_be_used_is_said_and_the_token_stays_good(town):
     fields = {field for field, _ in outcome.problems}
     assert fields == {"name", "email", "password", "display_name"}
     assert all(problem[0].isupper() and problem.endswith(".") for _, problem in outcome.problems)
+    mistyped = await create(town, token, password_again=GOOD + "x")
+    assert isinstance(mistyped, Unacceptable)
+    assert [field for field, _ in mistyped.problems] == ["password_again"]
     assert isinstance(await create(town, token), SignedIn)
 
 
