@@ -8,6 +8,7 @@ import pytest
 
 from doorward.errors import ConflictError, ForbiddenError, InputError
 from doorward.flows.admin import CLI
+from doorward.flows.login import MIN_FAILURE_TIME
 from doorward.flows.outcome import Refused, SignedIn, Unacceptable
 from doorward.flows.profile import LINK_LIFETIME, SAME_PASSWORD
 from doorward.rules.login import Failure
@@ -230,9 +231,11 @@ async def test_a_new_address_counts_once_it_is_confirmed_there(offices, alice):
 
 
 async def test_who_has_an_address_is_nobody_elses_to_learn(offices, alice):
-    """E03."""
+    """E01, E03: neither by what is answered nor by how long that takes."""
     assert await ask_email(offices, alice, "root@example.test") is None
     assert offices.outbox.letters == []
+    assert await ask_email(offices, alice) is None
+    assert offices.town.pause.waits == [MIN_FAILURE_TIME.total_seconds()] * 2
 
 
 @pytest.mark.parametrize("email", ["", "a@b@c"])

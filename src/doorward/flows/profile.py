@@ -161,9 +161,7 @@ class Profile:
             if locked > timedelta(0):
                 seconds = {"seconds": str(int(locked.total_seconds()))}
                 await _append(transaction, Act.LOGIN_LOCKED, user, visitor, now, seconds)
-        left = MIN_FAILURE_TIME.total_seconds() - (self._clock.elapsed() - began)
-        if left > 0:
-            await self._pause(left)
+        await self._even_out(began)
         return Refused(Failure.LOCKED if locked > timedelta(0) else Failure.WRONG, locked)
 
     async def ask_email(
@@ -175,6 +173,7 @@ class Profile:
         """
         if not self._outbox.is_open:
             raise ForbiddenError("there is no mail here; an administrator can change your address")
+        began = self._clock.elapsed()
         accepted = accept_email(email)
         if isinstance(accepted, Unacceptable) or not accepted:
             return accepted or Unacceptable((("email", "Please type the new address."),))
@@ -208,6 +207,7 @@ class Profile:
                     now=now,
                 )
             await _append(transaction, Act.EMAIL_CHANGE_ASKED, user, visitor, now, private={"email": accepted})
+        await self._even_out(began)
         return None
 
     async def look_email(self, token: str, *, now: datetime) -> str | None:
@@ -250,6 +250,11 @@ class Profile:
             await transaction.remove_user(user.id)
             await _append(transaction, Act.ACCOUNT_DELETED, user, visitor, now, private={"name": user.name})
         return None
+
+    async def _even_out(self, began: float) -> None:
+        left = MIN_FAILURE_TIME.total_seconds() - (self._clock.elapsed() - began)
+        if left > 0:
+            await self._pause(left)
 
     def _limited(self, bucket: Bucket, retry_after: timedelta) -> Refused:
         self._tally.count_limited(bucket.value)
