@@ -113,17 +113,7 @@ class LoginPage:
             previous=visit.fingerprint,
             now=visit.now,
         )
-        match outcome:
-            case SignedIn():
-                return enter(self._desk, visit, outcome, self._policy(), refused=started.return_refused)
-            case Continued(onward):
-                return self._desk.redirect(visit, step_path(onward))
-            case Refused(Failure.TICKET_GONE):
-                return await self._begin_anew(visit, form, outcome)
-            case Refused():
-                return await self._show(visit, started, form.get("rd"), failure=outcome, form=form)
-            case _:
-                assert_never(outcome)
+        return await self._answer(visit, form, started, outcome)
 
     async def post_passkey_options(self, visit: Visit, form: Form) -> Response:
         """What our script asks the browser for a passkey with, at either proof."""
@@ -144,6 +134,11 @@ class LoginPage:
             previous=visit.fingerprint,
             now=visit.now,
         )
+        return await self._answer(visit, form, started, outcome)
+
+    async def _answer(
+        self, visit: Visit, form: Form, started: Started, outcome: SignedIn | Continued | Refused
+    ) -> Response:
         match outcome:
             case SignedIn():
                 return enter(self._desk, visit, outcome, self._policy(), refused=started.return_refused)
