@@ -162,7 +162,9 @@ async def test_a_passkey_that_looks_copied_is_refused_and_written_down(town: Tow
         await copy.plug_in({**early, "signCount": 0})
         await thief.goto(f"{DIARY}/stolen")
         await copy.answer("Sign in with a passkey")
-        await expect(thief.locator("#problem")).to_have_text("That passkey was not accepted.")
+        await expect(thief.locator("#problem")).to_have_text(
+            "This passkey was refused because it looks like a copy. Please use another way."
+        )
         assert town.arrivals_at("/stolen") == []
         (told,) = refusals(town)
         assert told["flaw"] == "counter"

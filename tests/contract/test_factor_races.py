@@ -7,6 +7,7 @@ from itertools import cycle
 import pytest
 
 from doorward.flows.factors import Enrolled
+from doorward.flows.methods.passkey import Copied
 from doorward.flows.outcome import Refused
 from doorward.rules.factor import MAX_PASSKEYS, RECOVERY_CODES
 from doorward.rules.login import Failure
@@ -81,10 +82,12 @@ async def test_of_50_who_come_with_one_answer_of_a_counting_passkey_one_is_right
     answer = phone.get(town.methods.passkey.ask((await factors_of(town)).passkeys, CHALLENGE, verify=True))
     proven = await at_once(
         store,
-        lambda records: town.methods.passkey.prove(records, answer, CHALLENGE, user=None, verify=True, now=town.now),
+        lambda records: town.methods.passkey.prove(
+            records, answer, CHALLENGE, user=None, visitor=a_visitor(), verify=True, now=town.now
+        ),
     )
     assert proven.count((user.id, Method.PASSKEY)) == 1
-    assert proven.count(None) == AT_ONCE - 1
+    assert proven.count(Copied(user.id)) == AT_ONCE - 1
     async with store.records.transaction() as transaction:
         acts = [record.event.act.value for record in await transaction.list_audit()]
     assert acts.count("user.passkey_refuse") == AT_ONCE - 1

@@ -140,6 +140,7 @@ class Town:
             passkey=PasskeyMethod(
                 passkeys=WebAuthn(rp_id="auth.example.test", rp_name="Doorward", origins=[self.public_url]),
                 keyring=self.keyring,
+                notify=self.notify,
             ),
         )
         self.throttle = throttle
@@ -185,6 +186,7 @@ class Town:
                 finishing=self.finishing,
                 random=self.random,
                 trust=lambda: self.trust,
+                demands=self.owing.demands,
                 newcomers=self.newcomers,
                 is_spoken_of=lambda name: name in self.spoken_of,
             ),

@@ -18,8 +18,9 @@ from doorward.rules.letter import LetterKind
 from doorward.rules.password import PasswordPolicy
 from doorward.rules.session import Subject
 from tests.fakes.accounts import Offices
+from tests.fakes.authenticator import Authenticator
 from tests.fakes.flows import GOOD, OTHER, Town, a_visitor
-from tests.fakes.second import SECRET, code_of, give_codes, give_totp
+from tests.fakes.second import SECRET, code_of, give_codes, give_passkey, give_totp, use_passkey
 
 VALUE = re.compile(r"%\((\w+)\)s")
 OURS = {"site", "host"}
@@ -141,6 +142,15 @@ async def spend_a_code(house):
     await town.factors.remove_totp(user, a_visitor(), code=codes[0], now=town.now)
 
 
+async def use_a_copy(house):
+    town = house.town
+    await town.add_user("alice")
+    phone = Authenticator(counts=1)
+    await give_passkey(town, phone)
+    house.outbox.letters.clear()
+    await use_passkey(town, await town.begin(a_visitor()), phone, sign_count=0)
+
+
 async def lose_factors(house):
     actor = await house.administer()
     await house.town.add_user("alice")
@@ -162,6 +172,7 @@ async def told():
         be_let_in,
         change_factors,
         spend_a_code,
+        use_a_copy,
         lose_factors,
     ):
         house = House()
@@ -216,5 +227,6 @@ async def test_whatever_was_done_to_an_account_says_when():
         LetterKind.FACTOR_ADDED,
         LetterKind.FACTOR_REMOVED,
         LetterKind.RECOVERY_CODE_USED,
+        LetterKind.PASSKEY_REFUSED,
         LetterKind.RESET,
     }

@@ -5,18 +5,19 @@ from datetime import timedelta
 
 import pytest
 
-from doorward.errors import TamperError
+from doorward.errors import TamperError, UnavailableError
 from doorward.flows.admin import CLI
 from doorward.flows.outcome import Refused, SignedIn
 from doorward.flows.proving import MAX_WRONG
 from doorward.flows.throttle import LoginLimits
 from doorward.rules.audit import Act
+from doorward.rules.letter import LetterKind
 from doorward.rules.login import Demand, Failure, Step
 from doorward.rules.session import Method
 from doorward.rules.throttle import Window
-from tests.fakes.authenticator import UP, UV, Authenticator
+from tests.fakes.authenticator import BE, UP, UV, Authenticator
 from tests.fakes.flows import GOOD, Town, a_visitor, fingerprint_of
-from tests.fakes.second import change_user, find_user, give_passkey, give_totp, subject_of, use_passkey
+from tests.fakes.second import change_user, come_to_second, find_user, give_passkey, give_totp, subject_of, use_passkey
 
 GONE = Refused(Failure.TICKET_GONE)
 WRONG = Refused(Failure.WRONG_PASSKEY)
@@ -81,11 +82,66 @@ async def test_a_proof_that_is_no_more_than_a_touch_opens_nothing(town, phone):
     assert town.store.state.sessions == {}
 
 
-async def test_a_counter_that_goes_back_is_refused_and_written_down(town, phone):
+COPIED = {"counter": {"sign_count": 1}, "backup_eligible": {"flags": UP | UV | BE}}
+
+
+async def recent(town):
+    user = await find_user(town)
+    async with town.store.records.transaction() as transaction:
+        return user, await transaction.list_sign_ins(user.id, limit=5)
+
+
+@pytest.mark.parametrize("flaw", COPIED)
+async def test_a_passkey_that_looks_copied_is_refused_and_its_owner_sees_it(town, phone, flaw):
+    """G08, G17: whose it is is known by the signature."""
+    assert isinstance(await use_passkey(town, await town.begin(a_visitor()), phone), SignedIn)
+    town.clock.advance(timedelta(minutes=1))
+    town.letters.clear()
+    thief = a_visitor("198.51.100.9")
+    outcome = await use_passkey(town, await town.begin(thief), phone, thief, **COPIED[flaw])
+    assert outcome == Refused(Failure.PASSKEY_COPIED)
+    user, (note, _) = await recent(town)
+    assert (note.failure, note.methods, note.new_device) == ("passkey_copied", {Method.PASSKEY}, True)
+    refused, failed = town.audit[-2:]
+    assert (refused.act, refused.subject, refused.public["flaw"]) == (Act.PASSKEY_REFUSED, user.id, flaw)
+    assert (failed.act, failed.subject, failed.public["failure"]) == (Act.LOGIN_FAILED, user.id, "passkey_copied")
+    ((kind, name, said),) = town.letters
+    assert (kind, name, said["address"]) == (LetterKind.PASSKEY_REFUSED, "alice", "198.51.100.9")
+
+
+async def test_a_passkey_that_looks_copied_is_a_failed_second_proof_that_its_owner_sees(town, phone):
     """G08."""
     assert isinstance(await use_passkey(town, await town.begin(a_visitor()), phone), SignedIn)
-    assert await use_passkey(town, await town.begin(a_visitor()), phone, sign_count=1) == WRONG
-    assert Act.PASSKEY_REFUSED in {event.act for event in town.audit}
+    town.clock.advance(timedelta(minutes=1))
+    town.letters.clear()
+    outcome = await use_passkey(town, await come_to_second(town), phone, sign_count=1)
+    assert outcome == Refused(Failure.PASSKEY_COPIED)
+    _, (note, _) = await recent(town)
+    assert (note.failure, note.methods) == ("passkey_copied", {Method.SECURITY_KEY})
+    assert [kind for kind, *_ in town.letters] == [LetterKind.PASSKEY_REFUSED]
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+async def test_what_is_said_of_a_copy_says_nothing_of_the_account(town, phone, enabled):
+    """E03: disabled or not, its key gets the same words."""
+    assert isinstance(await use_passkey(town, await town.begin(a_visitor()), phone), SignedIn)
+    await change_user(town, enabled=enabled)
+    outcome = await use_passkey(town, await town.begin(a_visitor()), phone, sign_count=1)
+    assert outcome == Refused(Failure.PASSKEY_COPIED)
+
+
+async def test_the_letter_stands_or_falls_with_what_was_written_down(town, phone):
+    """G08: both or neither."""
+    assert isinstance(await use_passkey(town, await town.begin(a_visitor()), phone), SignedIn)
+    before = len(town.audit), len((await recent(town))[1])
+
+    async def lost(*_):
+        raise UnavailableError("the queue is gone")
+
+    town.methods.passkey._notify = lost
+    with pytest.raises(UnavailableError):
+        await use_passkey(town, await town.begin(a_visitor()), phone, sign_count=1)
+    assert (len(town.audit), len((await recent(town))[1])) == before
 
 
 async def test_a_challenge_answers_once_and_only_in_its_browser(town, phone):

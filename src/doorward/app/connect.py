@@ -134,7 +134,10 @@ def connect_flows(parts: Parts) -> Flows:
         totp=TotpMethod(keyring=keyring),
         recovery_code=RecoveryCodeMethod(keyring=keyring, notify=notify),
         passkey=PasskeyMethod(
-            passkeys=open_passkeys(config), keyring=keyring, must_verify=config.webauthn.verify == "required"
+            passkeys=open_passkeys(config),
+            keyring=keyring,
+            notify=notify,
+            must_verify=config.webauthn.verify == "required",
         ),
     )
     factors = Factors(
@@ -187,6 +190,7 @@ def connect_flows(parts: Parts) -> Flows:
                 finishing=finishing,
                 random=random,
                 trust=lambda: trust_of(config),
+                demands=owing.demands,
                 newcomers=newcomers,
                 is_spoken_of=policy.names_user,
             ),

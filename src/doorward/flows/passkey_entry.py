@@ -6,7 +6,7 @@ from datetime import datetime
 from doorward.errors import TamperError
 from doorward.flows.evidence import Evidence
 from doorward.flows.finishing import Decided, Finishing, Standing
-from doorward.flows.methods.passkey import PasskeyMethod
+from doorward.flows.methods.passkey import Copied, PasskeyMethod
 from doorward.flows.opening import Opening, encode
 from doorward.flows.outcome import Continued, Refused, SignedIn
 from doorward.flows.pending import Pending
@@ -16,7 +16,7 @@ from doorward.flows.tickets import find_bound
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Clock, Random, Records, Tally, Tickets, Transaction
 from doorward.rules.audit import Act, AuditEvent
-from doorward.rules.identity import User
+from doorward.rules.identity import User, UserId
 from doorward.rules.login import Failure, Step, methods_for, next_step
 from doorward.rules.passkey import CHALLENGE_SIZE, parse_base64url
 from doorward.rules.session import Fingerprint, Method, Session
@@ -117,12 +117,13 @@ class PasskeyEntry:
         async with self._records.transaction() as transaction:
             asked = await transaction.find_user(pending.account) if pending.account is not None else None
             proven = await self._method.prove(
-                transaction, answer, challenge, user=asked, verify=True, now=now, private=visitor.private()
+                transaction, answer, challenge, user=asked, visitor=visitor, verify=True, now=now
             )
-            user = await transaction.find_user(proven[0]) if proven is not None else None
-            decided: Decided | Failure = Failure.WRONG_PASSKEY
+            copied = isinstance(proven, Copied)
+            decided: Decided | Failure = Failure.PASSKEY_COPIED if copied else Failure.WRONG_PASSKEY
+            user = await transaction.find_user(_owner_of(proven)) if proven is not None else None
             # SECURITY: a touch is no first proof (G06). tests/unit/test_passkey_sign_in.py only touches.
-            if user is not None and proven is not None and proven[1] is Method.PASSKEY:
+            if user is not None and isinstance(proven, tuple) and proven[1] is Method.PASSKEY:
                 decided = await self._enter(transaction, pending, user, visitor, old, now)
             if isinstance(decided, Failure):
                 await self._write_down(transaction, user, visitor, decided, now)
@@ -155,6 +156,10 @@ class PasskeyEntry:
         if user is not None:
             methods = frozenset({Method.PASSKEY})
             await self._finishing.note_failure(transaction, user, visitor, methods, failure, now)
+
+
+def _owner_of(proven: tuple[UserId, Method] | Copied) -> UserId:
+    return proven.user_id if isinstance(proven, Copied) else proven[0]
 
 
 def _may_answer(pending: Pending, standing: Standing | None) -> bool:

@@ -13,7 +13,7 @@ from typing import Final
 from doorward.errors import TamperError
 from doorward.flows.evidence import Evidence
 from doorward.flows.finishing import Decided, Finishing, Standing
-from doorward.flows.methods.passkey import PasskeyMethod
+from doorward.flows.methods.passkey import Copied, PasskeyMethod
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.methods.recovery_code import RecoveryCodeMethod
 from doorward.flows.methods.totp import TotpMethod
@@ -31,8 +31,11 @@ from doorward.rules.session import Fingerprint, Method
 MAX_WRONG: Final = 5
 """So many wrong answers end a ticket (2.6)."""
 
-ProveSecond = Callable[[Transaction, User, Pending], Awaitable[Method | None]]
-"""What is proven by an answer, looked at in the transaction that uses it up; None where it is wrong."""
+ProveSecond = Callable[[Transaction, User, Pending], Awaitable[Method | Failure | None]]
+"""What is proven by an answer, looked at in the transaction that uses it up.
+
+None where it is wrong, or a failure that has words of its own.
+"""
 _USUAL: Final = {
     Factor.TOTP: Method.TOTP,
     Factor.PASSKEY: Method.SECURITY_KEY,
@@ -97,13 +100,15 @@ class Proving:
     ) -> SignedIn | Continued | Refused:
         """Try what one of the account's own passkeys signed (G07)."""
 
-        async def prove(transaction: Transaction, user: User, pending: Pending) -> Method | None:
+        async def prove(transaction: Transaction, user: User, pending: Pending) -> Method | Failure | None:
             if not pending.challenge:
                 return None
             challenge = parse_base64url(pending.challenge)
             proven = await self._methods.passkey.prove(
-                transaction, answer, challenge, user=user, verify=False, now=now, private=visitor.private()
+                transaction, answer, challenge, user=user, visitor=visitor, verify=False, now=now
             )
+            if isinstance(proven, Copied):
+                return Failure.PASSKEY_COPIED
             return proven[1] if proven is not None else None
 
         return await self._try_second(token, visitor, Factor.PASSKEY, prove, previous=previous, now=now)
@@ -156,8 +161,14 @@ class Proving:
         if not await self._finishing.take(standing.ticket, now):
             return self._finishing.refuse(Failure.TICKET_GONE)
 
+        failure = Failure.WRONG_PASSKEY if factor is Factor.PASSKEY else Failure.WRONG_CODE
+
         async def add(transaction: Transaction, user: User) -> tuple[Pending, User] | None:
+            nonlocal failure
             method = await prove(transaction, user, standing.pending)
+            if isinstance(method, Failure):
+                failure = method
+                return None
             if method is None or method not in methods_for(standing.pending.demand, Step.SECOND_PROOF):
                 return None
             return replace(standing.pending, proven=standing.pending.proven | {method}), user
@@ -168,7 +179,7 @@ class Proving:
             await self._evidence.record_tampering(standing.user, visitor, factor.value, now)
             raise
         if decided is None:
-            return await self._fail(standing, visitor, target, factor, now)
+            return await self._fail(standing, visitor, target, factor, failure, now)
         if not isinstance(decided, Decided):
             return self._finishing.refuse(decided)
         # SECURITY: cleared before anything is granted, so that a store which cannot write refuses (R12).
@@ -176,9 +187,14 @@ class Proving:
         return await self._finishing.conclude(decided, now=now)
 
     async def _fail(
-        self, standing: Standing, visitor: Visitor, target: Target, factor: Factor, now: datetime
+        self,
+        standing: Standing,
+        visitor: Visitor,
+        target: Target,
+        factor: Factor,
+        failure: Failure,
+        now: datetime,
     ) -> Refused:
-        failure = Failure.WRONG_PASSKEY if factor is Factor.PASSKEY else Failure.WRONG_CODE
         locked = await self._evidence.fail(target, visitor, standing.user, _USUAL[factor], failure, now)
         pending = replace(standing.pending, wrong=standing.pending.wrong + 1, challenge="")
         if pending.wrong >= MAX_WRONG:

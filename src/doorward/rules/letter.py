@@ -27,6 +27,7 @@ class LetterKind(Enum):
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
     RECOVERY_CODE_USED = "recovery_code_used"
+    PASSKEY_REFUSED = "passkey_refused"
     TEST = "test"
 
 

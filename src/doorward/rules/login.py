@@ -132,6 +132,8 @@ class Failure(Enum):
     WRONG = "wrong"
     WRONG_CODE = "wrong_code"
     WRONG_PASSKEY = "wrong_passkey"
+    PASSKEY_COPIED = "passkey_copied"
+    """Told only to whoever signed with the very key: it says nothing of the account (G08, G17)."""
     LOCKED = "locked"
     THROTTLED = "throttled"
     TICKET_GONE = "ticket_gone"
@@ -160,6 +162,7 @@ _SENTENCES = {
     Failure.WRONG: "That user name or password is not right.",
     Failure.WRONG_CODE: "That code is not right, or was used before.",
     Failure.WRONG_PASSKEY: "That passkey was not accepted.",
+    Failure.PASSKEY_COPIED: "This passkey was refused because it looks like a copy. Please use another way.",
     Failure.LOCKED: "There were too many failed attempts. Please wait before you try again.",
     Failure.THROTTLED: "There were too many attempts from your network. Please wait before you try again.",
     Failure.TICKET_GONE: "This page was open for too long or was already used. Please try again.",

@@ -134,6 +134,22 @@ WORDINGS: Final[Mapping[LetterKind, Wording]] = {
         ),
         notes=(_NOT_YOU,),
     ),
+    LetterKind.PASSKEY_REFUSED: Wording(
+        "A passkey looks copied",
+        (
+            "A passkey of your account at %(host)s was refused because it looks like a copy.",
+            _FACTOR,
+            _WHEN,
+            _WHERE,
+            _FROM,
+        ),
+        "Remove the passkey",
+        "/account/security",
+        notes=(
+            "Somebody else may have it. Sign in another way, remove it there and make a new one, even if it was you.",
+            "If you cannot, tell your administrator.",
+        ),
+    ),
     LetterKind.TEST: Wording("Mail works", ("This is a test. Doorward at %(host)s can send mail.",)),
 }
 

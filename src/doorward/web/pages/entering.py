@@ -23,6 +23,7 @@ STATUS_OF: Final = {
     Failure.PASSWORDS_CLOSED: 403,
     Failure.WRONG_CODE: 403,
     Failure.WRONG_PASSKEY: 403,
+    Failure.PASSKEY_COPIED: 403,
     Failure.NOBODY: 403,
     Failure.AWAITS_APPROVAL: 403,
     Failure.UPSTREAM_GONE: 409,

@@ -30,6 +30,7 @@ _ABOUT: Final = {
     LetterKind.FACTOR_ADDED: "Second factor was added",
     LetterKind.FACTOR_REMOVED: "Second factor was removed",
     LetterKind.RECOVERY_CODE_USED: "Recovery code was used",
+    LetterKind.PASSKEY_REFUSED: "Passkey looked copied",
     LetterKind.TEST: "Test mail",
 }
 _STATES: Final = {LetterState.WAITING: "waiting", LetterState.SENT: "sent", LetterState.FAILED: "given up"}
