@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 from doorward.errors import InputError
+from doorward.flows.opening import HANDLE_SIZE, encode
 from doorward.flows.outcome import Unacceptable
+from doorward.interfaces import Random
+from doorward.rules.identity import User, UserId
 from doorward.rules.names import parse_display_name, parse_email, parse_group_name, parse_user_name
 from doorward.rules.password import PasswordPolicy, check_password, parse_password
 
@@ -56,6 +60,21 @@ def accept_account(
     if problems:
         return Unacceptable(tuple(problems))
     return AccountForm(profile.name, profile.display_name, profile.email, frozenset(accepted_groups), secret)
+
+
+def make_user(form: AccountForm, *, random: Random, now: datetime) -> User:
+    """A new account as the form has it, enabled and without rights; whoever makes it adds what else it is."""
+    return User(
+        id=UserId(encode(random.token(HANDLE_SIZE))),
+        name=form.name,
+        display_name=form.display_name,
+        email=form.email,
+        groups=form.groups,
+        is_admin=False,
+        enabled=True,
+        generation=1,
+        created_at=now,
+    )
 
 
 def accept_profile(*, name: str, display_name: str, email: str) -> ProfileForm | Unacceptable:

@@ -9,13 +9,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from doorward.errors import Clash, ConflictError, NotFoundError
-from doorward.flows.accepting import PasswordRules, accept_account, accept_password
+from doorward.flows.accepting import PasswordRules, accept_account, accept_password, make_user
 from doorward.flows.acting import Actor, Named, append, check_actor, check_admin_remains, get_user
 from doorward.flows.changing import Changing, version_of
 from doorward.flows.factors import EVERY_FACTOR, DemandsFactor, take_all
 from doorward.flows.letters import Outbox, signature, tell
 from doorward.flows.methods.password import PasswordMethod
-from doorward.flows.opening import HANDLE_SIZE, encode
 from doorward.flows.outcome import Unacceptable
 from doorward.flows.rights import take_rights
 from doorward.interfaces import Random, Records, Sessions, Transaction
@@ -87,16 +86,9 @@ class People(Changing):
         )
         if isinstance(form, Unacceptable):
             return form
-        user = User(
-            id=UserId(encode(self._random.token(HANDLE_SIZE))),
-            name=form.name,
-            display_name=form.display_name,
-            email=form.email,
-            groups=form.groups,
+        user = replace(
+            make_user(form, random=self._random, now=now),
             is_admin=is_admin,
-            enabled=True,
-            generation=1,
-            created_at=now,
             must_change_password=must_change,
             console_only=console_only,
         )

@@ -10,13 +10,20 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from doorward.errors import ForbiddenError
-from doorward.flows.accepting import AccountForm, PasswordRules, accept_account, accept_email, check_again
+from doorward.flows.accepting import (
+    AccountForm,
+    PasswordRules,
+    accept_account,
+    accept_email,
+    check_again,
+    make_user,
+)
 from doorward.flows.invites import find_state, use_invite
 from doorward.flows.letters import Outbox, circumstances, tell_time
 from doorward.flows.login import IsOpen
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.newcomers import Newcomers
-from doorward.flows.opening import HANDLE_SIZE, encode
+from doorward.flows.opening import encode
 from doorward.flows.outcome import Continued, Refused, SignedIn, Unacceptable
 from doorward.flows.throttle import Bucket, Throttle
 from doorward.flows.tickets import TICKET_SIZE, ticket_id
@@ -24,7 +31,7 @@ from doorward.flows.visitor import Visitor
 from doorward.interfaces import Clock, Pause, Random, Records, StoredPassword, Tally, Tickets, Transaction
 from doorward.rules import registration as rules_of
 from doorward.rules.audit import Act, AuditEvent
-from doorward.rules.identity import User, UserId
+from doorward.rules.identity import User
 from doorward.rules.invite import Invite, InviteState
 from doorward.rules.language import LANGUAGES
 from doorward.rules.letter import LetterKind
@@ -220,17 +227,8 @@ class Registration:
         form = self._accept(coming, name, display_name, email, password, again)
         if isinstance(form, Unacceptable):
             return form
-        user = User(
-            id=UserId(encode(self._random.token(HANDLE_SIZE))),
-            name=form.name,
-            display_name=form.display_name,
-            email=form.email,
-            groups=frozenset(),
-            is_admin=False,
-            enabled=True,
-            generation=1,
-            created_at=now,
-            language=language if language in LANGUAGES else "",
+        user = replace(
+            make_user(form, random=self._random, now=now), language=language if language in LANGUAGES else ""
         )
         stored = await self._password.seal(user.id, form.password, now=now)
         if coming.ticket is not None and await self._tickets.take(coming.ticket.id, Purpose.REGISTRATION, now) is None:

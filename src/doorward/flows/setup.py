@@ -4,20 +4,20 @@ Two locks: the token is taken at most once, and the claim is a unique row in the
 Once claimed, the installation stays claimed, even when all accounts are deleted.
 """
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from doorward.errors import ConflictError
-from doorward.flows.accepting import PasswordRules, accept_account
+from doorward.flows.accepting import PasswordRules, accept_account, make_user
 from doorward.flows.methods.password import PasswordMethod
-from doorward.flows.opening import HANDLE_SIZE, encode
+from doorward.flows.opening import encode
 from doorward.flows.outcome import Continued, Refused, SignedIn, Unacceptable
 from doorward.flows.registration import Continue
 from doorward.flows.tickets import TICKET_SIZE, ticket_id
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Random, Records, Tickets
 from doorward.rules.audit import Act, AuditEvent
-from doorward.rules.identity import User, UserId
 from doorward.rules.login import Demand, Failure
 from doorward.rules.session import Fingerprint, Method
 from doorward.rules.ticket import Purpose, Ticket
@@ -90,18 +90,7 @@ class Setup:
             problems += (("password_again", "The two passwords are not the same."),)
         if isinstance(form, Unacceptable) or problems:
             return Unacceptable(problems)
-        user = User(
-            id=UserId(encode(self._random.token(HANDLE_SIZE))),
-            name=form.name,
-            display_name=form.display_name,
-            email=form.email,
-            groups=frozenset(),
-            is_admin=True,
-            enabled=True,
-            generation=1,
-            created_at=now,
-            console_only=self.console_only,
-        )
+        user = replace(make_user(form, random=self._random, now=now), is_admin=True, console_only=self.console_only)
         stored = await self._password.seal(user.id, form.password, now=now)
         if await self._tickets.take(ticket_id(token), Purpose.SETUP, now) is None:
             return Refused(Failure.TICKET_GONE)
