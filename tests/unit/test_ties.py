@@ -10,6 +10,7 @@ import pytest
 from doorward.flows.admin import CLI
 from doorward.flows.ties import AT_ONCE, BATCH, Ties
 from doorward.interfaces import Renewed
+from doorward.rules.mfa import MfaRequired, MfaTerms
 from doorward.rules.oidc import Failure, UpstreamError
 from tests.fakes.flows import Town, a_visitor
 from tests.fakes.upstream import a_provider, somebody
@@ -34,6 +35,7 @@ def ties_of(town):
         keyring=town.keyring,
         upstream=town.upstream,
         find_provider=town.ways.find_provider,
+        demands=town.owing.demands,
         log=town.log,
     )
 
@@ -174,6 +176,17 @@ async def test_a_group_that_is_new_there_is_new_here(town):
     assert (user.every_group, user.administers) == ({"family", "staff"}, True)
     (identity,) = town.store.state.identities.values()
     assert identity.used_at == entered.session.created_at
+
+
+@pytest.mark.parametrize(("required", "stays"), [("none", True), ("admins", False)])
+async def test_a_renewal_that_brings_administration_keeps_no_session_that_showed_less(town, required, stays):
+    """B-12."""
+    entered = await enter(town)
+    town.mfa = MfaTerms(MfaRequired(required))
+    grown = somebody(claims=claims("family", roles="admin"), email="sub-alice@example.test")
+    town.upstream.renewals.append(Renewed("", grown))
+    await run(town)
+    assert (await town.check(entered) is not None) is stays
 
 
 async def test_whoever_may_come_in_no_more_is_out(town):

@@ -9,6 +9,7 @@ from doorward.errors import ConflictError
 from doorward.flows.admin import CLI
 from doorward.flows.outcome import SignedIn
 from doorward.rules.audit import Act
+from doorward.rules.mfa import MfaRequired, MfaTerms
 from doorward.rules.oidc import Failure
 from tests.fakes.flows import a_visitor, fingerprint_of
 from tests.fakes.granting import OTHER_ISSUER, a_granting_town, identities, member, try_upstream
@@ -218,6 +219,16 @@ async def test_who_loses_nothing_stays_signed_in_elsewhere(town, before, after):
     again = await town.enter_upstream(after, visitor=a_visitor(browser="b2"))
     assert again.user.generation == 1
     assert await town.check(first) is not None
+
+
+@pytest.mark.parametrize(("required", "stays"), [("none", True), ("per_rule", True), ("admins", False), ("all", True)])
+async def test_whom_a_provider_makes_an_administrator_shows_what_those_show(town, required, stays):
+    """B-12: administration that comes from a provider opens no session that began before with a password alone."""
+    first = await town.enter_upstream(member("staff"))
+    town.mfa = MfaTerms(MfaRequired(required))
+    await try_upstream(town, member("staff", "root"))
+    assert town.store.state.find_user(first.user.id).administers
+    assert (await town.check(first) is not None) is stays
 
 
 async def test_administration_alone_is_a_right_to_lose(town):

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 from doorward.app.connect import connect_flows
 from doorward.app.parts import Parts, PolicyInForce
+from doorward.app.settings import mfa_terms_of
 from doorward.config.check import require_startable
 from doorward.config.policy import build_policy
 from doorward.config.providers import build_outbound, build_providers
 from doorward.config.schema import Config
 from doorward.errors import DoorwardError
 from doorward.flows.bundle import Flows
+from doorward.flows.owing import Owing
 from doorward.flows.ties import Ties
 from doorward.flows.upkeep import Touches
 from doorward.flows.watch import Watch
@@ -143,6 +145,7 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
             keyring=keyring,
             upstream=upstream,
             find_provider=flows.ways.find_provider,
+            demands=Owing(terms=lambda: mfa_terms_of(config)).demands,
             log=log,
         ),
         watch=Watch(ways=flows.ways, upstream=upstream, log=log),

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Final
 
 from doorward.errors import ConflictError
+from doorward.flows.factors import DemandsFactor
 from doorward.interfaces import Transaction
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.identity import User
@@ -36,6 +37,7 @@ async def refresh(
     authenticated: Authenticated,
     witness: Witness,
     *,
+    demands: DemandsFactor,
     used_at: datetime | None,
 ) -> User:
     """Take a provider's word for what the identity grants and, where it made the account, for name and address.
@@ -52,12 +54,13 @@ async def refresh(
         used_at=used_at,
     )
     if not identity.owns_profile:
-        return await regrant(transaction, identity, fresh, witness)
+        return await regrant(transaction, identity, fresh, witness, demands=demands)
     email = verified_email(provider, authenticated)
     other = await transaction.find_user_by_login(email) if email else None
     if other is not None and other.id != identity.user_id:
         email = ""
-    return await regrant(transaction, identity, fresh, witness, profile=(display_name_of(authenticated), email))
+    profile = display_name_of(authenticated), email
+    return await regrant(transaction, identity, fresh, witness, demands=demands, profile=profile)
 
 
 async def regrant(
@@ -66,12 +69,14 @@ async def regrant(
     fresh: Identity | None,
     witness: Witness,
     *,
+    demands: DemandsFactor | None = None,
     profile: tuple[str, str] | None = None,
 ) -> User:
     """Replace an identity, or with None remove it, and settle what that changes for the account.
 
-    Where the account loses something its generation is raised, and all its sessions end. `profile`: name ("" to keep
-    the one there is) and address. ConflictError where the identity or the account was changed first.
+    Where the account loses something its generation is raised, and all its sessions end; so it is where it becomes one
+    of those of whom policy demands a second factor. `demands` is not asked where nothing new is granted. `profile`:
+    name ("" to keep the one there is) and address. ConflictError where the identity or the account was changed first.
     """
     before = await get_owner(transaction, identity)
     if fresh is None:
@@ -82,7 +87,10 @@ async def regrant(
     if profile is not None:
         name, email = profile
         after = replace(after, display_name=name or after.display_name, email=email)
-    if _loses(before, after):
+    # SECURITY: nobody administers in a session that began with less than an administrator has to show, whoever made
+    # them one. tests/unit/test_upstream_accounts.py lets the provider do it.
+    asks_more = demands is not None and await demands(transaction, after) and not await demands(transaction, before)
+    if asks_more or _loses(before, after):
         after = replace(after, generation=before.generation + 1)
         await transaction.end_sessions_of(after.id)
     if after != present:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
+from doorward.flows.factors import DemandsFactor
 from doorward.flows.finishing import Decided, Finishing
 from doorward.flows.granting import Witness, get_owner, refresh, regrant, shown
 from doorward.flows.invites import find_state, use_invite
@@ -85,6 +86,7 @@ class Settling:
         finishing: Finishing,
         random: Random,
         trust: Callable[[], MfaTrust],
+        demands: DemandsFactor,
         newcomers: Newcomers,
         is_spoken_of: Callable[[str], bool],
     ) -> None:
@@ -92,6 +94,7 @@ class Settling:
         self._finishing = finishing
         self._random = random
         self._trust = trust
+        self._demands = demands
         self._newcomers = newcomers
         self._is_spoken_of = is_spoken_of
 
@@ -121,7 +124,9 @@ class Settling:
             if trip.account is not None and not trip.pending.is_of(user):
                 return trip.deny(Failure.SIGNED_OUT, user.id)
             witness = Witness(user.id, trip.now, trip.private())
-            user = await refresh(transaction, trip.provider, identity, proven, witness, used_at=trip.now)
+            user = await refresh(
+                transaction, trip.provider, identity, proven, witness, demands=self._demands, used_at=trip.now
+            )
             if user.administers and not await transaction.is_set_up():
                 await transaction.claim_first_admin(user.id, trip.now)
             pending = replace(

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Final
 
 from doorward.errors import TamperError
+from doorward.flows.factors import DemandsFactor
 from doorward.flows.granting import Witness, refresh
 from doorward.flows.upstream_logout import end_upstream
 from doorward.interfaces import Keyring, Log, Records, Renewed, Sessions, Transaction, Upstream
@@ -45,6 +46,7 @@ class Ties:
         keyring: Keyring,
         upstream: Upstream,
         find_provider: FindProvider,
+        demands: DemandsFactor,
         log: Log,
     ) -> None:
         self._records = records
@@ -52,6 +54,7 @@ class Ties:
         self._keyring = keyring
         self._upstream = upstream
         self._find_provider = find_provider
+        self._demands = demands
         self._log = log
 
     async def run_due(self, now: datetime) -> None:
@@ -139,7 +142,8 @@ class Ties:
             # been closed meanwhile, and what it granted taken back. tests/unit/test_ties.py closes it at that moment.
             if identity is not None and await transaction.find_upstream_session(tie.handle) is not None:
                 witness = Witness("system", now, {})
-                await refresh(transaction, provider, identity, proven, witness, used_at=identity.used_at)
+                used = identity.used_at
+                await refresh(transaction, provider, identity, proven, witness, demands=self._demands, used_at=used)
 
     async def _unseal(self, tie: UpstreamSession, now: datetime) -> str | None:
         try:
