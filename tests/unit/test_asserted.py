@@ -6,7 +6,7 @@ from ipaddress import ip_network
 import pytest
 
 from doorward.errors import InputError
-from doorward.rules.session import NEVER, Method
+from doorward.rules.session import NEVER, RECENT, Method, is_recent
 from doorward.rules.ways import ASSERTED_SETTING, is_witness, name_witness
 from doorward.web.asserted import AssertedHeader
 from doorward.web.client import Trust
@@ -76,6 +76,7 @@ async def test_who_is_named_is_signed_in_at_once_and_sent_on(door: Door) -> None
     [session] = door.store.state.sessions.values()
     assert session.methods == {Method.ASSERTED}
     assert session.authenticated_at == NEVER
+    assert is_recent(session, door.town.now, RECENT)
     assert "user.login" in door.town.acts()
     assert (await browser.get("/")).status == 200
 
