@@ -369,6 +369,8 @@ def abroad(
         outbound = {"allow": [*ports, host, *allow], "insecure_http": True} | sections.pop("outbound", {})
         sections = {"outbound": outbound} | sections
         sections["authn"] = {"providers": entries, **sections.get("authn", {})}
+        # One administrator does here in a minute what others do in a year.
+        sections["limits"] = {"admin": ["9999/1m"], "destructive": ["9999/1m"], **sections.get("limits", {})}
         port, metrics = free_ports(2)
         text = CONFIG.format(addr=f"127.0.0.1:{port}", metrics=metrics) + write_sections(sections)
         text = text.replace("@port@", str(port)).replace("@metrics@", str(metrics))

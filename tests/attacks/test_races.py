@@ -64,7 +64,7 @@ def test_of_many_who_set_up_at_once_one_is_the_administrator(tmp_path: Path) -> 
 
 def test_every_answer_is_about_its_own_cookie(stage: Stage) -> None:
     """R07: two thousand checks of many people through all endpoints at once."""
-    people = [*stage.live.items()][:20]
+    people = [(value, owner) for value, owner in stage.live.items() if owner.email][:20]
     assert len({owner.name for _, owner in people}) > 1
     asked = [(dialect, value, owner) for dialect, (value, owner) in product(DIALECTS, people)]
 

@@ -242,12 +242,18 @@ def test_a_route_turns_away_whoever_it_is_not_for(stage: Stage, method: str, pat
         assert call(spent, method, path).status in TURNED_AWAY
 
 
+def is_declared(method: str, path: str) -> bool:
+    """Whether this address answers to that method, also as one of many: the name of an act may stand for a handle."""
+    shapes = (re.sub(r"\\{[a-z_]+\\}", "[^/{]+", re.escape(shape)) for verb, shape in DECLARED if verb == method)
+    return any(re.fullmatch(shape, path) for shape in shapes)
+
+
 OTHERS = ("PUT", "PATCH", "DELETE", "POST", "GET", "PROPFIND", "get", "X")
 UNDECLARED = [
     (other, path)
     for path in sorted({path for _, path in DECLARED})
     for other in OTHERS
-    if (other, path) not in DECLARED
+    if (other, path) not in DECLARED and not is_declared(other, path)
 ]
 
 
