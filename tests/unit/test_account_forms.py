@@ -228,6 +228,40 @@ async def test_a_provider_that_is_gone_leads_an_invited_guest_nowhere(door: Door
     assert (answer.status, "That way is closed" in answer.text) == (403, True)
 
 
+async def test_an_invitation_opened_while_signed_in_says_what_it_is_for(door: Door, root: Browser) -> None:
+    """B-13, K05: it makes a new account; signing out, by a form of ours alone, leads back to it."""
+    page = await root.get("/admin/invites")
+    made = await root.press("/admin/invites", page, days="7", uses="1", groups="", email="", note="")
+    path = unescape(re.search(r"https://auth\.example\.test(/register\?invite=[^<]+)<", made.text)[1])  # type: ignore[index]
+    shown = await root.get(path)
+    assert shown.status == 200
+    assert "This invitation makes a new account, and you have one: you are signed in as Root." in shown.text
+    assert 'href="/"' in shown.text
+    assert shown.header("referrer-policy") == "strict-origin"
+    invite = shown.hidden("invite")
+    foreign = await root.post("/logout", {"csrf_token": "x", "invite": invite})
+    assert (foreign.status, path.partition("?")[2] in unescape(foreign.text)) == (403, True)
+    assert (await root.get("/account")).status == 200
+    left = await root.press("/logout", shown, invite=invite)
+    assert local(left) == path
+    assert "Make my account" in (await root.get(path)).text
+    # Pressed once more, in another tab: there is nothing left to end.
+    assert local(await root.press("/logout", shown, invite=invite)) == path
+
+
+async def test_an_invitation_that_is_gone_opens_nothing_for_who_is_signed_in_either(alice: Browser) -> None:
+    gone = await alice.get("/register?invite=none")
+    assert (gone.status, "does not open anything" in gone.text, "Your apps" in gone.text) == (404, True, True)
+    assert local(await alice.get("/register")) == "/"
+
+
+async def test_what_follows_signing_out_is_never_elsewhere(door: Door, alice: Browser) -> None:
+    """D16: whatever calls itself an invitation stays part of our own address."""
+    left = await alice.press("/logout", await alice.get("/logout"), invite="//evil.test/?x=1&rd=https://evil.test")
+    assert left.location.startswith(f"{door.public_url}/register?invite=%2F%2Fevil.test")
+    assert "&" not in left.location
+
+
 async def test_an_invitation_is_made_used_and_taken_back(door: Door, root: Browser) -> None:
     """B-13: the link is shown once, lets in whom it was made for, and can be taken back."""
     page = await root.get("/admin/invites")
@@ -291,6 +325,9 @@ async def test_an_administrator_hands_out_a_link(door: Door, root: Browser) -> N
     """B-27: without mail, the way back in is a link that somebody hands over."""
     page = await root.get("/admin/users/person?login=alice")
     assert "Recent sign-ins" in page.text
+    door.town.passwords_open = False
+    assert local(await root.press("/admin/users/link", page, login="alice")).endswith("done=closed")
+    door.town.passwords_open = True
     answer = await root.press("/admin/users/link", page, login="alice")
     path = unescape(re.search(r"https://auth\.example\.test(/reset\?[^<]+)<", answer.text)[1])  # type: ignore[index]
     assert (await Browser(door).get(path)).status == 200

@@ -9,6 +9,7 @@ from doorward.web.errors import Words
 from doorward.web.form import Form
 from doorward.web.pages.desk import Desk, Link, login_path
 from doorward.web.pages.entering import note_way
+from doorward.web.pages.register import register_path
 from doorward.web.visit import Visit
 from doorward.web.way import Way
 
@@ -27,16 +28,16 @@ class LogoutPage:
         if visit.subject is None:
             return self._end(visit, visit.query.get("rd"))
         return_to = visit.query.get("rd", "")
-        return self._desk.page(visit, "logout.html", rd=return_to if self._desk.vet(return_to) else "")
+        return self._desk.page(visit, "logout.html", rd=return_to if self._desk.vet(return_to) else "", invite="")
 
     async def post(self, visit: Visit, form: Form) -> Response:
         """End the sign-in, here and at the provider it was made with."""
-        onward = ""
+        onward, invite = "", form.get("invite", "")
         if visit.subject is not None and visit.fingerprint is not None:
-            self._desk.check_form(visit, form, page="/logout")
+            self._desk.check_form(visit, form, page=register_path(invite, "") if invite else "/logout")
             onward = (await self._sign_out.sign_out(visit.fingerprint, visit.visitor, now=visit.now)).onward
             leave(self._desk, visit)
-        return self._end(visit, form.get("rd"), onward=onward)
+        return self._end(visit, form.get("rd"), onward=onward, invite=invite)
 
     async def get_signed_out(self, visit: Visit) -> Response:
         """Say that it is done."""
@@ -45,12 +46,15 @@ class LogoutPage:
         again = Link("Sign in again", login_path(None, asking="choose"))
         return self._desk.message(visit, _SIGNED_OUT, actions=[again], reference=False)
 
-    def _end(self, visit: Visit, return_to: str | None, *, onward: str = "") -> Response:
+    def _end(self, visit: Visit, return_to: str | None, *, onward: str = "", invite: str = "") -> Response:
         # SECURITY: a form on another site is sent without our cookie (SameSite), and the browser would obey an answer
         # that deletes it: so only who showed one is told to drop it (K05). tests/unit/test_people_pages.py would fail.
         if visit.fingerprint is not None or visit.torn:
             visit.cookies_out += self._desk.cookies.end_session()
             visit.cookies_out += self._desk.cookies.end_trail()
+        if invite:
+            # They are not leaving, only making another account. The way over a provider would not lead back to it.
+            return self._desk.redirect(visit, register_path(invite, ""))
         if onward:
             # Where they go next is asked for there; the provider leads back to `/signed-out` and nowhere else.
             name = urlsplit(onward).hostname or "the provider"

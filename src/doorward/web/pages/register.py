@@ -55,7 +55,7 @@ class RegisterPage:
     async def get(self, visit: Visit) -> Response:
         """Show the form that fits."""
         if visit.subject is not None:
-            return self._desk.redirect(visit, "/")
+            return await self._turn(visit, visit.query.get("invite", ""))
         self._desk.know_browser(visit)
         return await self._show(visit, visit.query)
 
@@ -78,7 +78,7 @@ class RegisterPage:
     async def post_with(self, visit: Visit, form: Form) -> Response:
         """Set out for a provider with an invitation."""
         invite, chosen = form.get("invite", ""), form.get("provider", "")
-        self._desk.check_form(visit, form, page=_path(invite, ""))
+        self._desk.check_form(visit, form, page=register_path(invite, ""))
         if not isinstance(await self._registration.find_invite(invite, now=visit.now), Invite):
             return self._gone(visit)
         outcome = await self._upstream.depart_invited(
@@ -93,7 +93,7 @@ class RegisterPage:
     async def post(self, visit: Visit, form: Form) -> Response:
         """Make the account."""
         invite, link = form.get("invite", ""), form.get("link", "")
-        self._desk.check_form(visit, form, page=_path(invite, link))
+        self._desk.check_form(visit, form, page=register_path(invite, link))
         outcome = await self._registration.register(
             visit.visitor,
             invite=invite,
@@ -125,6 +125,16 @@ class RegisterPage:
                 return await self._show(visit, form, refused=outcome)
             case _:
                 assert_never(outcome)
+
+    async def _turn(self, visit: Visit, invite: str) -> Response:
+        """Answer somebody who has an account, and is signed in to it."""
+        if not invite:
+            return self._desk.redirect(visit, "/")
+        if not isinstance(await self._registration.find_invite(invite, now=visit.now), Invite):
+            return self._gone(visit)
+        response = self._desk.page(visit, "logout.html", rd="", invite=invite)
+        response.raw_headers.append((b"referrer-policy", b"strict-origin"))
+        return response
 
     async def _show(
         self,
@@ -186,11 +196,12 @@ class RegisterPage:
         return email if email is not None else self._gone(visit)
 
     def _gone(self, visit: Visit) -> Response:
-        links = [Link("Sign in", "/login?choose=1")]
+        links = [Link("Sign in", "/login?choose=1") if visit.subject is None else Link("Your apps", "/")]
         return self._desk.message(visit, _GONE, status=404, fan="shut", actions=links, reference=False)
 
 
-def _path(invite: str, link: str) -> str:
+def register_path(invite: str, link: str) -> str:
+    """The page's address, with what somebody comes with."""
     if invite:
         return f"/register?invite={quote(invite, safe='')}"
     return f"/register?link={quote(link, safe='')}" if link else "/register"
