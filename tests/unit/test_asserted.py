@@ -164,6 +164,26 @@ async def test_somebody_else_in_the_header_is_somebody_else_here(door: Door) -> 
     assert door.store.state.users[session.user_id].name == "root"
 
 
+@pytest.mark.parametrize("method", ["get", "post"])
+async def test_signing_out_as_somebody_else_ends_the_session_that_was_there(door: Door, method: str) -> None:
+    """A-13: a session whose cookie is dropped is over, whoever is named now."""
+    browser = Browser(door)
+    await browser.get("/login", remote_user="alice")
+    told = {"remote_user": "root"}
+    await (browser.get("/logout", **told) if method == "get" else browser.post("/logout", {}, **told))
+    assert not door.store.state.sessions
+    assert door.cookies.session not in browser.jar
+
+
+async def test_the_session_cookie_alone_ends_nothing_of_somebody_elses(door: Door) -> None:
+    """J18: every app is sent it."""
+    browser = Browser(door)
+    await browser.get("/login", remote_user="alice")
+    del browser.jar[door.cookies.companion]
+    await browser.post("/logout", {}, remote_user="root")
+    assert door.store.state.sessions
+
+
 async def test_who_signed_out_is_asked_before_being_signed_in_again(door: Door) -> None:
     browser = Browser(door)
     await browser.get("/login", remote_user="alice")
