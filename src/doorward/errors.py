@@ -49,6 +49,7 @@ class Clash(Enum):
     NO_MAIL = "NO_MAIL"
     MAIL_DONE = "MAIL_DONE"
     NEEDED = "NEEDED"
+    PASSWORDS_CLOSED = "PASSWORDS_CLOSED"
 
 
 class ConflictError(DoorwardError):

@@ -291,6 +291,9 @@ def test_passwords_close_when_an_administrator_came_through_a_provider_and_open_
     link(place, "root", used_at=LINKED_AT)
     assert place.answer("sign-in", "passwords", "status")["open"] is False
     assert "Passwords are closed." in place.run("sign-in", "passwords", "status").stdout
+    with pytest.raises(ConflictError, match="sign-in passwords on"):
+        place.run("reset-password", "root", "--link")
+    assert "It opens nothing yet" in place.run("reset-password", "root").stdout
     back = place.run("sign-in", "passwords", "on").stdout
     assert back.startswith("Passwords are open.")
     assert "the command line or the console" in back

@@ -325,11 +325,16 @@ async def test_an_administrator_hands_out_a_link(door: Door, root: Browser) -> N
     """B-27: without mail, the way back in is a link that somebody hands over."""
     page = await root.get("/admin/users/person?login=alice")
     assert "Recent sign-ins" in page.text
-    door.town.passwords_open = False
-    assert local(await root.press("/admin/users/link", page, login="alice")).endswith("done=closed")
-    door.town.passwords_open = True
     answer = await root.press("/admin/users/link", page, login="alice")
     path = unescape(re.search(r"https://auth\.example\.test(/reset\?[^<]+)<", answer.text)[1])  # type: ignore[index]
     assert (await Browser(door).get(path)).status == 200
     await root.press("/admin/users/act", page, login="alice", act="disable")
     assert local(await root.press("/admin/users/link", page, login="alice")).endswith("done=conflict")
+
+
+async def test_no_link_is_handed_out_that_would_open_nothing(door: Door, root: Browser) -> None:
+    door.add_provider("idp")
+    await door.close_passwords()
+    page = await root.get("/admin/users/person?login=alice")
+    answer = await root.press("/admin/users/link", page, login="alice")
+    assert "such a link would open nothing" in (await root.get(local(answer))).text

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from doorward.errors import Clash, ConflictError
 from doorward.flows.admin import CLI
 from doorward.flows.outcome import Continued, Refused, SignedIn
 from doorward.rules.login import Demand, Failure, Step
@@ -101,6 +102,9 @@ async def test_a_link_to_a_new_password_opens_nothing_while_passwords_are_closed
     assert await offices.recovery.follow(token, a_visitor(), previous=None, now=town.now) == CLOSED
     assert await offices.recovery.ask(a_visitor(), login="alice", language="", now=town.now) == CLOSED
     assert offices.outbox.sent() == []
+    with pytest.raises(ConflictError) as caught:
+        await offices.recovery.hand_out(CLI, "alice", now=town.now)
+    assert caught.value.clash is Clash.PASSWORDS_CLOSED
     town.passwords_open = True
     await offices.recovery.follow(token, a_visitor(), previous=None, now=town.now)
     assert [sent["demand"] for sent in offices.sent_on] == [Demand.RESET]

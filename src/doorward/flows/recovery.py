@@ -133,12 +133,20 @@ class Recovery:
         return None
 
     async def hand_out(self, actor: Actor, login: Named, *, now: datetime) -> Link:
-        """Make a link to hand over. Errors as in `flows.people`; ConflictError where the account is disabled."""
+        """Make a link to hand over.
+
+        Errors as in `flows.people`; ConflictError where the account is disabled, or passwords are closed: the link
+        would open nothing.
+        """
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             user = await get_user(transaction, login)
         if not user.enabled:
             raise ConflictError("this account is disabled", Clash.DISABLED)
+        if not await self._is_password_open():
+            raise ConflictError(
+                "passwords are closed; `doorward sign-in passwords on` opens them", Clash.PASSWORDS_CLOSED
+            )
         token = await self._put(user, now)
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)

@@ -56,6 +56,7 @@ class Code(StrEnum):
     TOO_MANY = "TOO_MANY"
     MAIL_DONE = "MAIL_DONE"
     NEEDED = "NEEDED"
+    PASSWORDS_CLOSED = "PASSWORDS_CLOSED"
     OWN_FACTOR_NEEDED = "OWN_FACTOR_NEEDED"
     UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
     MISDIRECTED = "MISDIRECTED"
@@ -88,6 +89,7 @@ _CLASHES: Final = {
     Clash.NO_MAIL: "Mail is not set up.",
     Clash.MAIL_DONE: "That mail is done with, or is being sent just now.",
     Clash.NEEDED: "It is needed as it is: without it passwords would open again, or nobody would administer.",
+    Clash.PASSWORDS_CLOSED: "Passwords are closed here, so such a link would open nothing.",
 }
 _UNACCEPTABLE: Final = Words("That cannot be used", "See the problems; nothing was changed.")
 

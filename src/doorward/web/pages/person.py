@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from doorward.errors import ConflictError, InputError, NotFoundError
+from doorward.errors import Clash, ConflictError, InputError, NotFoundError
 from doorward.flows.acting import Actor, actor_of
 from doorward.flows.admin import Administration
 from doorward.flows.outcome import Unacceptable
@@ -43,6 +43,7 @@ _NOTES: Final = {
     "end_sessions": ("good", "Every sign-in has ended."),
     "force_password": ("good", "The next sign-in asks for a new password. Every sign-in has ended."),
     "reset_factors": ("good", "All second factors and recovery codes are gone. Every sign-in has ended."),
+    "closed": ("warn", "Passwords are closed here, so such a link would open nothing."),
     "conflict": (
         "warn",
         "That cannot be done: either this is the last administrator, or the account has changed meanwhile.",
@@ -195,8 +196,8 @@ class PersonPage:
             return actor
         try:
             link = await self._recovery.hand_out(actor, login, now=visit.now)
-        except ConflictError:
-            return self._back(visit, login, "conflict")
+        except ConflictError as error:
+            return self._back(visit, login, "closed" if error.clash is Clash.PASSWORDS_CLOSED else "conflict")
         return await self._show(visit, actor, login, link=link)
 
     async def post_delete(self, visit: Visit, form: Form) -> Response:
