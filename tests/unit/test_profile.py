@@ -11,6 +11,7 @@ from doorward.flows.admin import CLI
 from doorward.flows.login import MIN_FAILURE_TIME
 from doorward.flows.outcome import Refused, SignedIn, Unacceptable
 from doorward.flows.profile import LINK_LIFETIME, SAME_PASSWORD
+from doorward.outside.letters.renderer import LetterWriter
 from doorward.rules.login import Failure
 from doorward.rules.session import RECENT, Method, Subject, is_recent
 from tests.fakes.accounts import Offices
@@ -207,6 +208,18 @@ async def ask_email(offices, subject, email="new@example.test", visitor=None):
 
 async def confirm(offices, token=None, visitor=None):
     return await offices.profile.confirm_email(token or offices.outbox.token(), visitor or a_visitor(), now=offices.now)
+
+
+async def test_a_letter_to_an_address_that_may_be_a_strangers_names_nobody(offices, alice):
+    """E16: whoever calls themselves like a link has us send it to nobody."""
+    name = "https://prize.example"
+    await offices.profile.change_name(alice, a_visitor(), display_name=name, language="", now=offices.now)
+    await ask_email(offices, alice, "stranger@example.test")
+    (letter,) = offices.outbox.letters
+    assert set(letter.values) == {"url", "until"}
+    written = LetterWriter("https://auth.example.test").render(letter.kind, "", letter.values)
+    assert written.text.startswith("Hello,")
+    assert name not in written.text + written.html
 
 
 async def test_a_new_address_counts_once_it_is_confirmed_there(offices, alice):
