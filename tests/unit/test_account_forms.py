@@ -181,6 +181,33 @@ async def test_anyone_registers_where_it_is_open(door: Door) -> None:
     assert local(await browser.get("/register")) == "/"
 
 
+@pytest.mark.parametrize("path", ["/register", "/recover"])
+@pytest.mark.parametrize("has_mail", [True, False])
+async def test_while_passwords_are_closed_no_page_asks_for_one(
+    door: Door, root: Browser, path: str, has_mail: bool
+) -> None:
+    door.town.mode = Mode.OPEN
+    if has_mail:
+        open_mail(door)
+    door.add_provider("idp")
+    await door.close_passwords()
+    page = await Browser(door).get(path)
+    assert "Passwords are not accepted here." in page.text
+    assert "<input" not in page.text.partition("<main")[2].partition("</main>")[0]
+
+
+async def test_while_passwords_are_closed_an_invitation_offers_the_providers(door: Door, root: Browser) -> None:
+    door.add_provider("idp")
+    page = await root.get("/admin/invites")
+    made = await root.press("/admin/invites", page, days="7", uses="1", groups="staff", email="", note="")
+    invite = unescape(re.search(r"https://auth\.example\.test(/register\?[^<]+)<", made.text)[1])  # type: ignore[index]
+    assert 'name="password"' in (await Browser(door).get(invite)).text
+    await door.close_passwords()
+    page = await Browser(door).get(invite)
+    assert "Continue with Idp" in page.text
+    assert 'name="password"' not in page.text
+
+
 async def test_with_mail_the_address_is_confirmed_first(door: Door) -> None:
     door.town.mode, door.town.approval = Mode.OPEN, True
     mailer = open_mail(door)

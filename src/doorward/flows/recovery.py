@@ -78,6 +78,10 @@ class Recovery:
         """Whether links are mailed; otherwise an administrator hands them out."""
         return self._outbox.is_open
 
+    async def takes_passwords(self) -> bool:
+        """Whether a new password would open anything at this moment."""
+        return await self._is_password_open()
+
     async def ask(self, visitor: Visitor, *, login: str, language: str, now: datetime) -> Refused | None:
         """Mail a link to the account's own address. None whether or not there is an account, or an address (E01, E03).
 

@@ -33,7 +33,7 @@ class RecoveryPage:
     async def get(self, visit: Visit) -> Response:
         """Show the form, or what to do where no mail is set up."""
         self._desk.know_browser(visit)
-        return self._show(visit, asked="sent" in visit.query)
+        return await self._show(visit, asked="sent" in visit.query)
 
     async def post(self, visit: Visit, form: Form) -> Response:
         """Send a link. The answer is the same whether or not there is an account (E03)."""
@@ -41,7 +41,7 @@ class RecoveryPage:
         refused = await self._recovery.ask(
             visit.visitor, login=form.get("login", ""), language=visit.language, now=visit.now
         )
-        return self._desk.redirect(visit, "/recover?sent=1") if refused is None else self._show(visit, refused)
+        return self._desk.redirect(visit, "/recover?sent=1") if refused is None else await self._show(visit, refused)
 
     async def get_reset(self, visit: Visit) -> Response:
         """Ask whether to go on: mail programs open links, too."""
@@ -66,13 +66,14 @@ class RecoveryPage:
             case Refused():
                 return self._show_reset(visit, token, outcome)
 
-    def _show(self, visit: Visit, refused: Refused | None = None, *, asked: bool = False) -> Response:
+    async def _show(self, visit: Visit, refused: Refused | None = None, *, asked: bool = False) -> Response:
         wait = seconds(refused.retry_after) if refused else 0
         return self._desk.page(
             visit,
             "recover.html",
             status=STATUS_OF[refused.failure] if refused else 200,
             asked=asked,
+            closed="" if await self._recovery.takes_passwords() else Failure.PASSWORDS_CLOSED.sentence,
             mail_open=self._recovery.is_open,
             problem=refused.failure.sentence if refused else "",
             wait_seconds=wait,

@@ -150,7 +150,8 @@ class RegisterPage:
         if isinstance(email, Response):
             return email
         wait = seconds(refused.retry_after) if refused else 0
-        providers = (await self._ways.find()).providers if invite else ()
+        ways = await self._ways.find()
+        providers = ways.providers if invite else ()
         response = self._desk.page(
             visit,
             "register.html",
@@ -162,6 +163,7 @@ class RegisterPage:
             link=link,
             rd=form.get("rd", ""),
             buttons=list_buttons(providers, self._upstream),
+            closed="" if ways.password else Failure.PASSWORDS_CLOSED.sentence,
             fixed_email=email,
             # Passwords are never sent back.
             values={name: "" if "password" in name else form.get(name, "") for name in _FIELDS},
