@@ -11,6 +11,7 @@ import pytest
 from jinja2 import Environment, nodes
 
 from doorward.flows import factors
+from doorward.flows.letters import AN_ADMINISTRATOR
 from doorward.outside.letters import wording
 from doorward.rules import login, oidc
 from doorward.rules.language import LANGUAGES
@@ -150,6 +151,7 @@ def spoken_in_python() -> Iterator[str]:
     yield from (name for _, name in device._BROWSERS if name[0].islower() and " " in name)
     yield from factors._FACTORS.values()
     yield factors.EVERY_FACTOR
+    yield AN_ADMINISTRATOR
     yield from (text for text in strings_of(PACKAGE / "rules/ways.py") if re.fullmatch(r"[A-Z][^%]* [^%]*\.", text))
 
 

@@ -10,13 +10,14 @@ from doorward.flows.accepting import PasswordRules
 from doorward.flows.admin import CLI, Administration, actor_of
 from doorward.flows.changing import Change
 from doorward.flows.invites import Made
-from doorward.flows.letters import tell, tell_time
+from doorward.flows.letters import AN_ADMINISTRATOR, tell, tell_time
 from doorward.outside.letters.renderer import LetterWriter
 from doorward.outside.letters.wording import WORDINGS
 from doorward.rules.language import LANGUAGES
 from doorward.rules.letter import LetterKind
 from doorward.rules.password import PasswordPolicy
 from doorward.rules.session import Subject
+from doorward.words import translate
 from tests.fakes.accounts import Offices
 from tests.fakes.authenticator import Authenticator
 from tests.fakes.flows import GOOD, OTHER, Town, a_visitor
@@ -81,6 +82,20 @@ async def choose_a_password(house):
     subject = await house.enter()
     house.outbox.letters.clear()
     await house.profile.change_password(subject, a_visitor(), current=GOOD, password=OTHER, again=OTHER, now=house.now)
+
+
+async def be_given_a_password(house):
+    """A-17: whoever reads it learns who did it, by the console or at the machine."""
+    actor = await house.administer()
+    await house.town.add_user("alice")
+    for who, name in ((actor, "Robin Root"), (CLI, AN_ADMINISTRATOR)):
+        await house.people.set_password(who, "alice", OTHER, must_change=True, now=house.now)
+        letter = house.outbox.letters[-1]
+        assert (letter.kind, letter.to, letter.values["by"]) == (
+            LetterKind.PASSWORD_CHANGED,
+            "alice@example.test",
+            name,
+        )
 
 
 async def move(house):
@@ -165,6 +180,7 @@ async def told():
         sign_in_anew,
         forget,
         choose_a_password,
+        be_given_a_password,
         move,
         be_moved,
         invite,
@@ -209,8 +225,8 @@ async def test_whoever_reads_a_letter_reads_what_was_told(language):
             written = writer.render(kind, language, values)
             assert "%(" not in written.text + written.html
             for name, value in values.items():
-                # The kinds of factors have a name in every language.
-                assert name == "factor" or value in written.text, (kind, name)
+                # The kinds of factors have a name in every language, and so has whoever is not named.
+                assert name == "factor" or translate(language, value) in written.text, (kind, name)
 
 
 async def test_a_link_that_is_mailed_says_until_when_it_is_good():

@@ -8,7 +8,7 @@ from typing import Final
 from doorward.errors import Clash, ConflictError, NotFoundError
 from doorward.flows.accepting import accept_email, accept_groups
 from doorward.flows.acting import Actor, append, check_actor
-from doorward.flows.letters import Outbox, signature, tell_time
+from doorward.flows.letters import Outbox, name_of, tell_time
 from doorward.flows.opening import encode
 from doorward.flows.outcome import Unacceptable
 from doorward.flows.tickets import TICKET_SIZE, ticket_id
@@ -107,7 +107,7 @@ class Invites:
                     language=language,
                     values={
                         "url": url,
-                        "inviter": (await signature(transaction, actor, now))["by"],
+                        "inviter": await name_of(transaction, actor),
                         "note": invite.note,
                         "until": tell_time(invite.expires_at) if invite.expires_at is not None else "",
                     },

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Final, Protocol
 
 from doorward.flows.acting import Actor
 from doorward.flows.visitor import Visitor
@@ -10,6 +10,9 @@ from doorward.interfaces import Transaction
 from doorward.rules.identity import User
 from doorward.rules.language import choose
 from doorward.rules.letter import LetterKind
+
+AN_ADMINISTRATOR: Final = "An administrator"
+"""Who did it, where a letter cannot say which: in our words, translated as the letter is written."""
 
 
 class Outbox(Protocol):
@@ -61,6 +64,11 @@ def circumstances(visitor: Visitor, now: datetime) -> dict[str, str]:
 
 
 async def signature(transaction: Transaction, actor: Actor, now: datetime) -> dict[str, str]:
-    """What a letter says of what an administrator did; the command line has no name to give."""
+    """What a letter says of what an administrator did."""
+    return {"at": tell_time(now), "by": await name_of(transaction, actor) or AN_ADMINISTRATOR}
+
+
+async def name_of(transaction: Transaction, actor: Actor) -> str:
+    """The name to show of who acts; the command line has none to give."""
     user = await transaction.find_user(actor.user_id) if actor.user_id is not None else None
-    return {"at": tell_time(now), "by": user.display_name if user is not None else ""}
+    return "" if user is None else user.display_name

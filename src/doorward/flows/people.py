@@ -123,6 +123,8 @@ class People(Changing):
             changed = await take_rights(transaction, present, replace(present, must_change_password=must_change))
             public = {"must_change": "yes"} if must_change else {}
             await append(transaction, actor, Act.PASSWORD_SET, user.id, now, public)
+            said = await signature(transaction, actor, now)
+            await tell(self._outbox, transaction, LetterKind.PASSWORD_CHANGED, changed, now, said)
         return changed
 
     async def delete_user(self, actor: Actor, login: Named, *, now: datetime) -> User:

@@ -33,9 +33,9 @@ class LetterWriter:
         wording = WORDINGS[kind]
         # One line each: a name with line breaks would otherwise write sentences of its own into the mail.
         plain = {name: clean_text(" ".join(value.split()), _MOST) for name, value in values.items() if value.strip()}
-        # A passkey has the name its owner gave it; the others have words of ours.
-        factor = {"factor": translate(language, plain["factor"])} if "factor" in plain else {}
-        said = {**plain, **factor, "site": self._site, "host": self._host}
+        # A passkey has the name its owner gave it and an administrator their own; the others have words of ours.
+        ours = {name: translate(language, plain[name]) for name in ("factor", "by") if name in plain}
+        said = plain | ours | {"site": self._site, "host": self._host}
         url = (values.get("url") or self._site + wording.path) if wording.action else ""
         # SECURITY: a link leads to our own address, whatever anybody asked for (A12): tests/unit/test_letters.py.
         if wording.action and not url.startswith(f"{self._site}/"):

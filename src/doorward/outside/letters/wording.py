@@ -110,7 +110,7 @@ WORDINGS: Final[Mapping[LetterKind, Wording]] = {
     ),
     LetterKind.PASSWORD_CHANGED: Wording(
         "Your password was changed",
-        ("The password of your account at %(host)s was changed. Other sessions have ended.", _WHEN, _WHERE, _FROM),
+        ("The password of your account at %(host)s was changed. Other sessions have ended.", _BY, _WHEN, _WHERE, _FROM),
         notes=("If it was not you, ask for a new password on the sign-in page at once, or tell your administrator.",),
     ),
     LetterKind.FACTOR_ADDED: Wording(
