@@ -326,6 +326,7 @@ async def test_who_needs_a_second_factor_is_said_by_who_has_one(door: Door, root
     step = await strong.get(local(await strong.sign_in("root")))
     await strong.press("/login/factor", step, ticket=step.hidden("ticket"), code=code_of(door.town))
     page = await strong.get("/admin/policy")
+    assert "The console itself asks administrators for none." in page.text
     assert local(await strong.press("/admin/policy/mfa", page, word="admins")) == "/admin/policy?done=mfa"
     assert (await strong.press("/admin/policy/mfa", page, word="some")).status == 400
     answer = await strong.press("/admin/policy/registration", page, word="open")

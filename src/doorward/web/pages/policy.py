@@ -51,7 +51,11 @@ class Choice:
 
 _MFA: Final = (
     Option(MfaRequired.NONE.value, "Nobody", "Whoever has a second factor is asked for it at every sign-in."),
-    Option(MfaRequired.PER_RULE.value, "Where a rule asks", "Nobody is asked when signing in, only at what needs it."),
+    Option(
+        MfaRequired.PER_RULE.value,
+        "Where a rule asks",
+        "Nobody is asked when signing in, only at what needs it. The console itself asks administrators for none.",
+    ),
     Option(MfaRequired.ADMINS.value, "Administrators", "They set one up at their next sign-in."),
     Option(MfaRequired.ALL.value, "Everybody", "Each sets one up at the next sign-in."),
 )
