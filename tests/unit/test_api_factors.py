@@ -203,6 +203,7 @@ async def test_somebody_elses_passkey_looks_like_none(door, alice):
         ("DELETE", f"{FACTORS}/passkeys/none", None),
         ("POST", f"{FACTORS}/recovery-codes", None),
         ("POST", f"{FACTORS}/recovery-codes/acknowledge", {"offer": "none"}),
+        ("POST", "/api/v1/account/email", {"email": "new@example.test"}),
         ("POST", "/api/auth/totp/setup", None),
         ("POST", "/api/auth/webauthn/disable", {"passkey": "none"}),
     ],

@@ -16,6 +16,7 @@ from doorward.rules.login import Failure
 from doorward.rules.session import RECENT, Method, Subject, is_recent
 from tests.fakes.accounts import Offices
 from tests.fakes.flows import GOOD, OTHER, a_visitor
+from tests.fakes.second import give_totp
 
 GONE = Refused(Failure.TICKET_GONE)
 
@@ -249,6 +250,18 @@ async def test_who_has_an_address_is_nobody_elses_to_learn(offices, alice):
     assert offices.outbox.letters == []
     assert await ask_email(offices, alice) is None
     assert offices.town.pause.waits == [MIN_FAILURE_TIME.total_seconds()] * 2
+
+
+async def test_whoever_has_a_factor_shows_it_before_there_is_another_address(offices, alice):
+    """B-12: where nobody is asked when signing in, the password alone moves the account to no other letter box."""
+    offices.town.clock.advance(timedelta(minutes=1))
+    await give_totp(offices.town)
+    offices.town.clock.advance(timedelta(minutes=1))
+    alice = await open_session(offices)
+    with pytest.raises(ForbiddenError):
+        await ask_email(offices, alice)
+    assert offices.outbox.letters == []
+    assert await ask_email(offices, await open_session(offices, methods=frozenset({Method.TOTP}))) is None
 
 
 @pytest.mark.parametrize("email", ["", "a@b@c"])

@@ -279,3 +279,15 @@ async def test_whoever_has_a_factor_shows_it_before_there_is_another(door: Door,
     assert local(shown) == SECURITY
     answer = await browser.press(f"/account/{act}", await browser.get(SECURITY), **ACTS[act])
     assert "need=two_factor" not in (answer.location or "")
+
+
+async def test_whoever_has_a_factor_shows_it_before_there_is_another_address(door: Door) -> None:
+    """B-12: a provider may connect by the address, and its word may count as a second factor."""
+    door.town.mfa = MfaTerms(MfaRequired.PER_RULE)
+    await give_totp(door.town)
+    door.clock.advance(timedelta(minutes=1))
+    browser = Browser(door)
+    await browser.sign_in("alice")
+    page = await browser.get("/account/profile")
+    answer = await browser.press("/account/email/ask", page, email="new@example.test")
+    assert local(answer) == "/login?need=two_factor&rd=https%3A%2F%2Fauth.example.test%2Faccount%2Fprofile"

@@ -22,6 +22,7 @@ from doorward.flows.tickets import TICKET_SIZE, ticket_id
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Clock, Pause, Random, Records, Tally, Tickets, Transaction
 from doorward.rules.audit import Act, AuditEvent
+from doorward.rules.factor import must_show_one
 from doorward.rules.identity import User, UserId
 from doorward.rules.language import LANGUAGES, choose
 from doorward.rules.letter import LetterKind
@@ -169,7 +170,8 @@ class Profile:
     ) -> Refused | Unacceptable | None:
         """Send a link to the new address; it counts when the link is used. None, also where somebody else has it.
 
-        ForbiddenError where mail is not set up: then an administrator changes addresses.
+        ForbiddenError where mail is not set up: then an administrator changes addresses; and where the session has not
+        shown the second factor that the account has: the page asks for that first.
         """
         if not self._outbox.is_open:
             raise ForbiddenError("there is no mail here; an administrator can change your address")
@@ -180,6 +182,12 @@ class Profile:
         spent = await self._throttle.spend(Bucket.FORGOT, visitor, user=subject.user, now=now)
         if not spent.allowed:
             return self._limited(Bucket.FORGOT, spent.retry_after)
+        async with self._records.transaction() as transaction:
+            factors = await transaction.find_factors(subject.user.id)
+        # SECURITY: a provider may connect by the address (`link_by_email`), and what it says may count as a second
+        # factor. tests/unit/test_profile.py asks with the password alone.
+        if must_show_one(factors, subject.session):
+            raise ForbiddenError("this needs the second factor that the account has")
         token = encode(self._random.token(TICKET_SIZE))
         user = subject.user
         state = {

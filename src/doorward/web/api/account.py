@@ -8,6 +8,7 @@ from pydantic import Field
 from doorward.flows.outcome import Refused, SignedIn, Unacceptable
 from doorward.rules.session import Subject
 from doorward.web.api.bodies import Ask, StrictRoute
+from doorward.web.api.factors import reads_shown
 from doorward.web.api.own_answers import (
     MailAsked,
     OwnAccount,
@@ -123,11 +124,11 @@ def _add_password(router: APIRouter, parts: ApiParts) -> None:
 
 
 def _add_email(router: APIRouter, parts: ApiParts) -> None:
-    read_proven = parts.reads_proven()
+    read_shown = reads_shown(parts)
     flows = parts.flows
 
     @router.post(f"{_ACCOUNT}/email", status_code=202, responses=refusals(401, 403, UNPROCESSABLE, 429))
-    async def ask_email(ask: EmailAsk, visit: Annotated[Visit, Depends(read_proven)]) -> MailAsked:
+    async def ask_email(ask: EmailAsk, visit: Annotated[Visit, Depends(read_shown)]) -> MailAsked:
         """Send a link to the new address, which counts when somebody follows it. Asks for a recent proof."""
         if not flows.post.is_open:
             raise ProblemError(403, Code.NO_MAIL, _NO_MAIL)
@@ -149,7 +150,7 @@ def _add_record(router: APIRouter, parts: ApiParts) -> None:
 
     @router.get(f"{_ACCOUNT}/sign-ins", responses=refusals(401))
     async def list_sign_ins(visit: Annotated[Visit, Depends(read_visit)]) -> SignInsTried:
-        """The last ten sign-ins and tries, the newest first."""
+        """The last ten sign-ins and tries, the newest first, the last five that succeeded among them."""
         shown = await flows.own_record.list_sign_ins(get_subject(visit))
         return SignInsTried(sign_ins=tuple(map(tell_sign_in, shown)))
 

@@ -208,7 +208,7 @@ def _add_codes(router: APIRouter, parts: ApiParts) -> None:
 
 
 def reads_shown(parts: ApiParts) -> Callable[[Request], Awaitable[Visit]]:
-    """A dependency of what changes factors: `reads_proven`, of somebody who has shown a factor they have already."""
+    """A dependency of what changes factors, or stands in for them: `reads_proven`, of somebody who showed theirs."""
     read_proven = parts.reads_proven()
 
     async def read_shown(request: Request) -> Visit:

@@ -3,9 +3,11 @@
 from starlette.responses import Response
 
 from doorward.flows.acting import Actor, actor_of
+from doorward.flows.factors import Factors
+from doorward.rules.factor import must_show_one
 from doorward.rules.session import Subject
 from doorward.web.form import Form
-from doorward.web.pages.desk import Desk
+from doorward.web.pages.desk import Desk, login_path
 from doorward.web.pages.proof import is_proven
 from doorward.web.visit import Visit
 
@@ -18,6 +20,16 @@ def admit(desk: Desk, visit: Visit, form: Form, page: str, *, proven: bool = Tru
     if proven and not is_proven(visit.subject.session, visit.now):
         return desk.to_confirm(visit, page)
     return visit.subject
+
+
+async def admit_shown(desk: Desk, visit: Visit, form: Form, page: str, factors: Factors) -> Subject | Response:
+    """The same for what changes factors, or could put something in their place: who has one already shows it first."""
+    subject = admit(desk, visit, form, page)
+    if isinstance(subject, Response):
+        return subject
+    if must_show_one(await factors.list_of(subject.user), subject.session):
+        return desk.redirect(visit, login_path(desk.site.public_url + page, need="two_factor"))
+    return subject
 
 
 def admit_administrator(desk: Desk, visit: Visit, form: Form, page: str) -> Actor | Response:

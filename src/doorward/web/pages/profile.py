@@ -7,6 +7,7 @@ from typing import Final, assert_never
 from starlette.responses import Response
 
 from doorward.errors import ConflictError
+from doorward.flows.factors import Factors
 from doorward.flows.outcome import Refused, SignedIn, Unacceptable
 from doorward.flows.own_record import OwnRecord
 from doorward.flows.post import Post
@@ -17,7 +18,7 @@ from doorward.rules.login import Failure
 from doorward.rules.session import Subject
 from doorward.web.errors import Words
 from doorward.web.form import Form
-from doorward.web.pages.admit import admit
+from doorward.web.pages.admit import admit, admit_shown
 from doorward.web.pages.desk import Desk, Link
 from doorward.web.pages.entering import STATUS_OF, welcome
 from doorward.web.pages.logout import leave
@@ -42,12 +43,15 @@ _DELETED: Final = Words("Your account is deleted", "You are signed out everywher
 class ProfilePage:
     """`/account/profile`, and below `/account`: `email`, `password`, `export` and `delete`."""
 
-    def __init__(self, desk: Desk, profile: Profile, record: OwnRecord, ways: Ways, post: Post) -> None:
+    def __init__(
+        self, desk: Desk, profile: Profile, record: OwnRecord, ways: Ways, post: Post, factors: Factors
+    ) -> None:
         self._desk = desk
         self._profile = profile
         self._record = record
         self._ways = ways
         self._post = post
+        self._factors = factors
 
     async def get(self, visit: Visit) -> Response:
         """Show it."""
@@ -73,7 +77,7 @@ class ProfilePage:
 
     async def post_email(self, visit: Visit, form: Form) -> Response:
         """Send a link to the new address."""
-        subject = admit(self._desk, visit, form, _PAGE)
+        subject = await admit_shown(self._desk, visit, form, _PAGE, self._factors)
         if isinstance(subject, Response):
             return subject
         outcome = await self._profile.ask_email(subject, visit.visitor, email=form.get("email", ""), now=visit.now)

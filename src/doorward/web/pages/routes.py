@@ -53,7 +53,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     setup = SetupPage(desk, flows.setup, policy)
     account = AccountPage(desk, flows.ways, flows.upstream, flows.identities, flows.factors)
     security = SecurityPage(desk, flows.factors, flows.own_record)
-    profile = ProfilePage(desk, flows.profile, flows.own_record, flows.ways, flows.post)
+    profile = ProfilePage(desk, flows.profile, flows.own_record, flows.ways, flows.post, flows.factors)
     users = UsersPage(desk, flows.administration, flows.identities, flows.ways)
     person = PersonPage(desk, flows.administration, flows.own_record, flows.recovery)
     invites = InvitesPage(desk, flows.invites, flows.registration, flows.post)

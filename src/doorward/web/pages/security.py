@@ -12,11 +12,11 @@ from doorward.errors import ConflictError, InputError, NotFoundError
 from doorward.flows.factors import CodesOffer, Factors, TotpOffer
 from doorward.flows.outcome import Refused
 from doorward.flows.own_record import OwnRecord, SignInShown
-from doorward.rules.factor import FactorId, must_show_one
+from doorward.rules.factor import FactorId
 from doorward.rules.session import SessionHandle, Subject
 from doorward.web.errors import Words
 from doorward.web.form import Form
-from doorward.web.pages.admit import admit
+from doorward.web.pages.admit import admit, admit_shown
 from doorward.web.pages.desk import Desk, Link, login_path
 from doorward.web.pages.device import Device, name_device
 from doorward.web.pages.drawing import qr_drawing
@@ -250,13 +250,8 @@ class SecurityPage:
         return self._desk.message(visit, words, actions=[link], reference=False)
 
     async def _admit(self, visit: Visit, form: Form) -> Subject | Response:
-        """Who changes factors; where they have one already they show it first."""
-        subject = admit(self._desk, visit, form, _PAGE)
-        if isinstance(subject, Response):
-            return subject
-        if must_show_one(await self._factors.list_of(subject.user), subject.session):
-            return self._desk.redirect(visit, login_path(self._desk.site.public_url + _PAGE, need="two_factor"))
-        return subject
+        """Who changes factors."""
+        return await admit_shown(self._desk, visit, form, _PAGE, self._factors)
 
     def _back(self, done: str, visit: Visit) -> Response:
         return self._desk.redirect(visit, f"{_PAGE}?done={done}")
