@@ -228,7 +228,7 @@ class AccountRecords(Protocol):
         ...
 
     async def note_sign_in(self, note: SignInNote) -> None:
-        """Add to the account's history; what is older than the newest `rules.history.KEPT` is dropped.
+        """Add to the account's history; only the newest `rules.history.KEPT_OF_EACH` stay, of good ones and of failed.
 
         ConflictError when the account is gone; the history goes with it.
         """

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from doorward.errors import ConflictError
-from doorward.rules.history import KEPT
+from doorward.rules.history import KEPT, KEPT_OF_EACH
 from doorward.rules.invite import InviteId, InviteState
 from doorward.rules.letter import LetterState
 from doorward.rules.session import Method, Subject
@@ -211,17 +211,22 @@ async def test_sign_ins_are_listed_newest_first_and_everyone_sees_their_own(stor
 
 
 async def test_only_the_last_sign_ins_are_kept_of_each_account(store):
-    """A flood of wrong tries costs its account its older history, nobody else anything, and no more room than this."""
+    """A flood of wrong tries costs its account its older wrong ones, nobody else anything, and no more room than this."""
     other = a_sign_in(BOB, at=START)
     # Two by two at one instant, so that the bound falls between what only the id tells apart.
-    notes = [a_sign_in(ALICE, at=START + MINUTE * ((number + 1) // 2)) for number in range(KEPT + 7)]
-    await note(store, other, *notes[:KEPT])
-    assert await list_sign_ins(store, ALICE, limit=1000) == notes[:KEPT][::-1]
-    await note(store, *notes[KEPT:])
-    assert await list_sign_ins(store, ALICE, limit=1000) == notes[: -KEPT - 1 : -1]
+    kept = KEPT_OF_EACH
+    notes = [a_sign_in(ALICE, at=START + MINUTE * ((number + 1) // 2)) for number in range(kept + 7)]
+    await note(store, other, *notes[:kept])
+    assert await list_sign_ins(store, ALICE, limit=1000) == notes[:kept][::-1]
+    await note(store, *notes[kept:])
+    assert await list_sign_ins(store, ALICE, limit=1000) == notes[: -kept - 1 : -1]
     # A clock that was set back: what is older than all that is kept is not kept.
     await note(store, a_sign_in(ALICE, at=START - MINUTE))
-    assert await list_sign_ins(store, ALICE, limit=1000) == notes[: -KEPT - 1 : -1]
+    assert await list_sign_ins(store, ALICE, limit=1000) == notes[: -kept - 1 : -1]
+    # Failures drop failures only.
+    failed = [a_sign_in(ALICE, at=START + MINUTE * (100 + each), failure="wrong") for each in range(kept + 3)]
+    await note(store, *failed)
+    assert await list_sign_ins(store, ALICE) == failed[: -kept - 1 : -1] + notes[: -kept - 1 : -1]
     assert await list_sign_ins(store, BOB) == [other]
 
 

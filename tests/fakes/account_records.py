@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from doorward.errors import ConflictError
 from doorward.rules.factor import FactorId, Factors, Passkey, RecoveryCode, Totp
-from doorward.rules.history import KEPT, SignInNote
+from doorward.rules.history import KEPT_OF_EACH, SignInNote
 from doorward.rules.identity import UserId
 from doorward.rules.invite import Invite, InviteId
 from doorward.rules.letter import Letter, LetterId, LetterState
@@ -132,12 +132,10 @@ class FakeAccountRecords:
         self._state.check_account(note.user_id)
         if any((each.user_id, each.at, each.id) == (note.user_id, note.at, note.id) for each in self._state.sign_ins):
             raise ConflictError("that sign-in is noted already")
-        own = sorted(
-            (each for each in [*self._state.sign_ins, note] if each.user_id == note.user_id),
-            key=lambda each: (each.at, each.id),
-        )
-        others = [each for each in self._state.sign_ins if each.user_id != note.user_id]
-        self._state.sign_ins = others + own[-KEPT:]
+        every = sorted([*self._state.sign_ins, note], key=lambda each: (each.at, each.id))
+        alike = [each for each in every if (each.user_id, not each.failure) == (note.user_id, not note.failure)]
+        dropped = alike[:-KEPT_OF_EACH]
+        self._state.sign_ins = [each for each in every if each not in dropped]
 
     async def list_sign_ins(self, user_id: UserId, *, limit: int) -> list[SignInNote]:
         self._check()

@@ -10,7 +10,7 @@ from doorward.flows.admin import CLI, actor_of
 from doorward.flows.outcome import Refused
 from doorward.rules.envelope import Place
 from doorward.rules.factor import FactorId, Passkey, RecoveryCode, Totp
-from doorward.rules.history import SignInNote
+from doorward.rules.history import KEPT, SHOWN, SignInNote
 from doorward.rules.login import Failure
 from doorward.rules.session import Method, SessionHandle, Subject
 from tests.fakes.accounts import Offices
@@ -61,6 +61,21 @@ async def test_ones_last_ten_sign_ins_are_shown_with_this_one_marked(offices):
     assert (shown[0].address, shown[0].agent, shown[2].agent) == ("198.51.100.7", "Firefox", "Browser 9")
     assert shown[2].note.failure == "wrong"
     assert await offices.own_record.list_sign_ins(await open_session(offices, "root")) == []
+
+
+async def test_no_number_of_failures_pushes_the_last_sign_ins_out_of_sight(offices):
+    """Whoever came in, and then keeps failing in somebody's name, stays to be seen."""
+    alice = await open_session(offices)
+    good = [(await note(offices, alice, SessionHandle("0" * 32))).id for _ in range(7)]
+    for _ in range(KEPT + 1):
+        await note(offices, alice, failure="wrong")
+    own = await offices.own_record.list_sign_ins(alice)
+    assert [each.note.failure for each in own] == ["wrong"] * 5 + [""] * 5
+    assert [each.note.id for each in own[5:]] == good[:1:-1]
+    assert [each.note.id for each in await offices.own_record.list_history(CLI, "alice", limit=SHOWN)] == [
+        each.note.id for each in own
+    ]
+    assert [each.note.failure for each in await offices.own_record.list_history(CLI, "alice", limit=2)] == ["wrong", ""]
 
 
 async def test_administrators_see_the_history_of_anybody_and_nobody_else_does(offices):

@@ -15,7 +15,7 @@ from doorward.interfaces import Keyring, Records, Sessions, Tally
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.envelope import Place
 from doorward.rules.factor import Factors
-from doorward.rules.history import KEPT, SHOWN, SignInNote
+from doorward.rules.history import KEPT, SHOWN, SignInNote, choose_shown
 from doorward.rules.identity import User
 from doorward.rules.login import Failure
 from doorward.rules.session import Session, SessionHandle, Subject
@@ -45,18 +45,18 @@ class OwnRecord:
         self._tally = tally
 
     async def list_sign_ins(self, subject: Subject, *, limit: int = SHOWN) -> list[SignInShown]:
-        """One's own last sign-ins and tries, the newest first."""
+        """One's own last sign-ins and tries, the newest first, the last five that succeeded among them."""
         async with self._records.transaction() as transaction:
-            notes = await transaction.list_sign_ins(subject.user.id, limit=limit)
-        return [self._read(note, subject.session.handle) for note in notes]
+            notes = await transaction.list_sign_ins(subject.user.id, limit=KEPT)
+        return [self._read(note, subject.session.handle) for note in choose_shown(notes, limit)]
 
     async def list_history(self, actor: Actor, login: Named, *, limit: int = KEPT) -> list[SignInShown]:
         """The same of anybody, for administrators. Errors as in `flows.people`."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             user = await get_user(transaction, login)
-            notes = await transaction.list_sign_ins(user.id, limit=min(max(limit, 1), KEPT))
-        return [self._read(note) for note in notes]
+            notes = await transaction.list_sign_ins(user.id, limit=KEPT)
+        return [self._read(note) for note in choose_shown(notes, max(limit, 1))]
 
     async def export(self, subject: Subject, visitor: Visitor, *, now: datetime) -> Mapping[str, object] | Refused:
         """Everything that is stored of the account, fit for JSON; nothing of it opens anything (L11)."""

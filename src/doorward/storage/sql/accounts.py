@@ -7,7 +7,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, delete, insert, select
 
 from doorward.errors import TamperError
-from doorward.rules.history import KEPT, SignInNote
+from doorward.rules.history import KEPT_OF_EACH, SignInNote
 from doorward.rules.identity import UserId
 from doorward.rules.invite import Invite, InviteId
 from doorward.rules.letter import Letter, LetterId, LetterKind, LetterState
@@ -54,9 +54,11 @@ class SqlAccounts(InTransaction):
         with refused("that sign-in is noted already, or its account is gone"):
             await self._connection.execute(insert(sign_ins).values(_encode_note(note)))
         columns = sign_ins.c
-        own = columns.user_id == note.user_id
+        # Apart, so that no number of failures drops a sign-in that succeeded.
+        alike = columns.failure != "" if note.failure else columns.failure == ""
+        own = (columns.user_id == note.user_id) & alike
         newest = select(columns.at, columns.id).where(own).order_by(columns.at.desc(), columns.id.desc())
-        eldest = (await self._connection.execute(newest.offset(KEPT - 1).limit(1))).one_or_none()
+        eldest = (await self._connection.execute(newest.offset(KEPT_OF_EACH - 1).limit(1))).one_or_none()
         if eldest is not None:
             at, note_id = eldest
             older = (columns.at < at) | ((columns.at == at) & (columns.id < note_id))
