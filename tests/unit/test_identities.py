@@ -144,7 +144,7 @@ async def test_a_link_that_was_begun_in_another_browser_is_not_finished_here(tow
     assert "sub-alice" not in {subject for _, subject in identities(town)}
 
 
-@pytest.mark.parametrize("who", ["nobody", "somebody else", "signed out", "long ago"])
+@pytest.mark.parametrize("who", ["nobody", "somebody else", "signed out", "signed in anew", "long ago"])
 async def test_a_link_is_for_the_account_that_asked_for_it_signed_in_here_and_now(town, who):
     visitor = a_visitor()
     await town.add_user("carol", password=OTHER)
@@ -157,6 +157,9 @@ async def test_a_link_is_for_the_account_that_asked_for_it_signed_in_here_and_no
         subject = None
     elif who == "somebody else":
         subject = subject_of(await town.enter("carol", OTHER, visitor=visitor))
+    elif who == "signed in anew":
+        # With less, perhaps, than setting out to connect had asked for.
+        subject = subject_of(await town.enter("bob", visitor=visitor, previous=fingerprint_of(bob)))
     elif who == "signed out":
         await town.sign_out.sign_out(fingerprint_of(bob), visitor, now=town.now)
     else:

@@ -165,8 +165,8 @@ class UpstreamSignIn:
             factors = await transaction.find_factors(subject.user.id)
         if must_show_one(factors, subject.session):
             raise ForbiddenError("this needs the second factor that the account has")
-        generation = subject.session.generation
-        pending = Pending(demand=Demand.SIGN_IN, account=subject.user.id, generation=generation)
+        account, session = subject.user.id, subject.session
+        pending = Pending(demand=Demand.SIGN_IN, account=account, generation=session.generation, session=session.handle)
         return await self._leave(provider, pending, {"intent": LINK}, visitor, now)
 
     async def arrive(
@@ -321,12 +321,13 @@ class UpstreamSignIn:
         return await self._finishing.hand_over(decided, now=trip.now)
 
     async def _link(self, trip: Trip, ticket: Ticket, subject: Subject | None) -> Linked | Denied:
-        # SECURITY: the link is for whoever asked for it, signed in here and now, and not long ago (H26).
-        # tests/unit/test_identities.py lets everybody else try.
+        # SECURITY: the link is for whoever asked for it, in the session that had shown enough for that, and not long
+        # ago (H26). tests/unit/test_identities.py lets everybody else try.
         within = RECENT + self._ticket_lifetime
         if (
             subject is None
             or subject.user.id != ticket.state["account"]
+            or subject.session.handle != ticket.state.get("session")
             or not is_recent(subject.session, trip.now, within)
             or await self._opening.find_previous(subject.session.fingerprint) is None
         ):
