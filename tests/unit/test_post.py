@@ -374,6 +374,23 @@ async def test_letters_are_forgotten_after_a_while():
     assert await office.letters() == []
 
 
+async def test_letters_are_forgotten_also_where_mail_was_switched_off_since():
+    """What waits is given up with its link, rather than kept for ever, or sent when mail is there again some day."""
+    office = Office()
+    await office.queue()
+    await office.post.deliver_due(START)
+    await office.queue(now=START + timedelta(days=1))
+    later = office.another(mailer=False)
+    await later.deliver_due(START + timedelta(days=2))
+    assert {letter.state for letter in await office.letters()} == {LetterState.SENT, LetterState.WAITING}
+    now = START + timedelta(days=1) + GIVE_UP_AFTER + timedelta(hours=1)
+    await later.deliver_due(now)
+    assert {letter.state for letter in await office.letters()} == {LetterState.SENT, LetterState.FAILED}
+    assert [letter.sealed for letter in await office.letters()] == ["", ""]
+    await later.deliver_due(now + KEEP_FOR + timedelta(hours=1))
+    assert await office.letters() == []
+
+
 async def test_a_mail_that_loses_its_server_between_two_starts_waits():
     office = Office()
     await office.queue()

@@ -103,19 +103,32 @@ class Post:
             await self._add(transaction, kind, to=to, language=language, values=values, user_id=user_id, now=now)
 
     async def deliver_due(self, now: datetime) -> None:
-        """Send what is due, as an errand. The first letter that the server has no ear for ends the round."""
-        if not self.is_open:
-            return
-        async with self._records.transaction() as transaction:
-            due = await transaction.list_due_letters(now, limit=BATCH)
+        """Send what is due, as an errand. The first letter that the server has no ear for ends the round.
+
+        Where nothing is, forget what is old, now and then.
+        """
+        due: list[Letter] = []
+        if self.is_open:
+            async with self._records.transaction() as transaction:
+                due = await transaction.list_due_letters(now, limit=BATCH)
         for letter in due:
             after = await self._deliver(letter, now)
             if after is not None and after.state is LetterState.WAITING:
                 return
         if not due and (self._purged_at is None or now - self._purged_at >= PURGE_EVERY):
-            async with self._records.transaction() as transaction:
-                await transaction.purge_letters(now - KEEP_FOR)
+            await self._forget(now)
             self._purged_at = now
+
+    async def _forget(self, now: datetime) -> None:
+        async with self._records.transaction() as transaction:
+            await transaction.purge_letters(now - KEEP_FOR)
+            if self.is_open:
+                return
+            # Nobody tries these any more, so nobody else gives them up.
+            for letter in await transaction.list_letters(limit=MOST_RETRIED, state=LetterState.WAITING):
+                if now - letter.queued_at > GIVE_UP_AFTER:
+                    given_up = _done(letter, LetterState.FAILED, now, trouble="mail is not set up")
+                    await transaction.advance_letter(letter, given_up)
 
     async def list_letters(self, actor: Actor, *, limit: int = 100, state: LetterState | None = None) -> list[Listed]:
         """Letters of the last weeks, the newest first."""
