@@ -267,7 +267,7 @@ def test_a_broken_setting_does_not_cause_problems_elsewhere() -> None:
         ("password: {min_length: 7}", "password.min_length"),
         ("password: {min_length: 1_0}", "password.min_length"),
         ("password: {min_length: 0o17}", "password.min_length"),
-        ("limits: {login: []}", "limits.login"),
+        ("limits: {otp_verify: []}", "limits.otp_verify"),
         ("limits: {body_size: 1KiB}", "limits.body_size"),
         ("limits: {body_size: 65536}", "limits.body_size"),
         ("storage: {path: 5}", "storage.path"),

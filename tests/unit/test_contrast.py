@@ -35,7 +35,7 @@ PAIRS = [
 
 def read_theme(dark: bool) -> dict[str, str]:
     text = (STATIC / "tokens.css").read_text()
-    light_part, _, dark_part = text.partition("@media (prefers-color-scheme: dark)")
+    light_part, dark_part = text.split("(prefers-color-scheme: dark)")
     colours = dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", light_part))
     return colours | dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6});", dark_part)) if dark else colours
 

@@ -162,7 +162,7 @@ async def test_problems_tell_a_program_what_happened_and_nothing_else() -> None:
     told = json.loads(answer.body)
     assert answer.header("content-type") == "application/problem+json"
     assert (told["status"], told["title"]) == (503, "We cannot answer right now")
-    assert set(told) == {"type", "title", "status", "detail", "correlation_id"}
+    assert set(told) == {"type", "title", "status", "detail", "correlation_id", "code"}
 
 
 LIST = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; img-src 'self' data:; object-src 'none'; frame-src 'none'; "
