@@ -152,6 +152,8 @@ def spoken_in_python() -> Iterator[str]:
     yield from factors._FACTORS.values()
     yield factors.EVERY_FACTOR
     yield AN_ADMINISTRATOR
+    # Why an account stands for nobody, in the middle of a sentence.
+    yield from (text for text in strings_of(PACKAGE / "rules/single_user.py") if re.match(r"(it|nobody|there) ", text))
     yield from (text for text in strings_of(PACKAGE / "rules/ways.py") if re.fullmatch(r"[A-Z][^%]* [^%]*\.", text))
 
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from doorward.app.parts import Parts
-from doorward.app.settings import limits_of, mfa_terms_of, open_mailer, open_passkeys, terms_of, trust_of
+from doorward.app.settings import limits_of, mfa_terms_of, open_mailer, open_passkeys, terms_of, trust_of, unasked_of
 from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
 from doorward.flows.admin import Administration
@@ -301,7 +301,13 @@ def connect_flows(parts: Parts) -> Flows:
             is_password_open=ways.is_password_open,
             lifetime=config.recovery.link_ttl,
         ),
-        policies=Policies(records=storage.records, sessions=sessions, mfa_terms=mfa_terms, mode_in_file=mode_in_file),
+        policies=Policies(
+            records=storage.records,
+            sessions=sessions,
+            mfa_terms=mfa_terms,
+            mode_in_file=mode_in_file,
+            unasked=lambda: unasked_of(config),
+        ),
         post=post,
         turnstile=Turnstile(throttle=throttle, tally=counts),
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from doorward.config.schema import Config
 from doorward.flows.opening import SessionTerms
+from doorward.flows.policies import Unasked
 from doorward.flows.throttle import BUDGETS, Bucket, Budget, LoginLimits
 from doorward.interfaces import Clock, Mailer
 from doorward.outside.passkeys import WebAuthn
@@ -51,6 +52,16 @@ def trust_of(config: Config) -> MfaTrust:
     """Which words of providers stand for a second factor."""
     words = config.mfa.trust_idp
     return MfaTrust(amr=frozenset(words.amr), acr=frozenset(words.acr))
+
+
+def unasked_of(config: Config) -> Unasked:
+    """Who comes in without showing anything."""
+    return Unasked(
+        single_user=config.single_user.user,
+        networks=tuple(str(network) for network in config.single_user.networks),
+        header=config.authn.trusted_header.name,
+        approval=config.registration.approval,
+    )
 
 
 def open_passkeys(config: Config) -> WebAuthn:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from doorward.errors import ForbiddenError, InputError
 from doorward.flows.acting import Actor, append, check_actor
@@ -16,6 +16,7 @@ from doorward.rules.login import SECOND_METHODS
 from doorward.rules.mfa import MFA_IN_FORCE, MFA_SETTING, MfaRequired, MfaTerms
 from doorward.rules.registration import MODE_SETTING, Mode, decide_mode
 from doorward.rules.session import Method, Session
+from doorward.rules.single_user import find_flaw
 
 _SECOND = Factor.TOTP.methods | Factor.PASSKEY.methods | Factor.RECOVERY_CODE.methods
 _PROVES_OWN = Factor.TOTP.methods | Factor.PASSKEY.methods
@@ -24,10 +25,29 @@ _Word = TypeVar("_Word", MfaRequired, Mode)
 
 
 @dataclass(frozen=True, slots=True)
+class Unasked:
+    """Who comes in without showing anything, as the configuration file has it.
+
+    `single_user` is whoever comes from `networks` (D-11). `header` is where a proxy says who signs in (A-28).
+    `approval`: whether an administrator looks at whoever registers.
+    """
+
+    single_user: str = ""
+    networks: tuple[str, ...] = ()
+    header: str = ""
+    approval: bool = False
+
+
+NOBODY: Final = Unasked()
+
+
+@dataclass(frozen=True, slots=True)
 class PolicyView:
     """How it stands. `*_set_by`: "setting" for the console's or the command line's word, "file" for configuration's.
 
-    `unprotected`: the enabled administrators without a second factor, by name.
+    `unprotected`: the enabled administrators without a second factor, by name. `flaw`: why the single user's account
+    stands for nobody, "" where it does, or there is none. `takeable`: the header in which a proxy may name somebody
+    whose name anybody can register before them, "" where nobody can.
     """
 
     mfa: MfaRequired
@@ -35,6 +55,9 @@ class PolicyView:
     registration: Mode
     registration_set_by: str
     unprotected: tuple[User, ...]
+    unasked: Unasked = NOBODY
+    flaw: str = ""
+    takeable: str = ""
 
 
 class Policies:
@@ -47,26 +70,35 @@ class Policies:
         sessions: Sessions,
         mfa_terms: Callable[[], MfaTerms],
         mode_in_file: Callable[[], Mode],
+        unasked: Callable[[], Unasked] = lambda: NOBODY,
     ) -> None:
         self._records = records
         self._sessions = sessions
         self._mfa_terms = mfa_terms
         self._mode_in_file = mode_in_file
+        self._unasked = unasked
 
     async def find(self, actor: Actor) -> PolicyView:
         """How it stands."""
+        unasked = self._unasked()
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             mfa = await transaction.find_setting(MFA_SETTING)
             registration = await transaction.find_setting(MODE_SETTING)
             protected = await transaction.list_protected()
             administrators = await transaction.list_administrators()
+            single = await transaction.find_user_by_login(unasked.single_user) if unasked.single_user else None
+        mode = decide_mode(registration, self._mode_in_file())
+        is_takeable = mode is Mode.OPEN and not unasked.approval
         return PolicyView(
             self._mfa_terms().decide(mfa),
             "file" if mfa is None else "setting",
-            decide_mode(registration, self._mode_in_file()),
+            mode,
             "file" if registration is None else "setting",
             tuple(user for user in administrators if user.enabled and user.id not in protected),
+            unasked,
+            find_flaw(single) if unasked.single_user else "",
+            unasked.header if is_takeable else "",
         )
 
     async def set_mfa(

@@ -93,6 +93,10 @@ class PolicyPage:
             "policy.html",
             here="people",
             unprotected=view.unprotected,
+            single_user=view.unasked.single_user,
+            networks=view.unasked.networks,
+            flaw=view.flaw,
+            takeable=view.takeable,
             choices=[
                 self._second_factors(visit, actor, view.mfa, view.mfa_set_by, view.unprotected),
                 Choice(
