@@ -2,6 +2,7 @@
 
 import re
 from collections import defaultdict
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -22,6 +23,7 @@ from tests.fakes.accounts import Offices
 from tests.fakes.authenticator import Authenticator
 from tests.fakes.flows import GOOD, OTHER, Town, a_visitor
 from tests.fakes.second import SECRET, code_of, give_codes, give_passkey, give_totp, use_passkey
+from tests.fakes.upstream import a_provider, somebody
 
 VALUE = re.compile(r"%\((\w+)\)s")
 OURS = {"site", "host"}
@@ -173,6 +175,25 @@ async def lose_factors(house):
     await house.people.reset_factors(actor, "alice", now=house.now)
 
 
+async def connect_a_provider(house):
+    """Asked for, and by the address; an account that a provider makes has learnt of nothing new."""
+    town = house.town
+    town.upstream_sign_in._settling._newcomers = replace(town.newcomers, outbox=house.outbox)
+    town.providers["idp"] = a_provider(link_by_email=True)
+    town.providers["other"] = a_provider("other", issuer="https://other.example.test")
+    await town.enter_upstream(somebody("sub-carol", email="carol@example.test", user_name="carol"))
+    assert house.outbox.letters == []
+    await town.add_user("alice")
+    subject = await house.enter()
+    house.outbox.letters.clear()
+    url = await town.leave_to_link(subject, a_visitor(), "other")
+    await town.come_back(a_visitor(), url, somebody("theirs"), subject=subject)
+    await town.enter_upstream(somebody())
+    letters = [letter for letter in house.outbox.letters if letter.kind is LetterKind.PROVIDER_CONNECTED]
+    assert [letter.to for letter in letters] == ["alice@example.test"] * 2
+    assert [letter.values["provider"] for letter in letters] == [town.providers[each].name for each in ("other", "idp")]
+
+
 async def told():
     """What the flows queue of each kind, where people do what there is to do."""
     found = defaultdict(list)
@@ -189,6 +210,7 @@ async def told():
         change_factors,
         spend_a_code,
         use_a_copy,
+        connect_a_provider,
         lose_factors,
     ):
         house = House()
@@ -242,6 +264,7 @@ async def test_whatever_was_done_to_an_account_says_when():
         LetterKind.EMAIL_CHANGED,
         LetterKind.FACTOR_ADDED,
         LetterKind.FACTOR_REMOVED,
+        LetterKind.PROVIDER_CONNECTED,
         LetterKind.RECOVERY_CODE_USED,
         LetterKind.PASSKEY_REFUSED,
         LetterKind.RESET,

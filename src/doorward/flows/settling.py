@@ -13,6 +13,7 @@ from doorward.flows.factors import DemandsFactor
 from doorward.flows.finishing import Decided, Finishing
 from doorward.flows.granting import Witness, get_owner, refresh, regrant, shown
 from doorward.flows.invites import find_state, use_invite
+from doorward.flows.letters import circumstances, tell
 from doorward.flows.newcomers import Newcomers
 from doorward.flows.opening import HANDLE_SIZE, encode
 from doorward.flows.pending import Pending
@@ -23,6 +24,7 @@ from doorward.rules import login
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.identity import User, UserId
 from doorward.rules.invite import Invite, InviteState
+from doorward.rules.letter import LetterKind
 from doorward.rules.oidc import Authenticated, Failure
 from doorward.rules.provider import Provider
 from doorward.rules.registration import Entry, decide_entry
@@ -286,6 +288,9 @@ class Settling:
         await transaction.append_audit(
             AuditEvent(Act.IDENTITY_LINKED, actor, user.id, trip.now, public, trip.private())
         )
+        if because != "new":
+            said = {"provider": trip.provider.name, **circumstances(trip.visitor, trip.now)}
+            await tell(self._newcomers.outbox, transaction, LetterKind.PROVIDER_CONNECTED, user, trip.now, said)
         return identity
 
 

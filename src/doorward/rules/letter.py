@@ -12,7 +12,7 @@ LetterId = NewType("LetterId", str)
 
 
 class LetterKind(Enum):
-    """What a mail is about; the value is the name of its templates."""
+    """What a mail is about. The words of each are in `outside.letters.wording`."""
 
     RESET = "reset"
     EMAIL_CONFIRM = "email_confirm"
@@ -26,6 +26,7 @@ class LetterKind(Enum):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105 -- a letter's name
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
+    PROVIDER_CONNECTED = "provider_connected"
     RECOVERY_CODE_USED = "recovery_code_used"
     PASSKEY_REFUSED = "passkey_refused"
     TEST = "test"

@@ -123,6 +123,13 @@ WORDINGS: Final[Mapping[LetterKind, Wording]] = {
         ("A second factor or passkey of your account at %(host)s was removed.", _FACTOR, _BY, _WHEN, _WHERE, _FROM),
         notes=(_NOT_YOU,),
     ),
+    LetterKind.PROVIDER_CONNECTED: Wording(
+        "A way to sign in was added",
+        ("Your account at %(host)s can be signed in to with %(provider)s now.", _WHEN, _WHERE, _FROM),
+        "Look at it",
+        "/account",
+        notes=(_NOT_YOU,),
+    ),
     LetterKind.RECOVERY_CODE_USED: Wording(
         "A recovery code was used",
         (

@@ -29,6 +29,7 @@ _ABOUT: Final = {
     LetterKind.PASSWORD_CHANGED: "Password was changed",
     LetterKind.FACTOR_ADDED: "Second factor was added",
     LetterKind.FACTOR_REMOVED: "Second factor was removed",
+    LetterKind.PROVIDER_CONNECTED: "Provider connected",
     LetterKind.RECOVERY_CODE_USED: "Recovery code was used",
     LetterKind.PASSKEY_REFUSED: "Passkey looked copied",
     LetterKind.TEST: "Test mail",
