@@ -28,7 +28,7 @@ def test_the_console_stands_above_the_file_and_nonsense_opens_nothing():
 
 def test_without_mail_nobody_is_asked_for_an_address_that_nobody_could_confirm():
     with_mail = describe(Mode.OPEN, has_mail=True, approval=True)
-    assert (with_mail.open, with_mail.asks_email, with_mail.takes_email, with_mail.approval) == (True, True, True, True)
+    assert (with_mail.open, with_mail.asks_email, with_mail.approval) == (True, True, True)
     without = describe(Mode.OPEN, has_mail=False, approval=False)
-    assert (without.open, without.asks_email, without.takes_email, without.approval) == (True, False, False, False)
+    assert (without.open, without.asks_email, without.approval) == (True, False, False)
     assert not describe(Mode.INVITE, has_mail=True, approval=False).asks_email

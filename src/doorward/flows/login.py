@@ -12,7 +12,7 @@ from doorward.errors import InputError, TamperError
 from doorward.flows.accepting import PasswordRules
 from doorward.flows.evidence import MIN_FAILURE_TIME, Evidence
 from doorward.flows.finishing import Decided, Finishing
-from doorward.flows.method import Proof
+from doorward.flows.methods.password import Proof
 from doorward.flows.notify import Notify
 from doorward.flows.opening import Opening
 from doorward.flows.outcome import Continued, Refused, SignedIn, Started, Unacceptable

@@ -18,7 +18,6 @@ class Owed:
     """`enrol_by` is set where policy asks for a factor and there is none: until then a session may last without."""
 
     step: Step
-    needs: frozenset[Need]
     factors: Factors
     enrol_by: datetime | None = None
     may_postpone: bool = False
@@ -61,10 +60,8 @@ class Owing:
             # Within the grace it is asked for once, when signing in, and not again whenever something is confirmed.
             if not may_postpone or not (pending.postponed or pending.demand.is_of_someone):
                 needs.add(Need.ENROLMENT)
-        found = frozenset(needs)
         return Owed(
-            step=next_step(pending.proven, pending.demand, found),
-            needs=found,
+            step=next_step(pending.proven, pending.demand, frozenset(needs)),
             factors=factors,
             enrol_by=enrol_by,
             may_postpone=may_postpone,

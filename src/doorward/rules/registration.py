@@ -54,15 +54,13 @@ class Entry(Enum):
 class Openness:
     """What a visitor without invitation finds.
 
-    `asks_email`: the address is asked for first, and a link sent to it. `takes_email`: an address may be given at all;
-    without mail nobody could confirm it, so that anybody could take anybody's. `approval`: an administrator has to let
-    the new account in.
+    `asks_email`: the address is asked for first, and a link sent to it. `approval`: an administrator has to let the new
+    account in.
     """
 
     mode: Mode
     open: bool
     asks_email: bool
-    takes_email: bool
     approval: bool
 
 
@@ -89,4 +87,4 @@ def decide_entry(mode: Mode, *, provisions: bool, invited: bool, vouched: bool, 
 def describe(mode: Mode, *, has_mail: bool, approval: bool) -> Openness:
     """Say what a visitor without invitation finds."""
     opened = mode.takes_strangers
-    return Openness(mode, open=opened, asks_email=opened and has_mail, takes_email=has_mail, approval=approval)
+    return Openness(mode, open=opened, asks_email=opened and has_mail, approval=approval)

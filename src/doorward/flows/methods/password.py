@@ -1,12 +1,21 @@
 """Proving a password, and storing one: hashed slowly, then sealed for its row (docs/adr 0008, 0009)."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 
-from doorward.flows.method import Proof
 from doorward.interfaces import Keyring, PasswordHasher, Records, StoredPassword, Transaction
 from doorward.rules.envelope import Place
 from doorward.rules.identity import User, UserId
 from doorward.rules.session import Method
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The outcome of a proof. `upgrade`, if any, is carried out in the transaction that finishes the sign-in."""
+
+    right: bool
+    upgrade: Callable[[Transaction], Awaitable[None]] | None = None
 
 
 class PasswordMethod:
