@@ -4,6 +4,7 @@ It does as it is told, lies included: `changes` replace what it would say by its
 """
 
 import hashlib
+import itertools
 import json
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa
 from tests.fakes.keys import decode, encode, rsa_key
 
 UP, UV, BE, BS, AT, ED = 0x01, 0x04, 0x08, 0x10, 0x40, 0x80
+
+_numbers = itertools.count()
 
 PrivateKey = ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey
 
@@ -96,7 +99,7 @@ class Authenticator:
         asked = json.loads(options)
         credential_id = changes.get("credential_id")
         if credential_id is None:
-            credential_id = hashlib.sha256(f"{id(self)}:{len(self.credentials)}".encode()).digest()
+            credential_id = hashlib.sha256(f"credential {next(_numbers)}".encode()).digest()
         credential = Credential(
             credential_id, self._make_key(), asked["rp"]["id"], decode(asked["user"]["id"]), self.counts
         )

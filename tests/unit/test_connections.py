@@ -248,6 +248,16 @@ def test_what_is_no_http_writes_no_line(lane: type[HttpToolsProtocol], caplog: p
     assert caplog.records == []
 
 
+def test_a_websocket_that_nobody_here_speaks_writes_no_line(
+    lane: type[HttpToolsProtocol], caplog: pytest.LogCaptureFixture
+) -> None:
+    async def act(connection: Connection) -> None:
+        await connection.send(HEAD + b"connection: upgrade\r\nupgrade: websocket\r\n\r\n")
+
+    run(act, lane)
+    assert caplog.records == []
+
+
 @pytest.mark.parametrize(
     "begin",
     [
