@@ -124,7 +124,8 @@ def test_an_unknown_variable_is_refused_with_the_nearest() -> None:
 
 
 def test_variables_of_others_are_left_alone() -> None:
-    load(environ={"DOORWARD_HOME": "x", "PATH": "/bin", "doorward__server__addr": "x"})
+    environ = {"DOORWARD_HOME": "x", "PATH": "/bin", "doorward__server__addr": "x"}
+    assert load(environ=environ).config == load().config
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,8 @@
 """Every setting: its name, its kind, its default and what it does. docs/reference/configuration.md is made from this.
 
 Frozen all the way down. Unknown keys are refused; a value of the wrong kind is refused, never converted. The sections
-are in `serving`, `accounts`, `mail`, `limits` and `upstream`; rules, groups and apps are in `access`. What must hold
-between two settings is in `check`, and what each profile sets in `profiles`.
+are in `serving`, `accounts`, `modes`, `mail`, `limits` and `upstream`; rules, groups and apps are in `access`. What
+must hold between two settings is in `check`, and what each profile sets in `profiles`.
 """
 
 from typing import Literal

@@ -3,11 +3,10 @@
 import re
 from typing import Final
 
-LANGUAGES: Final = ("en", "de")
-"""Those we speak. The first is for whoever reads none of them."""
-
 NAMES: Final = {"en": "English", "de": "Deutsch"}
-"""What each calls itself."""
+"""Those we speak, and what each calls itself. The first is for whoever reads none of them."""
+
+LANGUAGES: Final = tuple(NAMES)
 
 _MOST: Final = 512
 """Characters of an Accept-Language that are read; no browser sends more."""

@@ -1,4 +1,4 @@
-"""Addresses that programs know from elsewhere (requirement 7): the same routes under other names."""
+"""Addresses that programs know from elsewhere: the same routes under other names."""
 
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Final
