@@ -101,6 +101,13 @@ async def regrant(
     return after
 
 
+async def withdraw(transaction: Transaction, issuer: str, subject: str, witness: Witness) -> None:
+    """Take back whatever an identity grants, if it is still there."""
+    identity = await transaction.find_identity(issuer, subject)
+    if identity is not None:
+        await regrant(transaction, identity, replace(identity, groups=frozenset[str](), is_admin=False), witness)
+
+
 def shown(text: str) -> str:
     """A provider's word, fit to store and show."""
     return clean_text(text, _MAX_SHOWN)

@@ -11,7 +11,7 @@ from typing import Final
 
 from doorward.flows.factors import DemandsFactor
 from doorward.flows.finishing import Decided, Finishing
-from doorward.flows.granting import Witness, get_owner, refresh, regrant, shown
+from doorward.flows.granting import Witness, get_owner, refresh, shown, withdraw
 from doorward.flows.invites import find_state, use_invite
 from doorward.flows.letters import circumstances, tell
 from doorward.flows.newcomers import Newcomers
@@ -149,11 +149,7 @@ class Settling:
         async with self._records.transaction() as transaction:
             if session is not None:
                 await transaction.end_session(session.handle)
-            identity = await transaction.find_identity(*key)
-            if identity is not None:
-                witness = Witness("system", trip.now, trip.private())
-                bare = replace(identity, groups=frozenset[str](), is_admin=False)
-                await regrant(transaction, identity, bare, witness)
+            await withdraw(transaction, *key, Witness("system", trip.now, trip.private()))
 
     async def link(self, trip: Trip, subject: Subject) -> Identity | Denied:
         """Connect the identity to the account that is signed in. What it grants comes with the first sign-in by it."""

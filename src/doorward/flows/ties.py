@@ -13,7 +13,7 @@ from typing import Final
 
 from doorward.errors import TamperError
 from doorward.flows.factors import DemandsFactor
-from doorward.flows.granting import Witness, refresh
+from doorward.flows.granting import Witness, refresh, withdraw
 from doorward.flows.upstream_logout import end_upstream
 from doorward.interfaces import Keyring, Log, Records, Renewed, Sessions, Transaction, Upstream
 from doorward.rules.audit import Act, AuditEvent
@@ -128,7 +128,9 @@ class Ties:
                 return
             tie = rotated
         proven = renewed.authenticated
-        if proven is None:
+        # SECURITY: by now the provider may be read otherwise, and what it grants taken back (H21); it is asked again at
+        # the next turn. tests/unit/test_ties_meanwhile.py changes it then.
+        if proven is None or await self._find_provider(provider.id) != provider:
             return
         # The client has looked at both already (Core, 12.2). Here it costs nothing to be sure whose groups these are.
         same = (proven.issuer, proven.subject) == (tie.issuer, tie.subject)
@@ -136,14 +138,18 @@ class Ties:
         if failure is not None:
             await self._end(tie, now, failure)
             return
+        witness = Witness("system", now, {})
         async with self._records.transaction() as transaction:
             identity = await transaction.find_identity(tie.issuer, tie.subject)
             # SECURITY: an answer that comes when the session is over grants nothing any more: the provider may have
             # been closed meanwhile, and what it granted taken back. tests/unit/test_ties.py closes it at that moment.
             if identity is not None and await transaction.find_upstream_session(tie.handle) is not None:
-                witness = Witness("system", now, {})
                 used = identity.used_at
                 await refresh(transaction, provider, identity, proven, witness, demands=self._demands, used_at=used)
+        if await self._find_provider(provider.id) != provider:
+            # Just then: whoever changed it found nothing yet to take back.
+            async with self._records.transaction() as transaction:
+                await withdraw(transaction, tie.issuer, tie.subject, witness)
 
     async def _unseal(self, tie: UpstreamSession, now: datetime) -> str | None:
         try:
