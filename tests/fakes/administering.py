@@ -1,16 +1,10 @@
 """Somebody in front of a door who administers through the API."""
 
 import json
-from dataclasses import replace
 from datetime import timedelta
-from ipaddress import ip_network
 
-from doorward.web.api.application import build_api
-from doorward.web.api.parts import ApiParts
-from doorward.web.client import Trust
-from doorward.web.visit import Reader
+from tests.fakes.api import open_api
 from tests.fakes.door import Browser, Door
-from tests.fakes.flows import SIGNING_KEY
 
 JSON = {"accept": "application/json", "sec_fetch_mode": "cors"}
 
@@ -19,22 +13,8 @@ class Desk:
     """A door with an API, and somebody in front of it who sends JSON."""
 
     def __init__(self):
-        self.door = Door()
-        trust = Trust(networks=(ip_network("127.0.0.1"),))
-        reader = Reader(self.door.cookies, trust, SIGNING_KEY, self.door.find_subject, self.door.touch)
-        self.api = build_api(
-            ApiParts(
-                flows=self.door.flows,
-                reader=reader,
-                csrf=self.door.csrf,
-                cookies=self.door.cookies,
-                clock=self.door.clock,
-                random=self.door.random,
-                version="0",
-                remember_me=True,
-            )
-        )
-        self.door.server = replace(self.door.server, api=self.api, reader=reader)
+        self.door = open_api(Door())
+        self.api = self.door.server.api
         self.town = self.door.town
         self.ids = {}
 
