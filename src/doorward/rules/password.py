@@ -36,7 +36,7 @@ class PasswordPolicy:
 def parse_password(text: str) -> str:
     """Read a password field: capped, then NFC, so that two keyboards spell it alike. InputError when it cannot be one.
 
-    SECURITY: the cap stands before the normalising, which is quadratic (tests/unit/test_password_rules.py, E13 and E17).
+    SECURITY: the cap stands before the normalising, which is quadratic (tests/unit/test_password_rules.py: E13, E17).
     """
     # The count of characters first: encoding a text of megabytes is work too.
     if len(text) > MAX_PASSWORD_BYTES:
