@@ -150,6 +150,20 @@ async def test_there_is_an_end_to_invitations(offices, monkeypatch):
         await make(offices)
 
 
+async def test_what_opens_nothing_any_more_makes_room_for_another(offices, monkeypatch):
+    """R04: taking one back is enough, and the eldest of those goes first."""
+    monkeypatch.setattr(module, "MAX_INVITES", 3)
+    made = []
+    for _ in range(3):
+        made.append((await make(offices)).invite.id)
+        offices.town.clock.advance(timedelta(minutes=1))
+    for taken_back in made[:2]:
+        await offices.invites.revoke(CLI, taken_back, now=offices.now)
+    another = (await make(offices)).invite.id
+    left = {each.id for each, _ in await offices.invites.list_states(CLI, now=offices.now)}
+    assert left == {made[1], made[2], another}
+
+
 ACTS = {
     "list_states": lambda flow, actor, now: flow.list_states(actor, now=now),
     "make": lambda flow, actor, now: flow.make(actor, max_uses=1, lifetime=None, now=now),

@@ -66,7 +66,7 @@ class Invites:
     ) -> Made | Unacceptable:
         """Make one. With `email` it is sent there, where mail is set up, and the account gets that address.
 
-        ConflictError where there are too many already.
+        ConflictError where too many count already; those that do not are forgotten where there is no room, eldest first.
         """
         accepted_groups, accepted_email = accept_groups(groups), accept_email(email)
         problems = [
@@ -96,8 +96,7 @@ class Invites:
         mailed = bool(accepted_email) and self._outbox.is_open
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
-            if len(await transaction.list_invites()) >= MAX_INVITES:
-                raise ConflictError("there are too many invitations: take some back first", Clash.TOO_MANY)
+            await _make_room(transaction, now)
             await transaction.add_invite(invite)
             if mailed:
                 await self._outbox.queue(
@@ -145,6 +144,17 @@ class Invites:
                 raise NotFoundError("there is no such invitation")
             public = {"invite": invite_id, "removed": "yes"}
             await append(transaction, actor, Act.INVITE_REVOKED, invite_id, now, public)
+
+
+async def _make_room(transaction: Transaction, now: datetime) -> None:
+    """Forget what opens nothing any more, as far as is needed; the audit trail keeps what became of it."""
+    invites = await transaction.list_invites()
+    too_many = len(invites) - MAX_INVITES + 1
+    dead = [each for each in reversed(invites) if each.state(now) is not InviteState.ACTIVE]
+    if too_many > len(dead):
+        raise ConflictError("there are too many invitations: take some back first", Clash.TOO_MANY)
+    for each in dead[: max(too_many, 0)]:
+        await transaction.remove_invite(each.id)
 
 
 async def find_state(transaction: Transaction, invite: Invite, now: datetime) -> InviteState:
