@@ -222,6 +222,17 @@ def test_every_line_marked_security_is_held_by_a_test() -> None:
     assert unproven == []
 
 
+def test_every_test_file_that_code_or_a_document_names_exists() -> None:
+    """A file that was renamed leaves its old name behind where somebody would look for the proof."""
+    gone = [
+        f"{named(path)}: {file}"
+        for path in tracked("src/**/*.py", "docs/**/*.md", "*.toml")
+        for file in re.findall(r"tests/\w+/\w+\.py", text_of(path))
+        if not (ROOT / file).exists()
+    ]
+    assert gone == []
+
+
 def test_every_library_the_package_imports_is_one_it_asks_for() -> None:
     """What only comes along with something else may go away with it."""
     project = tomllib.loads(text_of(ROOT / "pyproject.toml"))["project"]
