@@ -24,7 +24,6 @@ from tests.integration.processes import free_ports
 
 CROWD = 50
 """How many try something at once."""
-SENDER = "door@example.test"
 MORE = """\
 mail: {{host: 127.0.0.1, port: {port}, security: none, sender: 'Door <door@example.test>'}}
 registration: {{mode: open}}

@@ -14,7 +14,6 @@ from doorward.rules.outbound import (
     parse_destination,
 )
 
-STRICT = OutboundPolicy()
 PUBLIC = "93.184.216.34"
 
 
