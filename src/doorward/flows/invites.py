@@ -66,7 +66,7 @@ class Invites:
     ) -> Made | Unacceptable:
         """Make one. With `email` it is sent there, where mail is set up, and the account gets that address.
 
-        ConflictError where too many count already; those that do not are forgotten where there is no room, eldest first.
+        ConflictError where too many count already. Of those that do not, the eldest make room where there is none.
         """
         accepted_groups, accepted_email = accept_groups(groups), accept_email(email)
         problems = [
