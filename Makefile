@@ -9,8 +9,9 @@ RUN_STAMP := .venv/.installed-run
 DEV_STAMP := .venv/.installed-dev
 PROVIDER := tests/integration/upstream/node_modules/.package-lock.json
 PYTEST := $(BIN)/python -m pytest
-# On all processors, a file's tests together: what its fixtures started serves all of them.
+# On all processors. What was started for a file's tests, a profile's or a proxy's serves all of them: they stay together.
 SPREAD := --numprocesses=auto --dist=loadfile
+SPREAD_GROUPS := --numprocesses=auto --dist=loadgroup
 CODE := src tests bench deploy tools
 ARGS ?=
 
@@ -46,9 +47,9 @@ test-static: $(DEV_STAMP)
 test-parts: $(DEV_STAMP)
 	$(PYTEST) $(SPREAD) tests/unit tests/property tests/contract tests/cli tests/attacks --cov --cov-report=term-missing $(ARGS)
 test-profiles: $(DEV_STAMP)
-	$(PYTEST) --numprocesses=auto --dist=loadgroup tests/profiles $(ARGS)
+	$(PYTEST) $(SPREAD_GROUPS) tests/profiles $(ARGS)
 test-whole: $(DEV_STAMP)
-	$(PYTEST) tests/integration tests/browser $(ARGS)
+	$(PYTEST) $(SPREAD_GROUPS) tests/integration tests/browser $(ARGS)
 
 .PHONY: check
 check: $(DEV_STAMP)  ## The quick check before a commit: format, lint, types, contracts, unit and property tests

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from tests.known_gaps import KNOWN_GAPS
 
 OFFLINE_SUITES = frozenset({"unit", "property"})
+WHOLE_SUITES = frozenset({"integration", "browser"})
 
 # No example may be judged by the wall clock: a busy machine is not a bug.
 settings.register_profile("local", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,6 +33,15 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     if reason is not None:
         item.stash[_listed_gaps] = True
         item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Say what one process does where a run is spread over several: a proxy's scenarios, else a file's tests."""
+    for item in items:
+        if suite_of(item.path) in WHOLE_SUITES:
+            callspec = getattr(item, "callspec", None)
+            proxy = callspec.params.get("proxy") if callspec is not None else None
+            item.add_marker(pytest.mark.xdist_group(proxy or item.path.stem))
 
 
 @pytest.hookimpl(wrapper=True)

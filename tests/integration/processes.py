@@ -1,5 +1,6 @@
 """Real programs, started on free ports and ended with everything they started."""
 
+import itertools
 import os
 import shutil
 import signal
@@ -7,12 +8,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import suppress
 from pathlib import Path
 
 READY_WITHIN = 60.0
 _STEP = 0.02
 _GRACE = 5.0
+_PARTS = 10
+_PART = 2200
 
 
 class MissingProgramError(Exception):
@@ -21,6 +24,16 @@ class MissingProgramError(Exception):
 
 class NotReadyError(Exception):
     """A program ended, or did not become ready in time; the message holds its log."""
+
+
+def _own_ports() -> range:
+    """The part of this process among those that a run is spread over. pytest-xdist calls them gw0, gw1 and so on."""
+    first = 10_000 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % _PARTS * _PART
+    return range(first, first + _PART)
+
+
+# Another run on this machine, which has another process number, most likely begins elsewhere.
+_ports = itertools.islice(itertools.cycle(_own_ports()), os.getpid() * 97 % _PART, None)
 
 
 def find_program(name: str, remedy: str) -> str:
@@ -34,12 +47,18 @@ def find_program(name: str, remedy: str) -> str:
 
 
 def free_ports(count: int) -> list[int]:
-    """Different loopback ports that nobody listens on."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for each in sockets:
-            each.bind(("127.0.0.1", 0))
-        return [each.getsockname()[1] for each in sockets]
+    """Different loopback ports that nobody listens on.
+
+    They lie below those that the kernel gives to whoever connects, and each process of a run has a part of its own:
+    nobody takes one between this look and the program that is to listen.
+    """
+    found: list[int] = []
+    while len(found) < count:
+        port = next(_ports)
+        with socket.socket() as each, suppress(OSError):
+            each.bind(("127.0.0.1", port))
+            found.append(port)
+    return found
 
 
 def accepts(port: int, address: str = "127.0.0.1") -> bool:
