@@ -50,6 +50,7 @@ class Clash(Enum):
     MAIL_DONE = "MAIL_DONE"
     NEEDED = "NEEDED"
     PASSWORDS_CLOSED = "PASSWORDS_CLOSED"
+    OWN_FACTORS = "OWN_FACTORS"
 
 
 class ConflictError(DoorwardError):

@@ -118,6 +118,13 @@ async def test_a_new_password_is_forced_and_factors_are_reset(desk):
     assert (status, told["code"]) == (409, "NO_PASSWORD")
 
 
+async def test_administrators_take_nothing_of_their_own_away_this_way(desk):
+    """F13."""
+    root = await desk.enter()
+    status, told = await desk.act(root, "POST", "/api/v1/users/{root}/reset-factors")
+    assert (status, told["code"]) == (409, "OWN_FACTORS")
+
+
 async def test_who_waits_is_let_in_or_refused(desk):
     root = await desk.enter()
     for name in ("alice", "bob"):

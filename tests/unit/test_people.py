@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from doorward.errors import ConflictError
-from doorward.flows.admin import CLI, Administration
+from doorward.errors import Clash, ConflictError
+from doorward.flows.admin import CLI, Administration, actor_of
 from doorward.flows.changing import version_of
 from doorward.flows.outcome import Unacceptable
 from doorward.rules.factor import FactorId, Passkey, RecoveryCode, Totp
-from tests.fakes.flows import OTHER, Town
+from doorward.rules.session import Subject
+from tests.fakes.flows import OTHER, Town, a_visitor
 from tests.fakes.outbox import FakeOutbox
 from tests.fakes.upstream import a_provider, somebody
 
@@ -214,6 +215,20 @@ async def test_taking_factors_where_there_are_none_ends_the_sessions_all_the_sam
     assert live(town) == 0
     assert town.outbox.letters == []
     assert town.audit[-1].public == {"totp": "no", "passkeys": "0", "recovery_codes": "0"}
+
+
+async def test_administrators_take_nothing_of_their_own_away_this_way(town):
+    """F13: who only has their session lets go of a factor where it is asked for, not here. The machine may."""
+    entered = await town.enter("root")
+    actor = actor_of(Subject(entered.user, entered.session), a_visitor())
+    before = town.store.state.audit
+    with pytest.raises(ConflictError) as caught:
+        await town.administration.reset_factors(actor, "root", now=town.now)
+    assert caught.value.clash is Clash.OWN_FACTORS
+    assert (live(town), town.store.state.audit) == (1, before)
+    await town.administration.reset_factors(actor, "alice", now=town.now)
+    await town.administration.reset_factors(CLI, "root", now=town.now)
+    assert live(town) == 0
 
 
 # Letting in

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from tests.fakes.door import PASSWORD, Answer, Browser, Door
+from tests.fakes.second import give_totp
 
 PERSON = "/admin/users/person?login=alice"
 
@@ -119,6 +120,20 @@ async def test_the_last_administrator_stays_one(root: Browser) -> None:
     page = await root.get("/admin/users/person?login=root")
     answer = await root.press("/admin/users/delete", page, login="root", confirm="root")
     assert answer.location.endswith("done=conflict")
+
+
+async def test_ones_own_factors_are_taken_away_where_they_are_asked_for(door: Door, root: Browser) -> None:
+    """F13: the page of oneself leads there instead."""
+    for name in ("alice", "root"):
+        await give_totp(door.town, name)
+    theirs, own = [await root.get(f"/admin/users/person?login={name}") for name in ("alice", "root")]
+    assert ['value="reset_factors"' in page.text for page in (theirs, own)] == [True, False]
+    assert "Your own second factors" not in theirs.text
+    assert "Your own second factors" in own.text
+    answer = await act(root, "reset_factors", "root")
+    assert answer.location.endswith("login=root&done=own_factors")
+    assert "Your own second factors" in (await root.get("/admin/users/person?login=root&done=own_factors")).text
+    assert "has a second factor" in (await root.get("/admin/users/person?login=root")).text
 
 
 async def test_deleting_asks_for_the_name(root: Browser) -> None:

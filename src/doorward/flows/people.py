@@ -150,10 +150,17 @@ class People(Changing):
         return changed
 
     async def reset_factors(self, actor: Actor, login: Named, *, now: datetime) -> User:
-        """Take all second factors and recovery codes of an account away; all its sessions end (A-17)."""
+        """Take all second factors and recovery codes of an account away; all its sessions end (A-17).
+
+        ConflictError for administrators' own.
+        """
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             user = await get_user(transaction, login)
+            # SECURITY: a session that somebody else got hold of must not free itself of the factor. `flows.factors`
+            # asks for a code of it (F13), and keeps one where policy demands it. tests/unit/test_people.py tries.
+            if user.id == actor.user_id:
+                raise ConflictError("one's own factors are not reset but removed", Clash.OWN_FACTORS)
             factors = await take_all(transaction, user)
             # Whoever has to have one gets the time anew: they lost it through no choice of theirs.
             changed = await take_rights(transaction, user, replace(user, enrol_by=None))

@@ -58,6 +58,7 @@ class Code(StrEnum):
     NEEDED = "NEEDED"
     PASSWORDS_CLOSED = "PASSWORDS_CLOSED"
     OWN_FACTOR_NEEDED = "OWN_FACTOR_NEEDED"
+    OWN_FACTORS = "OWN_FACTORS"
     UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
     MISDIRECTED = "MISDIRECTED"
 
@@ -90,6 +91,7 @@ _CLASHES: Final = {
     Clash.MAIL_DONE: "That mail is done with, or is being sent just now.",
     Clash.NEEDED: "It is needed as it is: without it passwords would open again, or nobody would administer.",
     Clash.PASSWORDS_CLOSED: "Passwords are closed here, so such a link would open nothing.",
+    Clash.OWN_FACTORS: "Your own second factors are taken away under your account, where each asks for what it has to.",
 }
 _UNACCEPTABLE: Final = Words("That cannot be used", "See the problems; nothing was changed.")
 

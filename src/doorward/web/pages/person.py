@@ -44,6 +44,7 @@ _NOTES: Final = {
     "force_password": ("good", "The next sign-in asks for a new password. Every sign-in has ended."),
     "reset_factors": ("good", "All second factors and recovery codes are gone. Every sign-in has ended."),
     "closed": ("warn", "Passwords are closed here, so such a link would open nothing."),
+    "own_factors": ("warn", "Your own second factors are taken away in your account, under Security."),
     "conflict": (
         "warn",
         "That cannot be done: either this is the last administrator, or the account has changed meanwhile.",
@@ -182,8 +183,8 @@ class PersonPage:
             raise InputError("nobody knows that act")
         try:
             await act(actor, login, visit.now)
-        except ConflictError:
-            word = "conflict"
+        except ConflictError as error:
+            word = "own_factors" if error.clash is Clash.OWN_FACTORS else "conflict"
         if word == "refuse":
             return self._desk.redirect(visit, f"{_LIST}?done=refused")
         return self._back(visit, login, word)
@@ -249,6 +250,7 @@ class PersonPage:
             problem=_MARKED if wrong else "",
             granted=sorted(user.granted_groups - user.groups),
             protected=protected,
+            is_self=user.id == actor.user_id,
             asks_first=visit.subject is not None and not is_proven(visit.subject.session, visit.now),
             history=[Line.of(shown) for shown in history],
             link=link,
