@@ -204,6 +204,7 @@ async def test_somebody_elses_passkey_looks_like_none(door, alice):
         ("POST", f"{FACTORS}/recovery-codes", None),
         ("POST", f"{FACTORS}/recovery-codes/acknowledge", {"offer": "none"}),
         ("POST", "/api/v1/account/email", {"email": "new@example.test"}),
+        ("DELETE", "/api/v1/account", {"confirm": "alice"}),
         ("POST", "/api/auth/totp/setup", None),
         ("POST", "/api/auth/webauthn/disable", {"passkey": "none"}),
     ],

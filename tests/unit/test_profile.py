@@ -322,6 +322,16 @@ async def test_an_account_that_is_deleted_is_gone_with_its_sessions(offices, ali
     assert "alice" not in str(event.public)
 
 
+async def test_whoever_has_a_factor_shows_it_before_they_leave(offices):
+    """B-12: where nobody is asked when signing in, the password alone deletes nothing."""
+    await give_totp(offices.town)
+    offices.town.clock.advance(timedelta(minutes=1))
+    with pytest.raises(ForbiddenError):
+        await offices.profile.delete(await open_session(offices), a_visitor(), now=offices.now)
+    shown = await open_session(offices, methods=frozenset({Method.TOTP}))
+    assert await offices.profile.delete(shown, a_visitor(), now=offices.now) is None
+
+
 async def test_the_last_administrator_does_not_leave(offices):
     """R05."""
     root = await open_session(offices, "root")

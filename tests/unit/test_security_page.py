@@ -281,13 +281,24 @@ async def test_whoever_has_a_factor_shows_it_before_there_is_another(door: Door,
     assert "need=two_factor" not in (answer.location or "")
 
 
-async def test_whoever_has_a_factor_shows_it_before_there_is_another_address(door: Door) -> None:
-    """B-12: a provider may connect by the address, and its word may count as a second factor."""
+@pytest.mark.parametrize(
+    ("page", "act", "fields"),
+    [
+        # A provider may connect by the address, and its word may count as a second factor.
+        ("profile", "/account/email/ask", {"email": "new@example.test"}),
+        ("profile", "/account/delete", {"confirm": "alice"}),
+        ("", "/account/unlink", {"identity": "none"}),
+    ],
+)
+async def test_whoever_has_a_factor_shows_it_before_they_move_leave_or_disconnect(
+    door: Door, page: str, act: str, fields: dict[str, str]
+) -> None:
+    """B-12."""
     door.town.mfa = MfaTerms(MfaRequired.PER_RULE)
     await give_totp(door.town)
     door.clock.advance(timedelta(minutes=1))
     browser = Browser(door)
     await browser.sign_in("alice")
-    page = await browser.get("/account/profile")
-    answer = await browser.press("/account/email/ask", page, email="new@example.test")
-    assert local(answer) == "/login?need=two_factor&rd=https%3A%2F%2Fauth.example.test%2Faccount%2Fprofile"
+    path = f"/account/{page}".rstrip("/")
+    answer = await browser.press(act, await browser.get(path), **fields)
+    assert local(answer) == f"/login?need=two_factor&rd=https%3A%2F%2Fauth.example.test{path.replace('/', '%2F')}"

@@ -5,17 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from doorward.errors import TamperError
+from doorward.errors import ForbiddenError, TamperError
 from doorward.flows.admin import CLI
 from doorward.flows.outcome import Continued, Refused, SignedIn
 from doorward.flows.pending import Pending
 from doorward.rules.audit import Act
 from doorward.rules.login import Demand, Failure, Step
 from doorward.rules.mfa import MfaRequired, MfaTerms
-from doorward.rules.session import Method
+from doorward.rules.session import Method, Subject
 from doorward.rules.ticket import Purpose
 from doorward.rules.upstream import session_mark, subject_mark
-from tests.fakes.flows import Town, a_visitor, fingerprint_of
+from tests.fakes.flows import OTHER, Town, a_visitor, fingerprint_of
 from tests.fakes.second import change_user, code_of, give_totp, subject_of, submit_code
 from tests.fakes.upstream import ISSUER, a_provider, failure_of, somebody
 
@@ -216,3 +216,18 @@ async def test_somebody_half_way_in_may_choose_a_provider_instead(town):
     outcome = await town.come_back(visitor, departed.url, bob)
     assert outcome.user.email == "bob@example.test"
     assert outcome.session.methods == {Method.UPSTREAM}
+
+
+async def test_whoever_has_a_factor_shows_it_before_they_let_go_of_a_provider(town):
+    """B-12: where nobody is asked when signing in, less than the factor disconnects nothing."""
+    town.mfa = MfaTerms(MfaRequired.PER_RULE)
+    await town.administration.set_password(CLI, "alice", OTHER, now=town.now)
+    entered = await town.enter_upstream()
+    subject = Subject(entered.user, entered.session)
+    (identity,) = await town.identities.list_own(subject)
+    with pytest.raises(ForbiddenError):
+        await town.identities.unlink(subject, identity.id, a_visitor(), now=town.now)
+    assert await town.identities.list_own(subject) == [identity]
+    shown = Subject(entered.user, replace(entered.session, methods=frozenset({Method.UPSTREAM, Method.TOTP})))
+    await town.identities.unlink(shown, identity.id, a_visitor(), now=town.now)
+    assert await town.identities.list_own(subject) == []

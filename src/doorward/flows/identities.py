@@ -6,13 +6,14 @@ Connecting one is a round trip (`flows.upstream`). Letting go never takes the la
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
-from doorward.errors import Clash, ConflictError, NotFoundError
+from doorward.errors import Clash, ConflictError, ForbiddenError, NotFoundError
 from doorward.flows.admin import Actor, Named, check_actor, check_admin_remains, get_user
 from doorward.flows.granting import Witness, regrant
 from doorward.flows.outcome import OpenWays
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Records, Transaction
 from doorward.rules.audit import Act, AuditEvent
+from doorward.rules.factor import must_show_one
 from doorward.rules.identity import User, UserId
 from doorward.rules.session import SessionHandle, Subject
 from doorward.rules.upstream import Identity, IdentityId
@@ -47,13 +48,16 @@ class Identities:
 
         Where it granted something that is lost now, all sessions of the account end, that one too (docs/adr 0007).
         NotFoundError where one has none such; ConflictError where it is the last way in, or makes the last
-        administrator.
+        administrator; ForbiddenError where the session has not shown the second factor that the account has.
         """
         ways = await self._find_ways()
         async with self._records.transaction() as transaction:
             user = await transaction.find_user(subject.user.id)
             if user is None:
                 raise NotFoundError("the account was deleted meanwhile")
+            # SECURITY: the way in that goes may be the safest. tests/unit/test_upstream_second_proof.py lets go of it.
+            if must_show_one(await transaction.find_factors(user.id), subject.session):
+                raise ForbiddenError("this needs the second factor that the account has")
             witness = Witness(user.id, now, visitor.private())
             return await _unlink(transaction, user, identity_id, ways, witness, keep=subject.session.handle)
 

@@ -248,12 +248,19 @@ class Profile:
         return changed
 
     async def delete(self, subject: Subject, visitor: Visitor, *, now: datetime) -> Refused | None:
-        """Delete the account with all that is stored of it. ConflictError where it is the last administrator."""
+        """Delete the account with all that is stored of it. ConflictError where it is the last administrator.
+
+        ForbiddenError where the session has not shown the second factor that the account has.
+        """
         spent = await self._throttle.spend(Bucket.DESTRUCTIVE, visitor, user=subject.user, now=now)
         if not spent.allowed:
             return self._limited(Bucket.DESTRUCTIVE, spent.retry_after)
         async with self._records.transaction() as transaction:
             user = await get_present(transaction, subject)
+            # SECURITY: nobody brings it back, so the password alone is too little where there is more.
+            # tests/unit/test_profile.py leaves with it.
+            if must_show_one(await transaction.find_factors(user.id), subject.session):
+                raise ForbiddenError("this needs the second factor that the account has")
             await check_admin_remains(transaction, user)
             await transaction.end_sessions_of(user.id)
             await transaction.remove_user(user.id)

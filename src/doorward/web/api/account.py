@@ -145,7 +145,7 @@ def _add_email(router: APIRouter, parts: ApiParts) -> None:
 
 
 def _add_record(router: APIRouter, parts: ApiParts) -> None:
-    read_visit, read_proven = parts.reads_visit(), parts.reads_proven()
+    read_visit, read_proven, read_shown = parts.reads_visit(), parts.reads_proven(), reads_shown(parts)
     flows = parts.flows
 
     @router.get(f"{_ACCOUNT}/sign-ins", responses=refusals(401))
@@ -166,7 +166,7 @@ def _add_record(router: APIRouter, parts: ApiParts) -> None:
         return dict(copy)
 
     @router.delete(_ACCOUNT, status_code=204, responses=refusals(401, 403, 409, UNPROCESSABLE, 429))
-    async def leave(ask: LeaveAsk, visit: Annotated[Visit, Depends(read_proven)], response: Response) -> None:
+    async def leave(ask: LeaveAsk, visit: Annotated[Visit, Depends(read_shown)], response: Response) -> None:
         """Delete the account with all that is stored of it. Asks for a recent proof."""
         subject = get_subject(visit)
         if ask.confirm.strip() != subject.user.name:

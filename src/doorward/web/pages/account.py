@@ -14,11 +14,11 @@ from doorward.flows.identities import Identities
 from doorward.flows.outcome import UpstreamRefused
 from doorward.flows.upstream import UpstreamSignIn
 from doorward.flows.ways import Ways
-from doorward.rules.factor import must_show_one
 from doorward.rules.provider import Provider, ProviderId
 from doorward.rules.upstream import Identity, IdentityId
 from doorward.web.form import Form
-from doorward.web.pages.desk import Desk, login_path
+from doorward.web.pages.admit import admit_shown
+from doorward.web.pages.desk import Desk
 from doorward.web.pages.proof import is_proven
 from doorward.web.pages.provider_icons import neutral_icon, provider_icon
 from doorward.web.pages.round_trip import show_refused
@@ -103,17 +103,13 @@ class AccountPage:
 
     async def post_link(self, visit: Visit, form: Form) -> Response:
         """Set out to connect a provider."""
-        if visit.subject is None:
-            return self._desk.to_login(visit, "/account")
-        self._desk.check_form(visit, form, page="/account")
-        if not is_proven(visit.subject.session, visit.now):
-            return self._desk.to_confirm(visit, "/account")
-        if must_show_one(await self._factors.list_of(visit.subject.user), visit.subject.session):
-            return self._desk.redirect(visit, login_path(f"{self._desk.site.public_url}/account", need="two_factor"))
+        subject = await admit_shown(self._desk, visit, form, "/account", self._factors)
+        if isinstance(subject, Response):
+            return subject
         chosen = form.get("provider", "")
         # The ticket is bound to the browser; its cookie may have gone though the sign-in's is there.
         self._desk.know_browser(visit)
-        outcome = await self._upstream.depart_to_link(visit.subject, visit.visitor, provider=chosen, now=visit.now)
+        outcome = await self._upstream.depart_to_link(subject, visit.visitor, provider=chosen, now=visit.now)
         if isinstance(outcome, UpstreamRefused):
             return show_refused(self._desk, visit, outcome)
         provider = await self._ways.find_provider(chosen)
@@ -122,16 +118,12 @@ class AccountPage:
 
     async def post_unlink(self, visit: Visit, form: Form) -> Response:
         """Disconnect one."""
-        if visit.subject is None:
-            return self._desk.to_login(visit, "/account")
-        self._desk.check_form(visit, form, page="/account")
-        if not is_proven(visit.subject.session, visit.now):
-            return self._desk.to_confirm(visit, "/account")
+        subject = await admit_shown(self._desk, visit, form, "/account", self._factors)
+        if isinstance(subject, Response):
+            return subject
         done = "disconnected"
         try:
-            await self._identities.unlink(
-                visit.subject, IdentityId(form.get("identity", "")), visit.visitor, now=visit.now
-            )
+            await self._identities.unlink(subject, IdentityId(form.get("identity", "")), visit.visitor, now=visit.now)
         except ConflictError:
             done = "last"
         except NotFoundError:

@@ -156,7 +156,7 @@ class ProfilePage:
 
     async def post_delete(self, visit: Visit, form: Form) -> Response:
         """Delete the account, when its name was typed."""
-        subject = admit(self._desk, visit, form, _PAGE)
+        subject = await admit_shown(self._desk, visit, form, _PAGE, self._factors)
         if isinstance(subject, Response):
             return subject
         if form.get("confirm", "").strip() != subject.user.name:
