@@ -146,7 +146,7 @@ async def test_my_sessions_tell_browsers_apart_and_end_the_others(town: Town) ->
             await expect(mobile).to_contain_text(re.compile(part.replace(" ", r"\s*")))
         await expect(rows.nth(0)).to_contain_text(re.compile(r"Last seen\s*just now"))
 
-        await mobile.get_by_role("button").click()
+        await mobile.get_by_role("button", name="End").click()
         await expect(rows).to_have_count(2)
         await phone.goto(f"{DIARY}/dora")
         await expect(phone).to_have_url(LOGIN)
