@@ -295,6 +295,18 @@ async def test_a_name_that_cannot_be_shown_is_refused_before_the_challenge_is_us
     assert not isinstance(await confirm_passkey(town, offer, answer), Refused)
 
 
+@pytest.mark.parametrize("first", [give_totp, lambda town: give_passkey(town, Authenticator())], ids=["app", "passkey"])
+async def test_what_was_offered_before_there_was_a_factor_sets_up_no_other_beside_it(town, first):
+    """F12, B-12: who has only the password begins, the owner is through first."""
+    offer, app = await offer_passkey(town), await offer_totp(town)
+    answer = Authenticator().create(offer.options)
+    await first(town)
+    before = await factors_of(town)
+    assert await confirm_passkey(town, offer, answer) == GONE
+    assert await confirm_totp(town, app) == GONE
+    assert await factors_of(town) == before
+
+
 async def test_a_challenge_is_good_once_for_its_account_and_browser_whatever_came_of_it(town):
     offer = await offer_passkey(town)
     answer = Authenticator().create(offer.options)

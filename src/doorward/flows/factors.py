@@ -156,7 +156,7 @@ class Factors:
         async with self._records.transaction() as transaction:
             present, factors = await find_present(transaction, ticket)
             if present is None or _stamp(factors) != ticket.state["stamp"]:
-                # Another app was set up since the offer was made: the later word counts, not the earlier offer.
+                # Another factor was set up since the offer was made: the later word counts, not the earlier offer.
                 return Refused(Failure.TICKET_GONE)
             await transaction.put_totp(self._totp.make(user.id, secret, step=step, now=now))
             public = {"replaced": "no" if factors.totp is None else "yes"}
@@ -196,7 +196,7 @@ class Factors:
         if len(factors.passkeys) >= MAX_PASSKEYS:
             return Refused(Failure.TOO_MANY_PASSKEYS)
         challenge = self._random.token(CHALLENGE_SIZE)
-        token = await self._offers.put(user, visitor, Purpose.PASSKEY, challenge, now=now)
+        token = await self._offers.put(user, visitor, Purpose.PASSKEY, challenge, stamp=_stamp(factors), now=now)
         return PasskeyOffer(token, self._passkey.ask_new(user, factors.passkeys, challenge))
 
     async def confirm_passkey(
@@ -218,7 +218,7 @@ class Factors:
         try:
             async with self._records.transaction() as transaction:
                 present, factors = await find_present(transaction, ticket)
-                if present is None:
+                if present is None or _stamp(factors) != ticket.state["stamp"]:
                     return Refused(Failure.TICKET_GONE)
                 if len(factors.passkeys) >= MAX_PASSKEYS:
                     return Refused(Failure.TOO_MANY_PASSKEYS)
@@ -373,8 +373,10 @@ async def _drop_useless_codes(transaction: Transaction, user: User) -> None:
 
 
 def _stamp(factors: factor.Factors) -> str:
-    """What tells one authenticator app from the next."""
-    return hashlib.sha256(factors.totp.sealed.encode()).hexdigest() if factors.totp is not None else ""
+    """What tells one authenticator app from the next, and the first factor from none."""
+    if factors.totp is None:
+        return "passkeys" if factors.passkeys else ""
+    return hashlib.sha256(factors.totp.sealed.encode()).hexdigest()
 
 
 def _stamp_codes(factors: factor.Factors) -> str:
