@@ -13,16 +13,19 @@ from doorward.errors import ConflictError, ForbiddenError, InputError, NotFoundE
 from doorward.flows.factors import Enrolled, take_all
 from doorward.flows.outcome import Refused
 from doorward.flows.rights import take_rights
+from doorward.flows.throttle import Bucket, Budget, LoginLimits
 from doorward.rules.factor import MAX_PASSKEYS, RECOVERY_CODES, Factors
 from doorward.rules.letter import LetterKind
 from doorward.rules.login import Failure
 from doorward.rules.mfa import MfaRequired, MfaTerms
+from doorward.rules.throttle import Window
 from doorward.rules.totp import make_code, step_of
 from tests.fakes.authenticator import Authenticator
 from tests.fakes.flows import Town, a_visitor
 from tests.fakes.second import change_user, code_of, find_user, give_codes, give_passkey, give_totp
 
 GONE = Refused(Failure.TICKET_GONE)
+WIDE = (Window(1000, timedelta(minutes=1)),)
 HERE = {"device": "Mozilla/5.0 (X11; Linux)", "address": "203.0.113.7", "at": "2030-01-01 12:00 UTC"}
 
 
@@ -243,11 +246,28 @@ async def test_where_there_is_no_app_there_is_none_to_take_away(town):
 
 async def test_codes_for_taking_an_app_away_are_counted_like_those_for_signing_in(town):
     await give_totp(town)
-    for _ in range(5):
-        assert await remove_totp(town, "000000") == Refused(Failure.WRONG_CODE)
+    failures = [(await remove_totp(town, "000000")).failure for _ in range(5)]
+    assert failures == [Failure.WRONG_CODE] * 2 + [Failure.LOCKED] * 3
     refused = await remove_totp(town, code_of(town))
     assert refused.failure is Failure.THROTTLED
     assert refused.retry_after > timedelta(0)
+
+
+async def test_guesses_at_the_code_lock_the_account_like_those_of_a_sign_in():
+    """F04, F13: from however many addresses; a right one forgets the wrong ones."""
+    town = Town(limits=LoginLimits(login=WIDE, budgets={Bucket.OTP_VERIFY: Budget(WIDE)}))
+    await town.add_user("alice")
+    user = await give_totp(town)
+    target = town.throttle.aim_second(user, a_visitor(), now=town.now)
+    outcomes = [await remove_totp(town, "000000", a_neighbour(each)) for each in range(1, 31)]
+    assert outcomes[0] == Refused(Failure.WRONG_CODE)
+    assert outcomes[-1].failure is Failure.LOCKED
+    assert (await remove_totp(town, code_of(town))).failure is Failure.LOCKED
+    assert (await factors_of(town)).totp is not None
+    assert {"user.login_failed", "user.login_locked"} <= set(town.acts())
+    town.clock.advance(await town.throttle.find_lock(target, now=town.now))
+    assert await remove_totp(town, code_of(town)) is None
+    assert await town.throttle.record_failure(target, now=town.now) == timedelta(0)
 
 
 async def test_confirming_is_counted_before_it_is_looked_at(town):
