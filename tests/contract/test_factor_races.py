@@ -109,6 +109,7 @@ async def test_of_50_who_confirm_one_app_one_sets_it_up(town):
 
 async def test_50_passkeys_at_once_do_not_exceed_what_an_account_has_room_for(town):
     """R04."""
+    await give_passkey(town, Authenticator())  # an offer from before there was a factor is gone once there is one
     user, phone = await find_user(town), Authenticator()
     offers = [await town.factors.begin_passkey(user, a_visitor(), now=town.now) for _ in range(AT_ONCE)]
     answers = [phone.create(offer.options) for offer in offers]
@@ -118,12 +119,13 @@ async def test_50_passkeys_at_once_do_not_exceed_what_an_account_has_room_for(to
             for at, (offer, answer) in enumerate(zip(offers, answers, strict=True))
         )
     )
-    assert outcomes.count(Refused(Failure.TOO_MANY_PASSKEYS)) == AT_ONCE - MAX_PASSKEYS
+    assert outcomes.count(Refused(Failure.TOO_MANY_PASSKEYS)) == AT_ONCE - MAX_PASSKEYS + 1
     assert len((await factors_of(town)).passkeys) == MAX_PASSKEYS
 
 
 async def test_one_credential_that_50_register_at_once_is_registered_once(town):
     """R04."""
+    await give_passkey(town, Authenticator())  # an offer from before there was a factor is gone once there is one
     user, phone = await find_user(town), Authenticator()
     offers = [await town.factors.begin_passkey(user, a_visitor(), now=town.now) for _ in range(AT_ONCE)]
     answers = [phone.create(offer.options, credential_id=b"the same") for offer in offers]
@@ -134,7 +136,7 @@ async def test_one_credential_that_50_register_at_once_is_registered_once(town):
         )
     )
     assert outcomes.count(Refused(Failure.PASSKEY_KNOWN)) == AT_ONCE - 1
-    assert len((await factors_of(town)).passkeys) == 1
+    assert len((await factors_of(town)).passkeys) == 2
 
 
 async def test_of_50_who_acknowledge_one_set_of_codes_one_does(town):
