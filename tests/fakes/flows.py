@@ -198,7 +198,7 @@ class Town:
             tally=self.tally,
             log=self.log,
         )
-        self.identities = Identities(records=records, find_ways=self._find_ways)
+        self.identities = Identities(records=records, find_ways=self._find_ways, notify=self.notify)
         self.ways = Ways(
             records=records,
             keyring=self.keyring,

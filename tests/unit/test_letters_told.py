@@ -194,6 +194,60 @@ async def connect_a_provider(house):
     assert [letter.values["provider"] for letter in letters] == [town.providers[each].name for each in ("other", "idp")]
 
 
+async def lose_a_provider(house):
+    """By its owner, by an administrator, and at the machine; one that is closed by now has its id for a name."""
+    town = house.town
+    town.providers["other"] = a_provider("other", issuer="https://other.example.test")
+    await town.add_user("alice")
+    subject = await house.enter()
+    actor = await house.administer()
+    for who in ("owner", actor, CLI):
+        url = await town.leave_to_link(subject, a_visitor(), "other")
+        linked = await town.come_back(a_visitor(), url, somebody("theirs"), subject=subject)
+        house.outbox.letters.clear()
+        if who == "owner":
+            await town.identities.unlink(subject, linked.identity.id, a_visitor(), now=house.now)
+        else:
+            await town.identities.unlink_for(who, "alice", linked.identity.id, now=house.now)
+        [letter] = house.outbox.letters
+        assert (letter.kind, letter.to) == (LetterKind.PROVIDER_DISCONNECTED, "alice@example.test")
+        assert letter.values["provider"] == town.providers["other"].name
+
+
+async def lose_a_closed_provider(house):
+    town = house.town
+    await town.add_user("alice")
+    subject = await house.enter()
+    url = await town.leave_to_link(subject, a_visitor(), "idp")
+    linked = await town.come_back(a_visitor(), url, somebody("theirs"), subject=subject)
+    del town.providers["idp"]
+    await town.identities.unlink(subject, linked.identity.id, a_visitor(), now=house.now)
+    assert house.outbox.letters[-1].values["provider"] == "idp"
+
+
+async def leave(house):
+    """The letter is about no account, so it stays where those about the account go."""
+    await house.town.add_user("alice")
+    subject = await house.enter()
+    house.outbox.letters.clear()
+    assert await house.profile.delete(subject, a_visitor(), now=house.now) is None
+    [letter] = house.outbox.letters
+    assert (letter.kind, letter.to, letter.user_id) == (LetterKind.ACCOUNT_DELETED, "alice@example.test", "")
+
+
+async def be_deleted(house):
+    actor = await house.administer()
+    for who, name, by in ((actor, "alice", "Robin Root"), (CLI, "bob", AN_ADMINISTRATOR)):
+        await house.town.add_user(name)
+        await house.people.delete_user(who, name, now=house.now)
+        letter = house.outbox.letters[-1]
+        assert (letter.kind, letter.to, letter.user_id) == (LetterKind.ACCOUNT_DELETED, f"{name}@example.test", "")
+        assert letter.values["by"] == by
+    await house.town.add_user("ruth", is_admin=True)
+    await house.people.delete_user(actor, "root", now=house.now)
+    assert house.outbox.letters[-1].values["by"] == "Robin Root"
+
+
 async def told():
     """What the flows queue of each kind, where people do what there is to do."""
     found = defaultdict(list)
@@ -212,6 +266,10 @@ async def told():
         use_a_copy,
         connect_a_provider,
         lose_factors,
+        lose_a_provider,
+        lose_a_closed_provider,
+        leave,
+        be_deleted,
     ):
         house = House()
         await scene(house)
@@ -265,6 +323,8 @@ async def test_whatever_was_done_to_an_account_says_when():
         LetterKind.FACTOR_ADDED,
         LetterKind.FACTOR_REMOVED,
         LetterKind.PROVIDER_CONNECTED,
+        LetterKind.PROVIDER_DISCONNECTED,
+        LetterKind.ACCOUNT_DELETED,
         LetterKind.RECOVERY_CODE_USED,
         LetterKind.PASSKEY_REFUSED,
         LetterKind.RESET,

@@ -204,7 +204,7 @@ def connect_flows(parts: Parts) -> Flows:
             ticket_lifetime=config.authn.state_ttl,
         ),
         ways=ways,
-        identities=Identities(records=storage.records, find_ways=ways.find),
+        identities=Identities(records=storage.records, find_ways=ways.find, notify=notify),
         upstream_logout=UpstreamLogout(
             records=storage.records,
             upstream=upstream,

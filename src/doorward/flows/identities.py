@@ -9,12 +9,15 @@ from datetime import datetime
 from doorward.errors import Clash, ConflictError, ForbiddenError, NotFoundError
 from doorward.flows.admin import Actor, Named, check_actor, check_admin_remains, get_user
 from doorward.flows.granting import Witness, regrant
+from doorward.flows.letters import circumstances, signature
+from doorward.flows.notify import Notify
 from doorward.flows.outcome import OpenWays
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Records, Transaction
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.factor import must_show_one
 from doorward.rules.identity import User, UserId
+from doorward.rules.letter import LetterKind
 from doorward.rules.session import SessionHandle, Subject
 from doorward.rules.upstream import Identity, IdentityId
 
@@ -25,8 +28,9 @@ FindWays = Callable[[], Awaitable[OpenWays]]
 class Identities:
     """One's own identities, and for administrators everybody's."""
 
-    def __init__(self, *, records: Records, find_ways: FindWays) -> None:
+    def __init__(self, *, records: Records, find_ways: FindWays, notify: Notify) -> None:
         self._records = records
+        self._notify = notify
         self._find_ways = find_ways
 
     async def list_own(self, subject: Subject) -> list[Identity]:
@@ -46,7 +50,8 @@ class Identities:
     async def unlink(self, subject: Subject, identity_id: IdentityId, visitor: Visitor, *, now: datetime) -> Identity:
         """Let go of one of one's own; the sessions made with it end, except the one this is asked from.
 
-        Where it granted something that is lost now, all sessions of the account end, that one too (docs/adr 0007).
+        Where it granted something that is lost now, all sessions of the account end, that one too (docs/adr 0007). The
+        owner is told by mail.
         NotFoundError where one has none such; ConflictError where it is the last way in, or makes the last
         administrator; ForbiddenError where the session has not shown the second factor that the account has.
         """
@@ -59,7 +64,9 @@ class Identities:
             if must_show_one(await transaction.find_factors(user.id), subject.session):
                 raise ForbiddenError("this needs the second factor that the account has")
             witness = Witness(user.id, now, visitor.private())
-            return await _unlink(transaction, user, identity_id, ways, witness, keep=subject.session.handle)
+            identity = await _unlink(transaction, user, identity_id, ways, witness, keep=subject.session.handle)
+            await self._tell(transaction, user, identity, ways, circumstances(visitor, now), now)
+        return identity
 
     async def unlink_for(self, actor: Actor, login: Named, identity_id: IdentityId, *, now: datetime) -> Identity:
         """Let go of one of somebody's; the sessions made with it end. Otherwise like `unlink`."""
@@ -67,7 +74,23 @@ class Identities:
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             user = await get_user(transaction, login)
-            return await _unlink(transaction, user, identity_id, ways, Witness(actor.id, now, actor.private))
+            identity = await _unlink(transaction, user, identity_id, ways, Witness(actor.id, now, actor.private))
+            await self._tell(transaction, user, identity, ways, await signature(transaction, actor, now), now)
+        return identity
+
+    async def _tell(
+        self,
+        transaction: Transaction,
+        user: User,
+        identity: Identity,
+        ways: OpenWays,
+        said: Mapping[str, str],
+        now: datetime,
+    ) -> None:
+        # A provider that is closed by now has no name to show.
+        names = {str(each.id): each.name for each in ways.providers}
+        provider = names.get(identity.provider, identity.provider)
+        await self._notify(transaction, LetterKind.PROVIDER_DISCONNECTED, user, {"provider": provider, **said}, now)
 
 
 async def _unlink(

@@ -1,13 +1,14 @@
 """What the flows ask of the mail: a place in the queue, in the transaction of the act that a letter is about."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from doorward.flows.acting import Actor
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Transaction
-from doorward.rules.identity import User
+from doorward.rules.identity import User, UserId
 from doorward.rules.language import choose
 from doorward.rules.letter import LetterKind
 
@@ -51,6 +52,18 @@ async def tell(
         said = {"name": user.display_name, **(values or {})}
         language = choose("", own=user.language)
         await outbox.queue(transaction, kind, to=user.email, language=language, values=said, user_id=user.id, now=now)
+
+
+async def tell_last(
+    outbox: Outbox | None,
+    transaction: Transaction,
+    kind: LetterKind,
+    user: User,
+    now: datetime,
+    values: Mapping[str, str],
+) -> None:
+    """Like `tell`, where the account goes: letters about it go with it, so this one is about none."""
+    await tell(outbox, transaction, kind, replace(user, id=UserId("")), now, values)
 
 
 def tell_time(instant: datetime) -> str:

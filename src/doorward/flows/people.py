@@ -13,7 +13,7 @@ from doorward.flows.accepting import PasswordRules, accept_account, accept_passw
 from doorward.flows.acting import Actor, Named, append, check_actor, check_admin_remains, get_user
 from doorward.flows.changing import Changing, version_of
 from doorward.flows.factors import EVERY_FACTOR, DemandsFactor, take_all
-from doorward.flows.letters import Outbox, signature, tell
+from doorward.flows.letters import Outbox, signature, tell, tell_last
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.outcome import Unacceptable
 from doorward.flows.rights import take_rights
@@ -128,14 +128,17 @@ class People(Changing):
         return changed
 
     async def delete_user(self, actor: Actor, login: Named, *, now: datetime) -> User:
-        """Delete an account with its sessions; its id is never used again (E30)."""
+        """Delete an account with its sessions, and tell its address; its id is never used again (E30)."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             user = await get_user(transaction, login)
             await check_admin_remains(transaction, user)
+            # Administrators may delete themselves: who it was is looked up while they are there.
+            said = await signature(transaction, actor, now)
             await transaction.end_sessions_of(user.id)
             await transaction.remove_user(user.id)
             await append(transaction, actor, Act.USER_DELETED, user.id, now, private={"name": user.name})
+            await tell_last(self._outbox, transaction, LetterKind.ACCOUNT_DELETED, user, now, said)
         return user
 
     async def force_password_change(self, actor: Actor, login: Named, *, now: datetime) -> User:

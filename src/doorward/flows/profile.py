@@ -11,7 +11,7 @@ from typing import Final
 from doorward.errors import ForbiddenError
 from doorward.flows.accepting import PasswordRules, accept_display_name, accept_email, accept_new_password
 from doorward.flows.acting import check_admin_remains, get_present
-from doorward.flows.letters import Outbox, circumstances, tell, tell_time
+from doorward.flows.letters import Outbox, circumstances, tell, tell_last, tell_time
 from doorward.flows.login import MIN_FAILURE_TIME
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.opening import Opening, encode
@@ -248,9 +248,10 @@ class Profile:
         return changed
 
     async def delete(self, subject: Subject, visitor: Visitor, *, now: datetime) -> Refused | None:
-        """Delete the account with all that is stored of it. ConflictError where it is the last administrator.
+        """Delete the account with all that is stored of it, and tell the address it had.
 
-        ForbiddenError where the session has not shown the second factor that the account has.
+        ConflictError where it is the last administrator; ForbiddenError where the session has not shown the second
+        factor that the account has.
         """
         spent = await self._throttle.spend(Bucket.DESTRUCTIVE, visitor, user=subject.user, now=now)
         if not spent.allowed:
@@ -265,6 +266,8 @@ class Profile:
             await transaction.end_sessions_of(user.id)
             await transaction.remove_user(user.id)
             await _append(transaction, Act.ACCOUNT_DELETED, user, visitor, now, private={"name": user.name})
+            said = circumstances(visitor, now)
+            await tell_last(self._outbox, transaction, LetterKind.ACCOUNT_DELETED, user, now, said)
         return None
 
     async def _even_out(self, began: float) -> None:

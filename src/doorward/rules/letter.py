@@ -27,6 +27,8 @@ class LetterKind(Enum):
     FACTOR_ADDED = "factor_added"
     FACTOR_REMOVED = "factor_removed"
     PROVIDER_CONNECTED = "provider_connected"
+    PROVIDER_DISCONNECTED = "provider_disconnected"
+    ACCOUNT_DELETED = "account_deleted"
     RECOVERY_CODE_USED = "recovery_code_used"
     PASSKEY_REFUSED = "passkey_refused"
     TEST = "test"

@@ -130,6 +130,30 @@ WORDINGS: Final[Mapping[LetterKind, Wording]] = {
         "/account",
         notes=(_NOT_YOU,),
     ),
+    LetterKind.PROVIDER_DISCONNECTED: Wording(
+        "A way to sign in was removed",
+        (
+            "Your account at %(host)s cannot be signed in to with %(provider)s any more.",
+            _BY,
+            _WHEN,
+            _WHERE,
+            _FROM,
+        ),
+        "Look at it",
+        "/account",
+        notes=(_NOT_YOU,),
+    ),
+    LetterKind.ACCOUNT_DELETED: Wording(
+        "Your account was deleted",
+        (
+            "Your account at %(host)s was deleted, with all that was stored of it. This is the last mail about it.",
+            _BY,
+            _WHEN,
+            _WHERE,
+            _FROM,
+        ),
+        notes=("If it was not you, tell your administrator: nobody can bring it back, but you can get a new one.",),
+    ),
     LetterKind.RECOVERY_CODE_USED: Wording(
         "A recovery code was used",
         (

@@ -30,6 +30,8 @@ _ABOUT: Final = {
     LetterKind.FACTOR_ADDED: "Second factor was added",
     LetterKind.FACTOR_REMOVED: "Second factor was removed",
     LetterKind.PROVIDER_CONNECTED: "Provider connected",
+    LetterKind.PROVIDER_DISCONNECTED: "Provider disconnected",
+    LetterKind.ACCOUNT_DELETED: "Account was deleted",
     LetterKind.RECOVERY_CODE_USED: "Recovery code was used",
     LetterKind.PASSKEY_REFUSED: "Passkey looked copied",
     LetterKind.TEST: "Test mail",
