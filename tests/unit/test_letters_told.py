@@ -12,6 +12,8 @@ from doorward.flows.admin import CLI, Administration, actor_of
 from doorward.flows.changing import Change
 from doorward.flows.invites import Made
 from doorward.flows.letters import AN_ADMINISTRATOR, tell, tell_time
+from doorward.flows.ties import Ties
+from doorward.interfaces import Renewed
 from doorward.outside.letters.renderer import LetterWriter
 from doorward.outside.letters.wording import WORDINGS
 from doorward.rules.language import LANGUAGES
@@ -225,6 +227,38 @@ async def lose_a_closed_provider(house):
     assert house.outbox.letters[-1].values["provider"] == "idp"
 
 
+async def be_moved_by_a_provider(house):
+    """As they sign in, and as the session is renewed, which is nobody's browser. No address at first is none to tell."""
+    town, every = house.town, timedelta(minutes=10)
+    town.upstream_sign_in._settling._newcomers = replace(town.newcomers, outbox=house.outbox)
+    town.providers["idp"] = provider = a_provider(check_every=every)
+
+    def moved():
+        letters = [each for each in house.outbox.letters if each.kind is LetterKind.EMAIL_CHANGED]
+        assert {each.values["by"] for each in letters} <= {provider.name}
+        return [(each.to, bool(each.values.get("device"))) for each in letters]
+
+    for email in ("", "first@example.test", "first@example.test"):
+        await town.enter_upstream(somebody(email=email))
+    assert moved() == []
+    await town.enter_upstream(somebody(email="second@example.test"))
+    assert moved() == [("first@example.test", True)]
+    town.upstream.renewals.append(Renewed("", somebody(email="")))
+    town.clock.advance(every)
+    ties = Ties(
+        records=town.store.records,
+        sessions=town.store.sessions,
+        keyring=town.keyring,
+        upstream=town.upstream,
+        find_provider=town.ways.find_provider,
+        demands=town.owing.demands,
+        outbox=house.outbox,
+        log=town.log,
+    )
+    await ties.run_due(town.now)
+    assert moved() == [("first@example.test", True), ("second@example.test", False)]
+
+
 async def leave(house):
     """The letter is about no account, so it stays where those about the account go."""
     await house.town.add_user("alice")
@@ -268,6 +302,7 @@ async def told():
         lose_factors,
         lose_a_provider,
         lose_a_closed_provider,
+        be_moved_by_a_provider,
         leave,
         be_deleted,
     ):

@@ -36,6 +36,7 @@ def ties_of(town):
         upstream=town.upstream,
         find_provider=town.ways.find_provider,
         demands=town.owing.demands,
+        outbox=town.post,
         log=town.log,
     )
 

@@ -37,6 +37,7 @@ async def run(town, find_provider):
         upstream=town.upstream,
         find_provider=find_provider,
         demands=town.owing.demands,
+        outbox=town.post,
         log=town.log,
     )
     await ties.run_due(town.now)

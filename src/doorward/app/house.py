@@ -146,6 +146,7 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
             upstream=upstream,
             find_provider=flows.ways.find_provider,
             demands=Owing(terms=lambda: mfa_terms_of(config)).demands,
+            outbox=flows.post,
             log=log,
         ),
         watch=Watch(ways=flows.ways, upstream=upstream, log=log),

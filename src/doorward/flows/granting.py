@@ -10,9 +10,12 @@ from typing import Final
 
 from doorward.errors import ConflictError
 from doorward.flows.factors import DemandsFactor
+from doorward.flows.letters import Outbox, circumstances, tell, tell_time
+from doorward.flows.visitor import Visitor
 from doorward.interfaces import Transaction
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.identity import User
+from doorward.rules.letter import LetterKind
 from doorward.rules.names import clean_text
 from doorward.rules.oidc import Authenticated
 from doorward.rules.provider import Provider
@@ -23,11 +26,12 @@ _MAX_SHOWN: Final = 254
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """Who acts, when, and what the audit record may have to forget again."""
+    """Who acts, when, and what the audit record may have to forget again. `visitor`: whose browser it is, if any."""
 
     actor: str
     now: datetime
     private: Mapping[str, str]
+    visitor: Visitor | None = None
 
 
 async def refresh(
@@ -38,11 +42,13 @@ async def refresh(
     witness: Witness,
     *,
     demands: DemandsFactor,
+    outbox: Outbox,
     used_at: datetime | None,
 ) -> User:
     """Take a provider's word for what the identity grants and, where it made the account, for name and address.
 
-    The account as it is then. `used_at` as it is to stand on the identity. Otherwise like `regrant`.
+    The account as it is then. The address it had until then is told, where there is another or none. `used_at` as it is
+    to stand on the identity. Otherwise like `regrant`.
     """
     fresh = replace(
         identity,
@@ -60,7 +66,12 @@ async def refresh(
     if other is not None and other.id != identity.user_id:
         email = ""
     profile = display_name_of(authenticated), email
-    return await regrant(transaction, identity, fresh, witness, demands=demands, profile=profile)
+    before = await get_owner(transaction, identity)
+    after = await regrant(transaction, identity, fresh, witness, demands=demands, profile=profile)
+    if before.email != after.email:
+        said = {"by": provider.name, **_circumstances(witness)}
+        await tell(outbox, transaction, LetterKind.EMAIL_CHANGED, before, witness.now, said)
+    return after
 
 
 async def regrant(
@@ -111,6 +122,13 @@ async def withdraw(transaction: Transaction, issuer: str, subject: str, witness:
 def shown(text: str) -> str:
     """A provider's word, fit to store and show."""
     return clean_text(text, _MAX_SHOWN)
+
+
+def _circumstances(witness: Witness) -> Mapping[str, str]:
+    # A renewal is nobody's browser.
+    if witness.visitor is None:
+        return {"at": tell_time(witness.now)}
+    return circumstances(witness.visitor, witness.now)
 
 
 def _loses(before: User, after: User) -> bool:

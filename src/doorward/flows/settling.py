@@ -125,9 +125,16 @@ class Settling:
                 return trip.deny(_why_not(user), user.id)
             if trip.account is not None and not trip.pending.is_of(user):
                 return trip.deny(Failure.SIGNED_OUT, user.id)
-            witness = Witness(user.id, trip.now, trip.private())
+            witness = Witness(user.id, trip.now, trip.private(), trip.visitor)
             user = await refresh(
-                transaction, trip.provider, identity, proven, witness, demands=self._demands, used_at=trip.now
+                transaction,
+                trip.provider,
+                identity,
+                proven,
+                witness,
+                demands=self._demands,
+                outbox=self._newcomers.outbox,
+                used_at=trip.now,
             )
             if user.administers and not await transaction.is_set_up():
                 await transaction.claim_first_admin(user.id, trip.now)

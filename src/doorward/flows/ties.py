@@ -14,6 +14,7 @@ from typing import Final
 from doorward.errors import TamperError
 from doorward.flows.factors import DemandsFactor
 from doorward.flows.granting import Witness, refresh, withdraw
+from doorward.flows.letters import Outbox
 from doorward.flows.upstream_logout import end_upstream
 from doorward.interfaces import Keyring, Log, Records, Renewed, Sessions, Transaction, Upstream
 from doorward.rules.audit import Act, AuditEvent
@@ -47,6 +48,7 @@ class Ties:
         upstream: Upstream,
         find_provider: FindProvider,
         demands: DemandsFactor,
+        outbox: Outbox,
         log: Log,
     ) -> None:
         self._records = records
@@ -55,6 +57,7 @@ class Ties:
         self._upstream = upstream
         self._find_provider = find_provider
         self._demands = demands
+        self._outbox = outbox
         self._log = log
 
     async def run_due(self, now: datetime) -> None:
@@ -144,8 +147,16 @@ class Ties:
             # SECURITY: an answer that comes when the session is over grants nothing any more: the provider may have
             # been closed meanwhile, and what it granted taken back. tests/unit/test_ties.py closes it at that moment.
             if identity is not None and await transaction.find_upstream_session(tie.handle) is not None:
-                used = identity.used_at
-                await refresh(transaction, provider, identity, proven, witness, demands=self._demands, used_at=used)
+                await refresh(
+                    transaction,
+                    provider,
+                    identity,
+                    proven,
+                    witness,
+                    demands=self._demands,
+                    outbox=self._outbox,
+                    used_at=identity.used_at,
+                )
         if await self._find_provider(provider.id) != provider:
             # Just then: whoever changed it found nothing yet to take back.
             async with self._records.transaction() as transaction:

@@ -55,7 +55,7 @@ WORDINGS: Final[Mapping[LetterKind, Wording]] = {
     LetterKind.EMAIL_CHANGED: Wording(
         "Your e-mail address was changed",
         (
-            "Your account at %(host)s has another e-mail address now. This is the last mail to the old one.",
+            "Your account at %(host)s has another e-mail address now, or none. This is the last mail to the old one.",
             _BY,
             _WHEN,
             _WHERE,
