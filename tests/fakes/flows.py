@@ -11,6 +11,7 @@ from doorward.flows.admin import CLI, Administration
 from doorward.flows.asserted import AssertedSignIn
 from doorward.flows.bundle import Flows
 from doorward.flows.enrolment import Enrolment
+from doorward.flows.evidence import Evidence
 from doorward.flows.factors import Factors
 from doorward.flows.finishing import Finishing
 from doorward.flows.identities import Identities
@@ -161,10 +162,12 @@ class Town:
             tally=self.tally,
             is_password_open=self._is_password_open,
         )
+        watched = {"records": records, "finishing": self.finishing}
         self.factors = Factors(
             records=records,
             offers=Offers(tickets=self.store.tickets, keyring=self.keyring, random=self.random),
             throttle=throttle,
+            evidence=Evidence(**watched, throttle=throttle, clock=self.clock, pause=self.pause, tally=self.tally),
             totp=self.methods.totp,
             passkey=self.methods.passkey,
             recovery_code=self.methods.recovery_code,
@@ -225,17 +228,10 @@ class Town:
             tally=self.tally,
             log=self.log,
         )
-        self.setup = Setup(
-            records=records,
-            tickets=self.store.tickets,
-            go_on=self.sign_in.continue_as,
-            password=self.password,
-            rules=rules,
-            random=self.random,
-        )
+        made = {"password": self.password, "rules": rules, "random": self.random}
+        self.setup = Setup(records=records, tickets=self.store.tickets, go_on=self.sign_in.continue_as, **made)
         self.account = Account(records=records, sessions=sessions, live=self.store.live_view)
-        asked = {"password": self.password, "rules": rules, "random": self.random, "demands": self.owing.demands}
-        self.administration = Administration(records=records, sessions=sessions, **asked)
+        self.administration = Administration(records=records, sessions=sessions, demands=self.owing.demands, **made)
         self.flows = Flows(
             sign_in=self.sign_in,
             upstream=self.upstream_sign_in,

@@ -18,6 +18,7 @@ from doorward.rules.factor import MAX_PASSKEYS, RECOVERY_CODES, Factors
 from doorward.rules.letter import LetterKind
 from doorward.rules.login import Failure
 from doorward.rules.mfa import MfaRequired, MfaTerms
+from doorward.rules.session import Method
 from doorward.rules.throttle import Window
 from doorward.rules.totp import make_code, step_of
 from tests.fakes.authenticator import Authenticator
@@ -265,6 +266,16 @@ async def test_guesses_at_the_code_lock_the_account_like_those_of_a_sign_in():
     assert (await remove_totp(town, code_of(town))).failure is Failure.LOCKED
     assert (await factors_of(town)).totp is not None
     assert {"user.login_failed", "user.login_locked"} <= set(town.acts())
+    failed = next(event for event in town.audit if event.act.value == "user.login_failed")
+    assert (failed.actor, failed.subject) == (user.id, user.id)
+    assert failed.public == {"method": "otp", "known_device": "no", "at": "mfa_manage"}
+    async with town.store.records.transaction() as transaction:
+        noted = await transaction.list_sign_ins(user.id, limit=100)
+    # As many as were looked at, and none for those that a lock turned away.
+    assert len(noted) == town.acts().count("user.login_failed")
+    assert {(each.failure, each.session, each.methods) for each in noted} == {
+        ("wrong_code", None, frozenset({Method.TOTP}))
+    }
     town.clock.advance(await town.throttle.find_lock(target, now=town.now))
     assert await remove_totp(town, code_of(town)) is None
     assert await town.throttle.record_failure(target, now=town.now) == timedelta(0)

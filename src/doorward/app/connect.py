@@ -12,6 +12,7 @@ from doorward.flows.admin import Administration
 from doorward.flows.asserted import AssertedSignIn
 from doorward.flows.bundle import Flows
 from doorward.flows.enrolment import Enrolment
+from doorward.flows.evidence import Evidence
 from doorward.flows.factors import Factors
 from doorward.flows.finishing import Finishing
 from doorward.flows.identities import Identities
@@ -144,6 +145,14 @@ def connect_flows(parts: Parts) -> Flows:
         records=storage.records,
         offers=Offers(tickets=storage.tickets, keyring=keyring, random=random),
         throttle=throttle,
+        evidence=Evidence(
+            records=storage.records,
+            throttle=throttle,
+            finishing=finishing,
+            clock=clock,
+            pause=asyncio.sleep,
+            tally=counts,
+        ),
         totp=methods.totp,
         passkey=methods.passkey,
         recovery_code=methods.recovery_code,

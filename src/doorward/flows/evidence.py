@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from doorward.flows.finishing import Finishing
-from doorward.flows.throttle import Target, Throttle
+from doorward.flows.throttle import Bucket, Target, Throttle
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Clock, Pause, Records, Tally
 from doorward.rules.audit import Act, AuditEvent
@@ -17,7 +17,7 @@ MIN_FAILURE_TIME: Final = timedelta(milliseconds=350)
 
 
 class Evidence:
-    """Writes down what went wrong in a sign-in."""
+    """Writes down what went wrong in a sign-in, or where a guess is as good as in one."""
 
     def __init__(
         self,
@@ -37,14 +37,28 @@ class Evidence:
         self._tally = tally
 
     async def fail(
-        self, target: Target, visitor: Visitor, user: User | None, method: Method, failure: Failure, now: datetime
+        self,
+        target: Target,
+        visitor: Visitor,
+        user: User | None,
+        method: Method,
+        failure: Failure,
+        now: datetime,
+        *,
+        at: Bucket | None = None,
     ) -> timedelta:
-        """Count a failure and write it down; how long the account is locked from there now."""
+        """Count a failure and write it down; how long the account is locked from there now.
+
+        `at`: what it was tried for by whoever is signed in already, where it was no sign-in.
+        """
         locked = await self._throttle.record_failure(target, now=now)
         subject = user.id if user else "unknown"
         public = {"method": method.value, "known_device": "yes" if target.known else "no"}
+        actor = "anonymous"
+        if at is not None:
+            actor, public["at"] = subject, at.value
         async with self._records.transaction() as transaction:
-            event = AuditEvent(Act.LOGIN_FAILED, "anonymous", subject, now, public, visitor.private())
+            event = AuditEvent(Act.LOGIN_FAILED, actor, subject, now, public, visitor.private())
             await transaction.append_audit(event)
             if user is not None and await transaction.find_user(user.id) is not None:
                 methods = frozenset({method})

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from doorward.errors import ConflictError, ForbiddenError, NotFoundError
+from doorward.flows.evidence import Evidence
 from doorward.flows.letters import circumstances
 from doorward.flows.methods.passkey import PasskeyMethod
 from doorward.flows.methods.recovery_code import RecoveryCodeMethod
@@ -92,6 +93,7 @@ class Factors:
         records: Records,
         offers: Offers,
         throttle: Throttle,
+        evidence: Evidence,
         totp: TotpMethod,
         passkey: PasskeyMethod,
         recovery_code: RecoveryCodeMethod,
@@ -104,6 +106,7 @@ class Factors:
         self._records = records
         self._offers = offers
         self._throttle = throttle
+        self._evidence = evidence
         self._totp = totp
         self._passkey = passkey
         self._recovery_code = recovery_code
@@ -184,8 +187,9 @@ class Factors:
             if outcome is None:
                 await self._throttle.clear(target)
             elif outcome.failure is Failure.WRONG_CODE:
-                locked = await self._throttle.record_failure(target, now=now)
-                await self._record_wrong(user, visitor, locked, now)
+                locked = await self._evidence.fail(
+                    target, visitor, user, Method.TOTP, Failure.WRONG_CODE, now, at=Bucket.MFA_MANAGE
+                )
                 return Refused(Failure.LOCKED, locked) if locked > timedelta(0) else outcome
         return outcome
 
@@ -204,14 +208,6 @@ class Factors:
             await _append(transaction, Act.TOTP_DISABLED, present, visitor, now)
             await self._tell(transaction, LetterKind.FACTOR_REMOVED, present, visitor, now, Factor.TOTP)
         return None
-
-    async def _record_wrong(self, user: User, visitor: Visitor, locked: timedelta, now: datetime) -> None:
-        async with self._records.transaction() as transaction:
-            public = {"method": Method.TOTP.value, "at": Bucket.MFA_MANAGE.value}
-            await _append(transaction, Act.LOGIN_FAILED, user, visitor, now, public)
-            if locked > timedelta(0):
-                seconds = {"seconds": str(int(locked.total_seconds()))}
-                await _append(transaction, Act.LOGIN_LOCKED, user, visitor, now, seconds)
 
     async def begin_passkey(self, user: User, visitor: Visitor, *, now: datetime) -> PasskeyOffer | Refused:
         """Ask the browser to make a passkey."""
