@@ -7,11 +7,13 @@ from datetime import timedelta
 import pytest
 
 from doorward.errors import ConflictError
+from doorward.flows.admin import CLI
 from doorward.rules.history import KEPT, KEPT_OF_EACH
 from doorward.rules.invite import InviteId, InviteState
-from doorward.rules.letter import LetterState
+from doorward.rules.letter import LetterKind, LetterState
 from doorward.rules.session import Method, Subject
 from tests.contract.samples import a_letter, a_session, a_sign_in, a_user, add, an_invite, queue
+from tests.fakes.flows import Town, a_visitor
 from tests.fakes.system import START
 
 ALICE, BOB = a_user(), a_user("bob")
@@ -267,6 +269,18 @@ async def test_a_removed_account_takes_its_history_and_its_mail_along(store):
         await transaction.add_user(ALICE)
     assert await list_sign_ins(store, ALICE) == []
     assert await list_sign_ins(store, BOB) == [kept]
+
+
+async def test_the_letter_that_an_account_is_gone_stays_when_the_others_go(store):
+    town = Town(store=store, mailer=object())
+    await town.add_user("carol")
+    entered = await town.enter("carol")
+    subject, profile = Subject(entered.user, entered.session), town.flows.profile
+    assert await profile.ask_email(subject, a_visitor(), email="new@example.test", now=town.now) is None
+    assert await profile.delete(subject, a_visitor(), now=town.now) is None
+    (listed,) = await town.post.list_letters(CLI)
+    assert (listed.letter.kind, listed.letter.state) == (LetterKind.ACCOUNT_DELETED, LetterState.WAITING)
+    assert (listed.to, listed.user) == ("carol@example.test", None)
 
 
 async def test_invitations_sign_ins_and_mail_empty_no_gates_memory(store):
