@@ -280,14 +280,15 @@ async def test_two_processes_never_use_one_token(town):
     assert sorted(subject for *_, subject in town.upstream.renewed) == [f"sub-{number}" for number in range(5)]
 
 
-async def test_whoever_signs_out_meanwhile_stays_signed_out(town):
+@pytest.mark.parametrize("token", ["", "second"])
+async def test_whoever_signs_out_meanwhile_stays_signed_out(town, token):
     entered = await enter(town)
 
     async def sign_out():
         await town.sign_out.sign_out(entered.session.fingerprint, a_visitor(), now=town.now)
 
     town.upstream.meanwhile.append(sign_out)
-    town.upstream.renewals.append(Renewed("second", somebody(claims=claims("family", roles="admin"))))
+    town.upstream.renewals.append(Renewed(token, somebody(claims=claims("family", roles="admin"))))
     await run(town)
     assert await town.check(entered) is None
     assert town.store.state.upstream_sessions == {}

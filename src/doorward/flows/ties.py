@@ -144,8 +144,8 @@ class Ties:
         witness = Witness("system", now, {})
         async with self._records.transaction() as transaction:
             identity = await transaction.find_identity(tie.issuer, tie.subject)
-            # SECURITY: an answer that comes when the session is over grants nothing any more: the provider may have
-            # been closed meanwhile, and what it granted taken back. tests/unit/test_ties.py closes it at that moment.
+            # SECURITY: an answer that comes when the session is over grants nothing any more: its owner may have signed
+            # out meanwhile, and what it granted been taken back. tests/unit/test_ties.py signs out at that moment.
             if identity is not None and await transaction.find_upstream_session(tie.handle) is not None:
                 await refresh(
                     transaction,
