@@ -151,7 +151,7 @@ def test_an_open_address_names_nobody_whose_session_is_over(stage: Stage, dialec
 
 
 def test_nothing_but_an_allow_carries_an_identity(stage: Stage, dialect: str) -> None:
-    """C09, invariant 3: of all answers, with somebody signed in; the fixture looks, here each kind is made once."""
+    """C09, D-09, invariant 3: of all answers, with somebody signed in; the fixture looks, here each kind is made once."""
     cookie = stage.cookie_of(BOB)
     seen = {
         stage.ask(dialect, host=b"admin.example.test", cookie=cookie).status,

@@ -146,7 +146,7 @@ def judge(stage: Stage, doors: dict[str, tuple[str, Try]]) -> None:
 
 
 def test_a_password_is_judged_alike_at_every_door(house: House, tmp_path: Path) -> None:
-    """E12, E13, E17, P14: too short, too long, too plain, too common, one's own name, and what is no text."""
+    """E12, E13, E17, P14; E-17, E-19: too short, too long, too plain, too common, one's own name, and what is no text."""
     judge(house.stage, open_doors(house, tmp_path / "password"))
 
 

@@ -280,7 +280,7 @@ SPELLINGS = [
 
 @pytest.mark.parametrize("target", SPELLINGS)
 def test_no_spelling_opens_what_is_for_administrators(stage: Stage, target: str) -> None:
-    """L10, L08: nobody sees another's session by it."""
+    """L10, L08, D-10: nobody sees another's session by it."""
     stage.visitor(ROOT)
     for browser in (stage.visitor(ALICE), stage.browser()):
         for answer in (browser.get(target), browser.call("GET", target)):

@@ -184,7 +184,7 @@ def test_second_factors_go_with_the_password_where_it_is_said(place):
     ],
 )
 def test_each_way_back_in_is_written_down_and_holds_no_secret(place, options, done):
-    """A-17."""
+    """A-03, A-17."""
     place.add("alice")
     before = len(acts(place))
     said = place.answer("reset-password", "alice", *options)

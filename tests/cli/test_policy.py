@@ -20,7 +20,7 @@ def test_what_the_file_says_counts_until_something_is_said_here(place):
 
 
 def test_administrators_without_a_second_factor_are_named(place):
-    """B-12."""
+    """B-12, A-41."""
     place.add("root", "--admin")
     place.add("alice")
     assert place.answer("policy", "show")["administrators_without_second_factor"] == ["root"]

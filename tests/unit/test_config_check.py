@@ -99,6 +99,7 @@ def test_unix_is_trusted_only_on_a_unix_socket() -> None:
 
 @pytest.mark.parametrize("url", ["http://auth.example.com", "http://192.168.1.5:8080", "http://localhost.example.com"])
 def test_plain_http_outside_this_machine_needs_a_switch_that_warns(url: str) -> None:
+    """B-19."""
     (problem,) = problems_of(f"server: {{public_url: '{url}'}}\n")
     assert problem.startswith("server.public_url (line 1)")
     notices = notices_of(f"server: {{public_url: '{url}', insecure_http: true}}\n")

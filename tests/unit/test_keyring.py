@@ -47,6 +47,7 @@ def test_the_environment_comes_before_its_file_and_that_before_the_data_folder(f
 
 
 def test_a_first_start_makes_a_key_that_later_starts_find(tmp_path):
+    """E-21."""
     folder = tmp_path / "deep" / "data"
     made = opened(folder)
     assert (folder / FILE_NAME).stat().st_mode & 0o777 == 0o600
