@@ -254,7 +254,7 @@ async def take(
 async def take_for_documents(chromium: Chromium, folder: Path) -> None:
     """What the README shows, sharp on fine screens, for readers in the light and in the dark."""
     wanted = {
-        "login-house": ("sign-in", 560, 904, 1.35),
+        "login-house": ("sign-in", 560, 990, 1.35),
         "apps": ("apps", 1080, 590, 1.25),
         "denied": ("denial", 660, 816, 1.2),
     }
