@@ -8,8 +8,8 @@ import pytest
 
 from doorward.errors import ConflictError, ForbiddenError, InputError
 from doorward.flows.admin import CLI
-from doorward.flows.login import MIN_FAILURE_TIME
 from doorward.flows.outcome import Refused, SignedIn, Unacceptable
+from doorward.flows.pace import MIN_FAILURE_TIME
 from doorward.flows.profile import LINK_LIFETIME, SAME_PASSWORD
 from doorward.outside.letters.renderer import LetterWriter
 from doorward.rules.login import Failure

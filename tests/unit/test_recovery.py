@@ -8,8 +8,8 @@ import pytest
 
 from doorward.errors import ConflictError, ForbiddenError, InputError, NotFoundError
 from doorward.flows.admin import CLI, actor_of
-from doorward.flows.login import MIN_FAILURE_TIME
 from doorward.flows.outcome import Refused
+from doorward.flows.pace import MIN_FAILURE_TIME
 from doorward.rules.login import Demand, Failure
 from doorward.rules.session import Method, Subject
 from doorward.rules.ticket import Purpose

@@ -9,7 +9,8 @@ import pytest
 from doorward.errors import ForbiddenError
 from doorward.flows.admin import CLI
 from doorward.flows.outcome import Refused, Unacceptable
-from doorward.flows.registration import LINK_LIFETIME, MIN_ASK_TIME, NAME_TAKEN, Waiting
+from doorward.flows.pace import MIN_FAILURE_TIME
+from doorward.flows.registration import LINK_LIFETIME, NAME_TAKEN, Waiting
 from doorward.rules.invite import InviteState
 from doorward.rules.login import Demand, Failure
 from doorward.rules.registration import MODE_SETTING, Mode
@@ -281,7 +282,7 @@ async def test_whether_an_address_has_an_account_is_told_to_its_reader_alone(off
     assert await ask(offices, "ROOT@example.test") is None
     known = offices.town.pause.waits[-1]
     assert await ask(offices, "carol@example.test") is None
-    assert offices.town.pause.waits[-1] == known == MIN_ASK_TIME.total_seconds()
+    assert offices.town.pause.waits[-1] == known == MIN_FAILURE_TIME.total_seconds()
     assert [kind for kind, _ in offices.outbox.sent()] == ["registration_known", "registration_confirm"]
     assert "url" not in offices.outbox.letters[0].values
     assert len(offices.town.store.state.tickets) == before + 2

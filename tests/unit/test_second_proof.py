@@ -8,8 +8,8 @@ import pytest
 
 from doorward.errors import TamperError
 from doorward.flows.admin import CLI
-from doorward.flows.evidence import MIN_FAILURE_TIME
 from doorward.flows.outcome import Refused, SignedIn
+from doorward.flows.pace import MIN_FAILURE_TIME
 from doorward.flows.proving import MAX_WRONG
 from doorward.flows.throttle import Bucket, Budget, LoginLimits
 from doorward.rules.audit import Act

@@ -9,9 +9,9 @@ import pytest
 
 from doorward.errors import InputError, TamperError, UnavailableError
 from doorward.flows.admin import CLI
-from doorward.flows.login import MIN_FAILURE_TIME
 from doorward.flows.opening import SessionTerms
 from doorward.flows.outcome import Refused, SignedIn
+from doorward.flows.pace import MIN_FAILURE_TIME
 from doorward.interfaces import StoredPassword
 from doorward.rules.audit import Act
 from doorward.rules.login import Failure, Step

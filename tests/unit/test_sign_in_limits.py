@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from doorward.flows.login import MIN_FAILURE_TIME
 from doorward.flows.outcome import Refused
+from doorward.flows.pace import MIN_FAILURE_TIME
 from doorward.flows.throttle import LoginLimits
 from doorward.rules.audit import Act
 from doorward.rules.login import Failure

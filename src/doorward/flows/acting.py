@@ -54,12 +54,17 @@ async def check_actor(transaction: Transaction, actor: Actor) -> None:
 
 
 async def get_present(transaction: Transaction, subject: Subject) -> User:
-    """The account of a session as it is now; ForbiddenError where it lost a right since the door was opened to it.
+    """The account of a session as it is now; ForbiddenError as for `get_intact`."""
+    return await get_intact(transaction, subject.user.id, subject.session.generation)
+
+
+async def get_intact(transaction: Transaction, user_id: UserId, generation: int) -> User:
+    """The account as it is now; ForbiddenError where it lost a right since the door was opened to it.
 
     The door looks before the act, and whatever takes rights away may come between (J04).
     """
-    user = await transaction.find_user(subject.user.id)
-    if user is None or not user.enabled or user.generation != subject.session.generation:
+    user = await transaction.find_user(user_id)
+    if user is None or not user.enabled or user.generation != generation:
         raise ForbiddenError("this session has ended")
     return user
 
@@ -102,3 +107,16 @@ async def append(
     await transaction.append_audit(
         AuditEvent(act, actor.id, subject, now, public or {}, {**actor.private, **(private or {})})
     )
+
+
+async def append_own(
+    transaction: Transaction,
+    act: Act,
+    user: User,
+    visitor: Visitor,
+    now: datetime,
+    public: Mapping[str, str] | None = None,
+    private: Mapping[str, str] | None = None,
+) -> None:
+    """Write down what somebody did with their own account."""
+    await append(transaction, Actor(user.id, user.id, visitor.private()), act, user.id, now, public, private)

@@ -1,9 +1,9 @@
 """What a failed try leaves: a count, a record, a line in the history that the owner sees, and the same least time."""
 
 from datetime import datetime, timedelta
-from typing import Final
 
 from doorward.flows.finishing import Finishing
+from doorward.flows.pace import even_out
 from doorward.flows.throttle import Bucket, Target, Throttle
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Clock, Pause, Records, Tally
@@ -11,9 +11,6 @@ from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.identity import User
 from doorward.rules.login import Failure
 from doorward.rules.session import Method
-
-MIN_FAILURE_TIME: Final = timedelta(milliseconds=350)
-"""No refusal that depends on an account comes back sooner (E01)."""
 
 
 class Evidence:
@@ -79,6 +76,4 @@ class Evidence:
 
     async def even_out(self, began: float) -> None:
         """Let a refusal take as long as any other."""
-        left = MIN_FAILURE_TIME.total_seconds() - (self._clock.elapsed() - began)
-        if left > 0:
-            await self._pause(left)
+        await even_out(self._clock, self._pause, began)

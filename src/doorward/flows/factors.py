@@ -6,12 +6,13 @@ for nothing until it is confirmed, and what there was before counts until then (
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from doorward.errors import ConflictError, ForbiddenError, NotFoundError
+from doorward.errors import ConflictError, NotFoundError
+from doorward.flows.acting import append_own, get_intact
 from doorward.flows.evidence import Evidence
 from doorward.flows.letters import circumstances
 from doorward.flows.methods.passkey import PasskeyMethod
@@ -25,7 +26,7 @@ from doorward.flows.throttle import Bucket, Throttle
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Random, Records, Transaction
 from doorward.rules import factor, totp
-from doorward.rules.audit import Act, AuditEvent
+from doorward.rules.audit import Act
 from doorward.rules.factor import MAX_PASSKEYS, RECOVERY_CODES, Factor, FactorId, Passkey
 from doorward.rules.identity import User
 from doorward.rules.letter import LetterKind
@@ -164,7 +165,7 @@ class Factors:
                 return Refused(Failure.TICKET_GONE)
             await transaction.put_totp(self._totp.make(user.id, secret, step=step, now=now))
             public = {"replaced": "no" if factors.totp is None else "yes"}
-            await _append(transaction, Act.TOTP_ENABLED, present, visitor, now, public)
+            await append_own(transaction, Act.TOTP_ENABLED, present, visitor, now, public)
             await self._tell(transaction, LetterKind.FACTOR_ADDED, present, visitor, now, Factor.TOTP)
         return Enrolled(needs_codes=not factors.unused_codes)
 
@@ -205,7 +206,7 @@ class Factors:
                 return Refused(Failure.WRONG_CODE)
             await transaction.remove_totp(present.id)
             await _drop_useless_codes(transaction, present)
-            await _append(transaction, Act.TOTP_DISABLED, present, visitor, now)
+            await append_own(transaction, Act.TOTP_DISABLED, present, visitor, now)
             await self._tell(transaction, LetterKind.FACTOR_REMOVED, present, visitor, now, Factor.TOTP)
         return None
 
@@ -245,7 +246,7 @@ class Factors:
                 if len(factors.passkeys) >= MAX_PASSKEYS:
                     return Refused(Failure.TOO_MANY_PASSKEYS)
                 await transaction.add_passkey(passkey)
-                await _append(
+                await append_own(
                     transaction,
                     Act.PASSKEY_ADDED,
                     present,
@@ -274,7 +275,8 @@ class Factors:
                 if not await transaction.advance_passkey(passkey, changed):
                     raise ConflictError("the passkey was changed meanwhile")
                 private = {"name": named, "old_name": passkey.name}
-                await _append(transaction, Act.PASSKEY_RENAMED, present, visitor, now, {"passkey": passkey.id}, private)
+                public = {"passkey": passkey.id}
+                await append_own(transaction, Act.PASSKEY_RENAMED, present, visitor, now, public, private)
         return changed
 
     async def remove_passkey(
@@ -292,7 +294,7 @@ class Factors:
                 return Refused(Failure.FACTOR_NEEDED)
             await transaction.remove_passkey(passkey.id)
             await _drop_useless_codes(transaction, present)
-            await _append(
+            await append_own(
                 transaction, Act.PASSKEY_REMOVED, present, visitor, now, {"passkey": passkey.id}, {"name": passkey.name}
             )
             await self._tell(
@@ -328,7 +330,7 @@ class Factors:
             if present is None or not factors.protects or _stamp_codes(factors) != ticket.state["stamp"]:
                 return False
             await transaction.put_recovery_codes(present.id, codes)
-            await _append(transaction, Act.RECOVERY_CODES_MADE, present, visitor, now, {"count": str(len(codes))})
+            await append_own(transaction, Act.RECOVERY_CODES_MADE, present, visitor, now, {"count": str(len(codes))})
             await self._tell(transaction, LetterKind.FACTOR_ADDED, present, visitor, now, Factor.RECOVERY_CODE)
         return True
 
@@ -373,10 +375,8 @@ async def take_all(transaction: Transaction, user: User) -> factor.Factors:
 
 
 async def _get_present(transaction: Transaction, user: User) -> tuple[User, factor.Factors]:
-    """The account as it is now; ForbiddenError where it lost a right since the door was opened to it (J04)."""
-    present = await transaction.find_user(user.id)
-    if present is None or not present.enabled or present.generation != user.generation:
-        raise ForbiddenError("this session has ended")
+    """The account and its factors as they are now; ForbiddenError as for `get_intact`."""
+    present = await get_intact(transaction, user.id, user.generation)
     return present, await transaction.find_factors(user.id)
 
 
@@ -404,16 +404,3 @@ def _stamp(factors: factor.Factors) -> str:
 def _stamp_codes(factors: factor.Factors) -> str:
     """What tells one set of recovery codes from the next."""
     return factors.recovery_codes[0].id if factors.recovery_codes else ""
-
-
-async def _append(
-    transaction: Transaction,
-    act: Act,
-    user: User,
-    visitor: Visitor,
-    now: datetime,
-    public: Mapping[str, str] | None = None,
-    private: Mapping[str, str] | None = None,
-) -> None:
-    event = AuditEvent(act, user.id, user.id, now, public or {}, {**visitor.private(), **(private or {})})
-    await transaction.append_audit(event)

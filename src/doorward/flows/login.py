@@ -10,7 +10,7 @@ from typing import Final
 
 from doorward.errors import InputError, TamperError
 from doorward.flows.accepting import PasswordRules
-from doorward.flows.evidence import MIN_FAILURE_TIME, Evidence
+from doorward.flows.evidence import Evidence
 from doorward.flows.finishing import Decided, Finishing
 from doorward.flows.methods.password import Proof
 from doorward.flows.notify import Notify
@@ -30,8 +30,6 @@ from doorward.rules.names import parse_login
 from doorward.rules.password import parse_password
 from doorward.rules.session import Fingerprint, Method, Subject
 from doorward.rules.ticket import Purpose, Ticket
-
-__all__ = ["MAX_LOGIN", "MIN_FAILURE_TIME", "IsOpen", "SignIn"]
 
 MAX_LOGIN: Final = 1024
 """Characters of the login field; more was not typed (E13)."""

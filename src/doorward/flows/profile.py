@@ -3,25 +3,24 @@
 Every act looks at the account again in its own transaction: what an administrator took away meanwhile stays taken.
 """
 
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from doorward.errors import ForbiddenError
 from doorward.flows.accepting import PasswordRules, accept_display_name, accept_email, accept_new_password
-from doorward.flows.acting import check_admin_remains, get_present
+from doorward.flows.acting import append_own, check_admin_remains, get_present
 from doorward.flows.letters import Outbox, circumstances, tell, tell_last, tell_time
-from doorward.flows.login import MIN_FAILURE_TIME
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.opening import Opening, encode
 from doorward.flows.outcome import Refused, SignedIn, Unacceptable
+from doorward.flows.pace import even_out
 from doorward.flows.rights import take_rights
 from doorward.flows.throttle import Bucket, Throttle
 from doorward.flows.tickets import TICKET_SIZE, ticket_id
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Clock, Pause, Random, Records, Tally, Tickets, Transaction
-from doorward.rules.audit import Act, AuditEvent
+from doorward.rules.audit import Act
 from doorward.rules.factor import must_show_one
 from doorward.rules.identity import User, UserId
 from doorward.rules.language import LANGUAGES, choose
@@ -93,7 +92,7 @@ class Profile:
                 language=user.language if language is None else language,
             )
             await transaction.advance_user(user, changed)
-            await _append(transaction, Act.PROFILE_CHANGED, user, visitor, now)
+            await append_own(transaction, Act.PROFILE_CHANGED, user, visitor, now)
         return changed
 
     async def change_password(
@@ -147,7 +146,7 @@ class Profile:
                 follows=subject.session,
             )
             public = {"session": opened.session.handle, "replaced": subject.session.handle}
-            await _append(transaction, Act.PASSWORD_CHANGED, user, visitor, now, public)
+            await append_own(transaction, Act.PASSWORD_CHANGED, user, visitor, now, public)
             said = circumstances(visitor, now)
             await tell(self._outbox, transaction, LetterKind.PASSWORD_CHANGED, user, now, said)
         await self._opening.store(opened)
@@ -158,11 +157,11 @@ class Profile:
     ) -> Refused:
         async with self._records.transaction() as transaction:
             public = {"method": Method.PASSWORD.value, "at": Bucket.PASSWORD_CHANGE.value}
-            await _append(transaction, Act.LOGIN_FAILED, user, visitor, now, public)
+            await append_own(transaction, Act.LOGIN_FAILED, user, visitor, now, public)
             if locked > timedelta(0):
                 seconds = {"seconds": str(int(locked.total_seconds()))}
-                await _append(transaction, Act.LOGIN_LOCKED, user, visitor, now, seconds)
-        await self._even_out(began)
+                await append_own(transaction, Act.LOGIN_LOCKED, user, visitor, now, seconds)
+        await even_out(self._clock, self._pause, began)
         return Refused(Failure.LOCKED if locked > timedelta(0) else Failure.WRONG, locked)
 
     async def ask_email(
@@ -215,8 +214,8 @@ class Profile:
                     user_id=user.id,
                     now=now,
                 )
-            await _append(transaction, Act.EMAIL_CHANGE_ASKED, user, visitor, now, private={"email": accepted})
-        await self._even_out(began)
+            await append_own(transaction, Act.EMAIL_CHANGE_ASKED, user, visitor, now, private={"email": accepted})
+        await even_out(self._clock, self._pause, began)
         return None
 
     async def look_email(self, token: str, *, now: datetime) -> str | None:
@@ -242,7 +241,7 @@ class Profile:
                 return Refused(Failure.TICKET_GONE)
             changed = await take_rights(transaction, user, replace(user, email=email))
             private = {"email": email, "email_before": user.email}
-            await _append(transaction, Act.EMAIL_CHANGED, user, visitor, now, private=private)
+            await append_own(transaction, Act.EMAIL_CHANGED, user, visitor, now, private=private)
             said = circumstances(visitor, now)
             await tell(self._outbox, transaction, LetterKind.EMAIL_CHANGED, user, now, said)
         return changed
@@ -265,15 +264,10 @@ class Profile:
             await check_admin_remains(transaction, user)
             await transaction.end_sessions_of(user.id)
             await transaction.remove_user(user.id)
-            await _append(transaction, Act.ACCOUNT_DELETED, user, visitor, now, private={"name": user.name})
+            await append_own(transaction, Act.ACCOUNT_DELETED, user, visitor, now, private={"name": user.name})
             said = circumstances(visitor, now)
             await tell_last(self._outbox, transaction, LetterKind.ACCOUNT_DELETED, user, now, said)
         return None
-
-    async def _even_out(self, began: float) -> None:
-        left = MIN_FAILURE_TIME.total_seconds() - (self._clock.elapsed() - began)
-        if left > 0:
-            await self._pause(left)
 
     def _limited(self, bucket: Bucket, retry_after: timedelta) -> Refused:
         self._tally.count_limited(bucket.value)
@@ -287,17 +281,3 @@ async def _find_asking(transaction: Transaction, ticket: Ticket) -> User | None:
         return None
     seen = (str(user.generation), user.email)
     return user if seen == (ticket.state["generation"], ticket.state["before"]) else None
-
-
-async def _append(
-    transaction: Transaction,
-    act: Act,
-    user: User,
-    visitor: Visitor,
-    now: datetime,
-    public: Mapping[str, str] | None = None,
-    private: Mapping[str, str] | None = None,
-) -> None:
-    await transaction.append_audit(
-        AuditEvent(act, user.id, user.id, now, public or {}, {**visitor.private(), **(private or {})})
-    )

@@ -14,9 +14,11 @@ from typing import Final
 from doorward.errors import Clash, ConflictError, ForbiddenError, InputError
 from doorward.flows.acting import Actor, Named, append, check_actor, get_user
 from doorward.flows.letters import Outbox, circumstances, tell_time
-from doorward.flows.login import MAX_LOGIN, MIN_FAILURE_TIME, IsOpen
+from doorward.flows.login import MAX_LOGIN
 from doorward.flows.opening import encode
 from doorward.flows.outcome import Continued, Refused, SignedIn
+from doorward.flows.owed_steps import IsOpen
+from doorward.flows.pace import even_out
 from doorward.flows.registration import Continue
 from doorward.flows.throttle import Bucket, Throttle
 from doorward.flows.tickets import TICKET_SIZE, ticket_id
@@ -131,9 +133,7 @@ class Recovery:
             await transaction.append_audit(
                 AuditEvent(Act.PASSWORD_RESET_ASKED, "anonymous", subject, now, public, visitor.private())
             )
-        left = MIN_FAILURE_TIME.total_seconds() - (self._clock.elapsed() - began)
-        if left > 0:
-            await self._pause(left)
+        await even_out(self._clock, self._pause, began)
         return None
 
     async def hand_out(self, actor: Actor, login: Named, *, now: datetime) -> Link:

@@ -20,11 +20,12 @@ from doorward.flows.accepting import (
 )
 from doorward.flows.invites import find_state, use_invite
 from doorward.flows.letters import Outbox, circumstances, tell_time
-from doorward.flows.login import IsOpen
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.newcomers import Newcomers
 from doorward.flows.opening import encode
 from doorward.flows.outcome import Continued, Refused, SignedIn, Unacceptable
+from doorward.flows.owed_steps import IsOpen
+from doorward.flows.pace import even_out
 from doorward.flows.throttle import Bucket, Throttle
 from doorward.flows.tickets import TICKET_SIZE, ticket_id
 from doorward.flows.visitor import Visitor
@@ -41,8 +42,6 @@ from doorward.rules.session import Fingerprint, Method
 from doorward.rules.ticket import Purpose, Ticket
 
 LINK_LIFETIME: Final = timedelta(hours=24)
-MIN_ASK_TIME: Final = timedelta(milliseconds=350)
-"""No answer that may depend on whether an account exists comes back sooner (E01)."""
 NAME_TAKEN: Final = Unacceptable((("name", "This user name is taken, or cannot be chosen."),))
 """One sentence for both, so that nobody learns which names the rules speak of."""
 GONE: Final = Refused(Failure.TICKET_GONE)
@@ -188,9 +187,7 @@ class Registration:
         # For an address that has an account, too: made alike, and of no use (E01).
         state = {"email": accepted}
         await self._tickets.put(Ticket(ticket_id(token), Purpose.REGISTRATION, b"", state, now, now + LINK_LIFETIME))
-        left = MIN_ASK_TIME.total_seconds() - (self._clock.elapsed() - began)
-        if left > 0:
-            await self._pause(left)
+        await even_out(self._clock, self._pause, began)
         return None
 
     async def register(
