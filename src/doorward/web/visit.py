@@ -4,14 +4,16 @@ SECURITY: the framework's `request.url` is built from the Host header; nothing h
 tests/unit/test_server.py would fail.
 """
 
+import base64
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from starlette.types import Scope
 
 from doorward.errors import InputError
 from doorward.flows.visitor import Visitor, hash_browser
+from doorward.interfaces import Random
 from doorward.rules.cookie import find_cookies
 from doorward.rules.identity import User
 from doorward.rules.language import choose
@@ -24,6 +26,8 @@ from doorward.web.form import Form, parse_pairs
 from doorward.web.gate.table import TOUCH_EVERY, Touch
 from doorward.web.headers import RawHeaders
 from doorward.web.session_cookie import Cookies
+
+_BROWSER_SIZE = 32
 
 FindSubject = Callable[[Fingerprint, datetime], Awaitable[Subject | None]]
 
@@ -155,6 +159,15 @@ class Reader:
 
 def _is_named(user: User, login: str) -> bool:
     return login in {user.name, user.email}
+
+
+def know_browser(visit: Visit, cookies: Cookies, random: Random) -> None:
+    """Give the browser its pre-session cookie if it has none, so that tickets, offers and tokens can be bound to it."""
+    if visit.browser:
+        return
+    visit.browser = base64.urlsafe_b64encode(random.token(_BROWSER_SIZE)).rstrip(b"=").decode("ascii")
+    visit.visitor = replace(visit.visitor, browser=hash_browser(visit.browser))
+    visit.cookies_out += cookies.set_browser(visit.browser)
 
 
 def find_header(headers: list[tuple[bytes, bytes]], name: bytes) -> bytes | None:

@@ -1,9 +1,8 @@
 """What every route of the API stands on, and who is asking."""
 
-import base64
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from fastapi import Request
@@ -11,7 +10,6 @@ from fastapi import Request
 from doorward.errors import DoorwardError
 from doorward.flows.acting import Actor, actor_of
 from doorward.flows.bundle import Flows
-from doorward.flows.visitor import hash_browser
 from doorward.interfaces import Clock, Random
 from doorward.rules.session import SessionHandle, Subject
 from doorward.rules.strict_json import parse_object
@@ -21,12 +19,11 @@ from doorward.web.form import FORM_TYPE, parse_pairs
 from doorward.web.pages.desk import login_path
 from doorward.web.pages.proof import is_proven
 from doorward.web.session_cookie import Cookies
-from doorward.web.visit import Reader, Visit
+from doorward.web.visit import Reader, Visit, know_browser
 
 CORRELATION_KEY = "doorward.correlation_id"
 """Scope key of the id under which this request stands in the log; a server around us may have set it."""
 _CORRELATION_SIZE = 5
-_BROWSER_SIZE = 32
 _PROOF_TOO_OLD = "Let whoever is signed in open the address in `login`, confirm, and try again."
 _JSON_TYPE = re.compile(r"\s*application/(?:[\w.-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 
@@ -142,11 +139,7 @@ class ApiParts:
 
     def know_browser(self, visit: Visit) -> None:
         """Give the browser its pre-session cookie if it has none: offers and tokens are bound to it."""
-        if visit.browser:
-            return
-        visit.browser = base64.urlsafe_b64encode(self.random.token(_BROWSER_SIZE)).rstrip(b"=").decode("ascii")
-        visit.visitor = replace(visit.visitor, browser=hash_browser(visit.browser))
-        visit.cookies_out += self.cookies.set_browser(visit.browser)
+        know_browser(visit, self.cookies, self.random)
 
     def give_token(self, visit: Visit) -> str:
         """The CSRF token of this visit; its cookie goes out where it is new."""

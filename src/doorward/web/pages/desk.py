@@ -2,14 +2,13 @@
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlencode, urlsplit
 
 from starlette.responses import Response
 
 from doorward.errors import InputError
-from doorward.flows.visitor import hash_browser
 from doorward.interfaces import Log, Random
 from doorward.rules.identity import User
 from doorward.rules.redirect import parse_return_url
@@ -22,10 +21,9 @@ from doorward.web.pages.assets import Assets
 from doorward.web.pages.loop import follow, read_trail
 from doorward.web.pages.templates import Templates
 from doorward.web.session_cookie import Cookies
-from doorward.web.visit import Visit
+from doorward.web.visit import Visit, know_browser
 
 _NONCE_SIZE = 16
-_BROWSER_SIZE = 32
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 DEMO_BANNER = "Demo: plain http, for this machine only. Nothing here is protected from others on the network."
@@ -233,11 +231,7 @@ class Desk:
 
     def know_browser(self, visit: Visit) -> None:
         """Give the browser its pre-session cookie if it has none, so that tickets and tokens can be bound to it."""
-        if visit.browser:
-            return
-        visit.browser = base64.urlsafe_b64encode(self.random.token(_BROWSER_SIZE)).rstrip(b"=").decode("ascii")
-        visit.visitor = replace(visit.visitor, browser=hash_browser(visit.browser))
-        visit.cookies_out += self.cookies.set_browser(visit.browser)
+        know_browser(visit, self.cookies, self.random)
 
     def vet(self, return_to: str | None) -> str | None:
         """The absolute return URL, or None where there is none or it may not be followed."""
