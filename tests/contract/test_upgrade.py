@@ -22,9 +22,11 @@ from tests.contract.durable import ROOT, opened, start
 from tests.contract.samples import a_passkey, a_user, an_identity, link
 from tests.fakes.system import START, FakeRandom
 
-VERSIONS = ["0001", "0002"]
-ADDED_COLUMNS = {"users": (0, 0, 0, "", None)}
-"""What a row of an older version gets, after its own columns, by table."""
+VERSIONS = ["0001", "0002", "0003"]
+SINCE_0003 = {"signing_keys": ("session", "", None)}
+SINCE_0001 = {"users": (0, 0, 0, "", None), **SINCE_0003}
+ADDED_COLUMNS = {"0001": SINCE_0001, "0002": SINCE_0001, "0003": SINCE_0003}
+"""What a row of an older version gets, after its own columns, by version and table."""
 ALICE = a_user(is_admin=True)
 BOB = a_user("bob", groups=frozenset({"guests"}), email="", enabled=False, generation=3)
 
@@ -75,11 +77,11 @@ def test_an_upgrade_keeps_every_row_and_every_table(path, version):
     assert all(rows.values())
     schema.upgrade(path)
     made_after, rows_after = read_all(path)
-    unchanged = made.keys() - ADDED_COLUMNS
+    unchanged = made.keys() - ADDED_COLUMNS[version]
     assert {name: made_after[name] for name in unchanged} == {name: made[name] for name in unchanged}
     assert rows_after.pop("alembic_version") == [(schema.HEAD,)]
     for name, found in rows.items():
-        assert rows_after.pop(name) == [(*row, *ADDED_COLUMNS.get(name, ())) for row in found]
+        assert rows_after.pop(name) == [(*row, *ADDED_COLUMNS[version].get(name, ())) for row in found]
     assert not any(rows_after.values())
 
 
@@ -147,13 +149,13 @@ def test_an_interrupted_upgrade_leaves_nothing_behind(path):
     """Q11: everything is as the older version left it, which can be started again."""
     with closing(sqlite3.connect(path)) as connection:
         # In the way of the last table, so that the migration fails near its end.
-        connection.execute("CREATE TABLE letters (x)")
+        connection.execute("CREATE TABLE break_glass (x)")
     before = read_all(path)
     with pytest.raises(UnavailableError, match="cannot be migrated"):
         schema.upgrade(path)
     assert read_all(path) == before
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TABLE letters")
+        connection.execute("DROP TABLE break_glass")
     schema.upgrade(path)
     assert read_all(path)[1]["alembic_version"] == [(schema.HEAD,)]
 
@@ -174,9 +176,9 @@ def test_what_a_newer_version_wrote_is_refused_and_not_touched(path):
     """Q11: also where the present version would know the tables."""
     schema.upgrade(path)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0004'")
+        connection.execute("UPDATE alembic_version SET version_num = '0005'")
     before = read_all(path)
-    with pytest.raises(ConfigError, match=f"schema 0004; this one knows {schema.HEAD}"):
+    with pytest.raises(ConfigError, match=f"schema 0005; this one knows {schema.HEAD}"):
         open_sqlite(path.parent, random=FakeRandom())
     assert read_all(path) == before
 

@@ -350,6 +350,10 @@ signing_keys = Table(
     Column("id", _Serial, primary_key=True),
     Column("sealed", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    # What came later has a default, for the keys that were there before: those of session cookies.
+    Column("purpose", Text, nullable=False, server_default="session"),
+    Column("public", Text, nullable=False, server_default=""),
+    Column("retired_at", Instant),
 )
 
 pending_ends = Table(
@@ -379,4 +383,89 @@ audit = Table(
     Column("private_digest", LargeBinary, nullable=False),
     Column("previous", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
+    # What is asked for by whom and about whom; the order of time is that of the chain.
+    Index("ix_audit_actor", "actor"),
+    Index("ix_audit_subject", "subject"),
+)
+
+checkpoints = Table(
+    "checkpoints",
+    metadata,
+    Column("sequence", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True, autoincrement=False),
+    Column("at", Instant, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    # Which key signed it (`signing_keys`, purpose "audit"), as the fingerprint of the public key.
+    Column("signed_by", Text, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Column("sent_at", Instant),
+    Column("trouble", Text, nullable=False, server_default=""),
+)
+
+chores = Table(
+    "chores",
+    metadata,
+    # What is done at intervals (a backup, a drill, a checkpoint), and how it last went.
+    Column("name", Text, primary_key=True),
+    Column("tried_at", Instant),
+    Column("done_at", Instant),
+    Column("trouble", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+alerts = Table(
+    "alerts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    # What it is about; what is alike within a while is told once.
+    Column("about", Text, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("queued_at", Instant, nullable=False, index=True),
+    Column("next_try_at", Instant, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("done_at", Instant),
+    Column("trouble", Text, nullable=False),
+    Index("ix_alerts_state_next_try_at", "state", "next_try_at"),
+    Index("ix_alerts_kind_about", "kind", "about"),
+)
+
+decisions = Table(
+    "decisions",
+    metadata,
+    # SHA-256 of what makes two decisions one: user, host, method, shape of the path, verdict, reason, and the day.
+    Column("id", LargeBinary, primary_key=True),
+    # No foreign key: what was decided stays true when the account is gone; retention ends it.
+    Column("user_id", Text, nullable=False, index=True),
+    Column("host", Text, nullable=False),
+    Column("method", Text, nullable=False),
+    Column("shape", Text, nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("first_at", Instant, nullable=False),
+    Column("last_at", Instant, nullable=False, index=True),
+    sqlite_with_rowid=False,
+)
+
+preferences = Table(
+    "preferences",
+    metadata,
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("value", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+break_glass = Table(
+    "break_glass",
+    metadata,
+    Column("id", Text, primary_key=True),
+    # SHA-256 of 256 random bits.
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("made_by", Text, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("used_at", Instant),
 )

@@ -1,0 +1,60 @@
+"""What we ask of the world: Protocols only.
+
+A method is named for what it guarantees: `take` returns a thing at most once, `advance` succeeds only from the state
+you saw, `end_all_of` is complete when it returns. Durable (`Records`) and perishable (`Sessions`, `Tickets`,
+`Counters`) are different promises. Anything here may raise UnavailableError; the caller then refuses, never allows.
+"""
+
+from doorward.interfaces.outside import (
+    Assertion,
+    Fetch,
+    Fetched,
+    Keyring,
+    Mailer,
+    NewPasskey,
+    Passkeys,
+    PasswordHasher,
+    Renewed,
+    Upstream,
+    Verified,
+)
+from doorward.interfaces.perishable import Counters, LiveView, Sessions, Tickets, Use
+from doorward.interfaces.records import (
+    AccountRecords,
+    FactorRecords,
+    Records,
+    StoredPassword,
+    Transaction,
+    UpstreamRecords,
+)
+from doorward.interfaces.world import Clock, Log, Pause, Random, Tally
+
+__all__ = [
+    "AccountRecords",
+    "Assertion",
+    "Clock",
+    "Counters",
+    "FactorRecords",
+    "Fetch",
+    "Fetched",
+    "Keyring",
+    "LiveView",
+    "Log",
+    "Mailer",
+    "NewPasskey",
+    "Passkeys",
+    "PasswordHasher",
+    "Pause",
+    "Random",
+    "Records",
+    "Renewed",
+    "Sessions",
+    "StoredPassword",
+    "Tally",
+    "Tickets",
+    "Transaction",
+    "Upstream",
+    "UpstreamRecords",
+    "Use",
+    "Verified",
+]
