@@ -7,6 +7,7 @@ from datetime import datetime
 from doorward.errors import ConflictError
 from doorward.interfaces import StoredPassword, Use
 from doorward.rules.audit import AuditRecord
+from doorward.rules.chore import Chore
 from doorward.rules.factor import FactorId, Passkey, RecoveryCode, Totp
 from doorward.rules.history import SignInNote
 from doorward.rules.identity import User, UserId
@@ -38,6 +39,7 @@ class State:
     passkeys: dict[FactorId, Passkey] = field(default_factory=dict)
     recovery_codes: dict[FactorId, RecoveryCode] = field(default_factory=dict)
     invites: dict[InviteId, Invite] = field(default_factory=dict)
+    chores: dict[str, Chore] = field(default_factory=dict)
     sign_ins: list[SignInNote] = field(default_factory=list)
     letters: dict[LetterId, Letter] = field(default_factory=dict)
     revision: int = 0
@@ -61,6 +63,7 @@ class State:
             passkeys=dict(self.passkeys),
             recovery_codes=dict(self.recovery_codes),
             invites=dict(self.invites),
+            chores=dict(self.chores),
             sign_ins=list(self.sign_ins),
             letters=dict(self.letters),
         )

@@ -21,6 +21,7 @@ from doorward.interfaces.outside import (
 from doorward.interfaces.perishable import Counters, LiveView, Sessions, Tickets, Use
 from doorward.interfaces.records import (
     AccountRecords,
+    ChoreRecords,
     FactorRecords,
     Records,
     StoredPassword,
@@ -32,6 +33,7 @@ from doorward.interfaces.world import Clock, Log, Pause, Random, Tally
 __all__ = [
     "AccountRecords",
     "Assertion",
+    "ChoreRecords",
     "Clock",
     "Counters",
     "FactorRecords",

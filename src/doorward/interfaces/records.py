@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from doorward.rules.audit import AuditEvent, AuditRecord
+from doorward.rules.chore import Chore
 from doorward.rules.factor import FactorId, Factors, Passkey, RecoveryCode, Totp
 from doorward.rules.history import SignInNote
 from doorward.rules.identity import User, UserId
@@ -229,7 +230,19 @@ class AccountRecords(Protocol):
         ...
 
 
-class Transaction(UpstreamRecords, FactorRecords, AccountRecords, Protocol):
+class ChoreRecords(Protocol):
+    """The part of a transaction that is about what is done at intervals."""
+
+    async def find_chore(self, name: str) -> Chore:
+        """How it last went; a fresh one where it was never tried."""
+        ...
+
+    async def put_chore(self, chore: Chore) -> None:
+        """Note how it went, in place of what was noted before."""
+        ...
+
+
+class Transaction(UpstreamRecords, FactorRecords, AccountRecords, ChoreRecords, Protocol):
     """One durable transaction: all of it is committed when the `async with` block ends, or none of it."""
 
     async def find_user(self, user_id: UserId) -> User | None:

@@ -14,6 +14,7 @@ from doorward.rules.audit import GENESIS, AuditEvent, AuditRecord, chain
 from doorward.rules.identity import User, UserId
 from doorward.rules.session import SessionHandle
 from doorward.storage.sql.accounts import SqlAccounts
+from doorward.storage.sql.chores import SqlChores
 from doorward.storage.sql.database import Database, change_total, map_faults, raise_revision
 from doorward.storage.sql.factors import SqlFactors
 from doorward.storage.sql.rows import decode_audit, decode_user, encode_audit, encode_user
@@ -50,7 +51,7 @@ class SqlRecords:
             yield SqlTransaction(connection, self._random, sessions_apart=self._sessions_apart)
 
 
-class SqlTransaction(SqlUpstream, SqlFactors, SqlAccounts):
+class SqlTransaction(SqlUpstream, SqlFactors, SqlAccounts, SqlChores):
     """`interfaces.Transaction` on one connection."""
 
     def __init__(self, connection: AsyncConnection, random: Random, *, sessions_apart: bool) -> None:
