@@ -3,6 +3,7 @@
 from datetime import timedelta
 from itertools import count
 
+from doorward.rules.alert import Alert, AlertId, AlertKind, AlertState
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.factor import FactorId, Passkey, RecoveryCode, Totp
 from doorward.rules.history import SignInNote
@@ -233,3 +234,20 @@ async def queue(records, *letters):
     async with records.transaction() as transaction:
         for letter in letters:
             await transaction.add_letter(letter)
+
+
+def an_alert(**changes):
+    number = next(_numbers)
+    values = {
+        "id": AlertId(f"{number:032x}"),
+        "kind": AlertKind.BACKUP_FAILED,
+        "about": "",
+        "sealed": "gcm1:alert",
+        "state": AlertState.WAITING,
+        "queued_at": START + timedelta(microseconds=number),
+        "next_try_at": START + timedelta(microseconds=number),
+        "tries": 0,
+        "done_at": None,
+        "trouble": "",
+    }
+    return Alert(**{**values, **changes})

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from doorward.errors import ConflictError
 from doorward.interfaces import StoredPassword, Use
+from doorward.rules.alert import Alert, AlertId
 from doorward.rules.audit import AuditRecord
 from doorward.rules.chore import Chore
 from doorward.rules.factor import FactorId, Passkey, RecoveryCode, Totp
@@ -15,6 +16,7 @@ from doorward.rules.invite import Invite, InviteId
 from doorward.rules.letter import Letter, LetterId
 from doorward.rules.provider import ProviderId
 from doorward.rules.session import Fingerprint, Session, SessionHandle
+from doorward.rules.stored_key import StoredKey
 from doorward.rules.ticket import Ticket, TicketId
 from doorward.rules.upstream import Identity, IdentityId, StoredProvider, UpstreamSession
 
@@ -39,9 +41,11 @@ class State:
     passkeys: dict[FactorId, Passkey] = field(default_factory=dict)
     recovery_codes: dict[FactorId, RecoveryCode] = field(default_factory=dict)
     invites: dict[InviteId, Invite] = field(default_factory=dict)
+    alerts: dict[AlertId, Alert] = field(default_factory=dict)
     chores: dict[str, Chore] = field(default_factory=dict)
     sign_ins: list[SignInNote] = field(default_factory=list)
     letters: dict[LetterId, Letter] = field(default_factory=dict)
+    keys: list[StoredKey] = field(default_factory=list)
     revision: int = 0
     changes: int = 0
 
@@ -63,9 +67,11 @@ class State:
             passkeys=dict(self.passkeys),
             recovery_codes=dict(self.recovery_codes),
             invites=dict(self.invites),
+            alerts=dict(self.alerts),
             chores=dict(self.chores),
             sign_ins=list(self.sign_ins),
             letters=dict(self.letters),
+            keys=list(self.keys),
         )
 
     def check_account(self, user_id: UserId) -> None:

@@ -21,8 +21,10 @@ from doorward.interfaces.outside import (
 from doorward.interfaces.perishable import Counters, LiveView, Sessions, Tickets, Use
 from doorward.interfaces.records import (
     AccountRecords,
+    AlertRecords,
     ChoreRecords,
     FactorRecords,
+    KeyRecords,
     Records,
     StoredPassword,
     Transaction,
@@ -32,6 +34,7 @@ from doorward.interfaces.world import Clock, Log, Pause, Random, Tally
 
 __all__ = [
     "AccountRecords",
+    "AlertRecords",
     "Assertion",
     "ChoreRecords",
     "Clock",
@@ -39,6 +42,7 @@ __all__ = [
     "FactorRecords",
     "Fetch",
     "Fetched",
+    "KeyRecords",
     "Keyring",
     "LiveView",
     "Log",
