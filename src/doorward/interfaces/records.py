@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from doorward.rules.alert import Alert, AlertId, AlertKind, AlertState
-from doorward.rules.audit import AuditEntry, AuditEvent, AuditQuery, AuditRecord
-from doorward.rules.checkpoint import StoredCheckpoint
+from doorward.rules.audit import AuditEvent, AuditRecord
 from doorward.rules.chore import Chore
 from doorward.rules.factor import FactorId, Factors, Passkey, RecoveryCode, Totp
 from doorward.rules.history import SignInNote
@@ -17,7 +16,6 @@ from doorward.rules.invite import Invite, InviteId
 from doorward.rules.letter import Letter, LetterId, LetterState
 from doorward.rules.provider import ProviderId
 from doorward.rules.session import SessionHandle
-from doorward.rules.stored_key import StoredKey
 from doorward.rules.upstream import Identity, IdentityId, StoredProvider, UpstreamSession
 
 
@@ -285,84 +283,7 @@ class ChoreRecords(Protocol):
         ...
 
 
-class AuditRecords(Protocol):
-    """The part of a transaction that is about the audit chain and its checkpoints."""
-
-    async def append_audit(self, event: AuditEvent) -> AuditRecord:
-        """Append to the audit chain."""
-        ...
-
-    async def find_audit_head(self) -> tuple[int, bytes]:
-        """Number and hash of the last record; 0 and `GENESIS` where there is none."""
-        ...
-
-    async def list_audit(self, *, limit: int = 100, before: int | None = None) -> list[AuditRecord]:
-        """Records of the chain, newest first, with a sequence below `before`. TamperError where one is not ours."""
-        ...
-
-    async def find_audit(self, query: AuditQuery, *, limit: int, before: int | None = None) -> list[AuditEntry]:
-        """Records that fit, newest first, with a sequence below `before`, as they are found: nothing is verified."""
-        ...
-
-    async def walk_audit(
-        self, query: AuditQuery, *, after: int, limit: int, upto: int | None = None
-    ) -> list[AuditEntry]:
-        """Records that fit, oldest first, with a sequence above `after` and not above `upto`, as they are found."""
-        ...
-
-    async def list_erasable(self, query: AuditQuery, *, limit: int) -> list[int]:
-        """The numbers of the oldest records that fit and still have personal data."""
-        ...
-
-    async def erase_private(self, sequences: Sequence[int]) -> int:
-        """Erase the personal data of these records, and its salt; how many had any. The chain holds (B-38)."""
-        ...
-
-    async def seal_old_audit(self, *, after: int, limit: int) -> tuple[int, int]:
-        """Seal what an older version left readable in the next records after `after`.
-
-        How many there were, and the last record looked at: 0 when there are no more.
-        """
-        ...
-
-    async def put_checkpoint(self, stored: StoredCheckpoint) -> None:
-        """Add a checkpoint, or note what became of sending it. ConflictError where another stands at its record."""
-        ...
-
-    async def find_checkpoint(self) -> StoredCheckpoint | None:
-        """The newest one."""
-        ...
-
-    async def list_checkpoints(self, *, limit: int = 100, after: int = 0) -> list[StoredCheckpoint]:
-        """Those of records above `after`, the newest first."""
-        ...
-
-    async def list_unsent_checkpoints(self, *, limit: int) -> list[StoredCheckpoint]:
-        """Those that some place has not got yet, the oldest first."""
-        ...
-
-
-class KeyRecords(Protocol):
-    """The part of a transaction that is about the keys that are made here (`rules/stored_key.py`)."""
-
-    async def list_keys(self, purpose: str | None = None) -> list[StoredKey]:
-        """Those of a purpose, or all, the newest first; retired ones too."""
-        ...
-
-    async def next_key_number(self) -> int:
-        """The number that the next key gets: its secret is sealed for it."""
-        ...
-
-    async def add_key(self, key: StoredKey) -> None:
-        """Add one. A key of session cookies counts at every gate with the next check."""
-        ...
-
-    async def retire_keys(self, purpose: str, at: datetime, *, forget: bool) -> int:
-        """Retire those of a purpose that are in use; how many. `forget`: their secrets too, for good."""
-        ...
-
-
-class Transaction(UpstreamRecords, FactorRecords, AccountRecords, ChoreRecords, AlertRecords, KeyRecords, Protocol):
+class Transaction(UpstreamRecords, FactorRecords, AccountRecords, ChoreRecords, AlertRecords, Protocol):
     """One durable transaction: all of it is committed when the `async with` block ends, or none of it."""
 
     async def find_user(self, user_id: UserId) -> User | None:
@@ -411,6 +332,14 @@ class Transaction(UpstreamRecords, FactorRecords, AccountRecords, ChoreRecords, 
 
     async def is_set_up(self) -> bool:
         """Whether a first administrator was ever made here; stays true after all accounts are deleted."""
+        ...
+
+    async def append_audit(self, event: AuditEvent) -> AuditRecord:
+        """Append to the audit chain."""
+        ...
+
+    async def list_audit(self, *, limit: int = 100, before: int | None = None) -> list[AuditRecord]:
+        """Records of the chain, newest first, with a sequence below `before`."""
         ...
 
     async def end_session(self, handle: SessionHandle) -> bool:
