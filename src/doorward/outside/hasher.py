@@ -2,49 +2,37 @@
 
 Stored forms: `bcrypt$2b$12$…`, `bcrypt-sha384$2b$12$…` where the password was reduced first (over 72 bytes, or with a
 NUL, which bcrypt cannot take whole: never cut, docs/adr 0008), `argon2id$v=19$…`. The mark is part of the comparison,
-so a password and its reduction are two different passwords.
+so a password and its reduction are two different passwords. Accounts that came from elsewhere have the hash they came
+with (`rules.password_hash`) until they sign in.
 """
 
 import asyncio
 import base64
 import hashlib
 import os
-import re
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from enum import Enum
 from typing import Final, Protocol, TypeVar
 
 import bcrypt
 
 from doorward.errors import InputError, UnavailableError
 from doorward.interfaces import Random, Verified
+from doorward.rules.password_hash import Algorithm, ForeignHash, OwnHash, read_hash
+
+__all__ = ["MAX_BYTES", "Algorithm", "PooledHasher"]
 
 MAX_BYTES: Final = 1024
 _BCRYPT_BYTES = 72
 _BCRYPT_SALT = 16
-# What the algorithm takes at least, and what a check may cost us at most.
-_BCRYPT_CHEAPEST, _BCRYPT_COSTLIEST = 4, 16
-_BCRYPT = re.compile(r"(bcrypt|bcrypt-sha384)(\$2[aby]\$([0-9]{2})\$[./A-Za-z0-9]{21}[.Oeu][./A-Za-z0-9]{31})")
-_ARGON2 = re.compile(
-    r"argon2id(\$v=19\$m=([0-9]{1,7}),t=([0-9]{1,2}),p=([0-9]{1,2})\$[A-Za-z0-9+/]{11,64}\$[A-Za-z0-9+/]{22,86})"
-)
 # RFC 9106, section 4, second recommendation: 64 MiB, three passes.
 _ARGON2_MEMORY, _ARGON2_PASSES, _ARGON2_LANES, _ARGON2_BYTES, _ARGON2_SALT = 65536, 3, 4, 32, 16
-_ARGON2_MOST_MEMORY = 1 << 20
 
 _NICENESS = 10
 
 _T = TypeVar("_T")
-
-
-class Algorithm(Enum):
-    """How new hashes are made."""
-
-    BCRYPT = "bcrypt"
-    ARGON2ID = "argon2id"
 
 
 class _Scheme(Protocol):
@@ -108,22 +96,18 @@ class PooledHasher:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _verify(self, raw: bytes, hashed: str | None) -> Verified:
-        scheme = None if hashed is None else self._find_scheme(hashed)
-        if hashed is None or scheme is None:
-            self._present.verify(raw, self._present.dummy())
-            return Verified(right=False)
-        right = scheme.verify(raw, hashed)
-        current = scheme is self._present and scheme.is_current(hashed)
-        return Verified(right=right, needs_rehash=right and not current)
-
-    def _find_scheme(self, hashed: str) -> _Scheme | None:
-        bcrypt_shape = _BCRYPT.fullmatch(hashed)
-        if bcrypt_shape is not None and _BCRYPT_CHEAPEST <= int(bcrypt_shape[3]) <= _BCRYPT_COSTLIEST:
-            return self._schemes[Algorithm.BCRYPT]
-        argon2_shape = _ARGON2.fullmatch(hashed)
-        if argon2_shape is not None and int(argon2_shape[2]) <= _ARGON2_MOST_MEMORY:
-            return self._schemes[Algorithm.ARGON2ID]
-        return None
+        match None if hashed is None else read_hash(hashed):
+            case None:
+                self._present.verify(raw, self._present.dummy())
+                return Verified(right=False)
+            case OwnHash(algorithm, text):
+                scheme = self._schemes[algorithm]
+                right = scheme.verify(raw, text)
+                current = scheme is self._present and scheme.is_current(text)
+                return Verified(right=right, needs_rehash=right and not current)
+            case foreign:
+                right = _verify_foreign(raw, foreign)
+                return Verified(right=right, needs_rehash=right)
 
     async def _run(self, work: Callable[[], _T]) -> _T:
         with self._lock:
@@ -211,6 +195,13 @@ class _Argon2:
             for size in (_ARGON2_SALT, _ARGON2_BYTES)
         )
         return f"argon2id$v=19$m={_ARGON2_MEMORY},t={_ARGON2_PASSES},p={_ARGON2_LANES}${salt}${digest}"
+
+
+def _verify_foreign(raw: bytes, known: ForeignHash) -> bool:
+    # Imported when somebody comes who was never here: most installations never need it.
+    from doorward.outside import foreign_hashes
+
+    return foreign_hashes.verify(raw, known)
 
 
 def _step_back() -> None:
