@@ -10,6 +10,7 @@ import pytest
 
 from doorward.outside.keyring import open_keyring
 from doorward.outside.system import SystemRandom
+from doorward.rules.stored_key import place_of
 from tests.attacks.invariants import attacked
 from tests.attacks.stage import CONFIG, KEPT, ROOT, Person, Stage, add_person, handed_out, serving
 from tests.integration.gateway import doorward
@@ -58,7 +59,7 @@ def test_a_password_moved_to_another_row_does_not_open(changed: Stage) -> None:
 def test_a_key_moved_among_the_passwords_does_not_open(changed: Stage) -> None:
     """M01: another table and column."""
     guest = changed.newcomer("users")
-    key = changed.query("SELECT sealed FROM signing_keys")[0][0]
+    key = changed.query("SELECT sealed FROM signing_keys WHERE purpose = 'session'")[0][0]
     changed.change(f"UPDATE passwords SET sealed = ? {_ROW}", key, guest.name)
     assert_locked_out(changed, guest, guest.password, "")
 
@@ -116,7 +117,7 @@ def test_a_signing_key_that_was_changed_stops_the_start(tmp_path: Path, spoil: s
     add_person(config, ROOT)
     with closing(sqlite3.connect(tmp_path / "data" / "doorward.db")) as connection, connection:
         (key,), (password,) = connection.execute(
-            "SELECT sealed FROM signing_keys UNION ALL SELECT sealed FROM passwords"
+            "SELECT sealed FROM signing_keys WHERE purpose = 'session' UNION ALL SELECT sealed FROM passwords"
         ).fetchall()
         value = {
             "flip": key[:-2] + ("AA" if key[-2:] != "AA" else "BB"),
@@ -124,7 +125,7 @@ def test_a_signing_key_that_was_changed_stops_the_start(tmp_path: Path, spoil: s
             "plain": "A" * 43,
             "empty": "",
         }[spoil]
-        connection.execute("UPDATE signing_keys SET sealed = ?", (value,))
+        connection.execute("UPDATE signing_keys SET sealed = ? WHERE purpose = 'session'", (value,))
     done = subprocess.run(
         doorward("serve", "--config", str(config)),
         cwd=tmp_path,
@@ -168,12 +169,14 @@ def test_each_purpose_has_a_key_of_its_own(tmp_path: Path) -> None:
     ) as stage:
         keyring = open_keyring(stage.database.parent, random=SystemRandom(), create=False)
         master = bytes.fromhex((stage.database.parent / "encryption_key").read_text("ascii"))
-        derived = [
-            keyring.derive(purpose)
-            for purpose in ("csrf", "login-names", "device-marker", "seal/passwords.sealed", "seal/signing_keys.sealed")
-        ]
-    assert len({master, *derived}) == 6
-    assert all(len(key) == 32 for key in derived)
+        keyring.join(str(stage.query("SELECT value FROM settings WHERE name = 'installation'")[0][0]))
+        keys = stage.query("SELECT id, sealed FROM signing_keys WHERE purpose IN ('session', 'derive')")
+        stored = [keyring.unseal(place_of(number), sealed) for number, sealed in keys]
+        keyring.derive_from(stored[1], {})
+        derived = [keyring.derive(purpose) for purpose in ("csrf", "login-names", "device-marker")]
+        sealing = [keyring.derive_from_master(f"seal/{table}.sealed") for table in ("passwords", "signing_keys")]
+    assert len({master, *stored, *derived, *sealing}) == 8
+    assert all(len(key) == 32 for key in (*stored, *derived, *sealing))
 
 
 def test_a_stolen_database_holds_nothing_that_opens(theatre: Stage) -> None:

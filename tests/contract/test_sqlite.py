@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import event
 
 from doorward.errors import ConfigError, TamperError, UnavailableError
+from doorward.flows.stored_keys import SessionKey, open_keys
 from doorward.interfaces import StoredPassword
 from doorward.outside.keyring import FileKeyring
 from doorward.rules.throttle import Window
@@ -40,13 +41,18 @@ async def test_the_signing_key_is_made_once_and_sealed(folder):
     """A-07, B-14: the same at every start, and not readable in the file."""
     keyring = FileKeyring([bytes(range(7, 39))], FakeRandom("keyring"))
     async with opened(folder) as storage:
-        key = await storage.load_signing_key(keyring, FakeRandom("signing"), START)
+        await open_keys(storage.records, keyring, FakeRandom("signing"), now=START)
+        with closing(storage.open_live_view()) as view:
+            key = SessionKey(view, keyring)()
+            await storage.close()
         assert len(key) == 32
     async with opened(folder) as storage:
-        assert await storage.load_signing_key(keyring, FakeRandom("other"), START) == key
+        await open_keys(storage.records, keyring, FakeRandom("other"), now=START)
+        with closing(storage.open_live_view()) as view:
+            assert SessionKey(view, keyring)() == key
         other = FileKeyring([bytes(range(8, 40))], FakeRandom("keyring"))
         with pytest.raises(TamperError):
-            await storage.load_signing_key(other, FakeRandom("other"), START)
+            await open_keys(storage.records, other, FakeRandom("other"), now=START)
     content = (folder / FILE_NAME).read_bytes()
     assert b"gcm1:" in content
     assert key not in content

@@ -9,8 +9,10 @@ from hashlib import sha256
 import pytest
 
 from doorward.errors import ConfigError, UnavailableError
+from doorward.flows.stored_keys import SessionKey, open_keys
 from doorward.interfaces import StoredPassword
 from doorward.outside.keyring import FileKeyring
+from doorward.rules import envelope
 from doorward.rules.audit import GENESIS, verify_link
 from doorward.rules.factor import Factors
 from doorward.rules.session import Fingerprint, Subject
@@ -130,8 +132,12 @@ async def test_what_an_older_version_stored_works_on(path, version):
         window = (Window(1, START - START.replace(year=2029)),)
         assert not (await storage.counters.spend("login:192.0.2.1", window, START)).allowed
         keyring = FileKeyring([master_key(version)], FakeRandom("keyring"))
-        assert len(await storage.load_signing_key(keyring, FakeRandom("other"), START)) == 32
+        await open_keys(storage.records, keyring, FakeRandom("other"), now=START)
+        for purpose in ("recovery-codes", "csrf", "companion"):
+            assert keyring.derive(purpose) == envelope.derive(master_key(version), purpose)
+        assert keyring.derive("backup") != envelope.derive(master_key(version), "backup")
         with closing(storage.open_live_view()) as view:
+            assert len(SessionKey(view, keyring)()) == 32
             assert view.find_subject(fingerprint) == Subject(alice, session)
             assert [each.user_id for each in view.list_pending_ends(0)] == [BOB.id]
             await link(storage.records, an_identity(ALICE, groups=frozenset({"team"})))

@@ -45,7 +45,7 @@ class Offices:
         self.opening = Opening(
             sessions=town.store.sessions,
             random=town.random,
-            signing_key=SIGNING_KEY,
+            signing_key=lambda: SIGNING_KEY,
             device_key=DEVICE_KEY,
             terms=town.terms,
         )

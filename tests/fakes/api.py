@@ -19,7 +19,7 @@ def open_api(door: Door) -> Door:
     reader = Reader(
         door.cookies,
         Trust(networks=(ip_network("127.0.0.1"),)),
-        SIGNING_KEY,
+        lambda: SIGNING_KEY,
         door.find_subject,
         door.touch,
         door.server.reader.asserted,

@@ -181,7 +181,7 @@ class Door:
             threshold=Threshold(self.desk),
             assets=self.assets,
             errors=ErrorPages(self.desk),
-            reader=Reader(self.cookies, trust or Trust(), SIGNING_KEY, self.find_subject, self.touch, asserted),
+            reader=Reader(self.cookies, trust or Trust(), lambda: SIGNING_KEY, self.find_subject, self.touch, asserted),
             health=self.health,
             headers=self.headers,
             public_url=public_url,

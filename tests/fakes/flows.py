@@ -104,7 +104,11 @@ class Town:
         self.password = PasswordMethod(records=records, hasher=self.hasher, keyring=self.keyring)
         rules = PasswordRules(PasswordPolicy(), lambda text: text == "password")
         opening = Opening(
-            sessions=sessions, random=self.random, signing_key=SIGNING_KEY, device_key=DEVICE_KEY, terms=self.terms
+            sessions=sessions,
+            random=self.random,
+            signing_key=lambda: SIGNING_KEY,
+            device_key=DEVICE_KEY,
+            terms=self.terms,
         )
         throttle = Throttle(counters=self.store.counters, limits=self.limits, name_key=NAME_KEY, device_key=DEVICE_KEY)
         self.letters = []

@@ -99,7 +99,7 @@ class World:
             settings=self.settings,
             trust=self.trust,
             table=SessionTable(self.view),
-            signing_key=SIGNING_KEY,
+            signing_key=lambda: SIGNING_KEY,
             clock=self.clock,
             random=FakeRandom("gate"),
             log=self.log,

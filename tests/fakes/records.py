@@ -17,6 +17,7 @@ from doorward.rules.throttle import Spent, Window, spend
 from doorward.rules.ticket import Purpose, Ticket, TicketId
 from tests.fakes.account_records import FakeAccountRecords, FakeFactorRecords
 from tests.fakes.alert_records import FakeAlertRecords
+from tests.fakes.key_records import FakeKeyRecords
 from tests.fakes.safekeeping_records import FakeChoreRecords
 from tests.fakes.state import State, end, end_all, end_one, is_over, own, touch
 from tests.fakes.system import FakeRandom
@@ -75,7 +76,9 @@ class FakeRecords:
             yield FakeTransaction(self._store, state)
 
 
-class FakeTransaction(FakeUpstreamRecords, FakeFactorRecords, FakeAccountRecords, FakeChoreRecords, FakeAlertRecords):
+class FakeTransaction(
+    FakeUpstreamRecords, FakeFactorRecords, FakeAccountRecords, FakeChoreRecords, FakeAlertRecords, FakeKeyRecords
+):
     """`interfaces.Transaction`."""
 
     def __init__(self, store: FakeStore, state: State) -> None:

@@ -16,6 +16,7 @@ from doorward.rules.invite import Invite, InviteId
 from doorward.rules.letter import Letter, LetterId
 from doorward.rules.provider import ProviderId
 from doorward.rules.session import Fingerprint, Session, SessionHandle
+from doorward.rules.stored_key import StoredKey
 from doorward.rules.ticket import Ticket, TicketId
 from doorward.rules.upstream import Identity, IdentityId, StoredProvider, UpstreamSession
 
@@ -44,6 +45,7 @@ class State:
     chores: dict[str, Chore] = field(default_factory=dict)
     sign_ins: list[SignInNote] = field(default_factory=list)
     letters: dict[LetterId, Letter] = field(default_factory=dict)
+    keys: list[StoredKey] = field(default_factory=list)
     revision: int = 0
     changes: int = 0
 
@@ -69,6 +71,7 @@ class State:
             chores=dict(self.chores),
             sign_ins=list(self.sign_ins),
             letters=dict(self.letters),
+            keys=list(self.keys),
         )
 
     def check_account(self, user_id: UserId) -> None:

@@ -22,7 +22,7 @@ JSON = {"accept": "application/json", "sec_fetch_mode": "cors"}
 async def door():
     made = Door()
     trust = Trust(networks=(ip_network("127.0.0.1"),))
-    reader = Reader(made.cookies, trust, SIGNING_KEY, made.find_subject, made.touch)
+    reader = Reader(made.cookies, trust, lambda: SIGNING_KEY, made.find_subject, made.touch)
     parts = ApiParts(
         flows=made.flows,
         reader=reader,

@@ -54,8 +54,8 @@ def test_a_first_start_makes_a_key_that_later_starts_find(tmp_path):
     assert folder.stat().st_mode & 0o777 == 0o700
     assert [each.name for each in folder.iterdir()] == [FILE_NAME]
     assert opened(folder).key_id == made.key_id
-    assert made.derive("csrf") == opened(folder).derive("csrf")
-    assert made.derive("csrf") != made.derive("device")
+    assert made.derive_from_master("backup") == opened(folder).derive_from_master("backup")
+    assert made.derive_from_master("backup") != made.derive_from_master("other")
 
 
 def test_a_key_is_private_whatever_the_umask(folder):
@@ -206,7 +206,19 @@ def test_of_several_keys_the_newest_seals_and_all_open(folder):
     assert keyring.unseal(PLACE, new) == b"new"
     with pytest.raises(TamperError):
         opened(folder, key=FIRST.hex()).unseal(PLACE, new)
-    assert keyring.derive("csrf") == envelope.derive(SECOND, "csrf")
+    assert keyring.derive_from_master("backup") == envelope.derive(SECOND, "backup")
+
+
+def test_keys_are_derived_from_the_stored_root_and_not_from_the_master_key(folder):
+    """M09, A-16: a new master key changes none of them; those from before there was a root stay as they were."""
+    derived = []
+    for master in (FIRST, SECOND):
+        keyring = opened(folder, key=master.hex())
+        with pytest.raises(RuntimeError, match="before the stored keys"):
+            keyring.derive("csrf")
+        keyring.derive_from(THIRD, {"recovery-codes": FIRST})
+        derived.append([keyring.derive(purpose) for purpose in ("csrf", "device", "recovery-codes")])
+    assert derived[0] == derived[1] == [envelope.derive(THIRD, "csrf"), envelope.derive(THIRD, "device"), FIRST]
 
 
 def test_equal_texts_are_sealed_differently(folder):

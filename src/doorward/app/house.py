@@ -16,6 +16,7 @@ from doorward.config.schema import Config
 from doorward.errors import DoorwardError
 from doorward.flows.bundle import Flows
 from doorward.flows.owing import Owing
+from doorward.flows.stored_keys import SessionKey, open_keys
 from doorward.flows.ties import Ties
 from doorward.flows.upkeep import Touches
 from doorward.flows.watch import Watch
@@ -50,7 +51,7 @@ class House:
     live: LiveView
     hasher: PooledHasher
     upstream: UpstreamClient
-    signing_key: bytes
+    signing_key: SessionKey
     counts: Counts
     touches: Touches
     ties: Ties
@@ -94,11 +95,12 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
     apart = config.storage.type == "local"
     storage = open_sqlite(folder, random=random, sessions_apart=apart)
     try:
-        signing_key = await storage.load_signing_key(keyring, random, clock.now())
+        await open_keys(storage.records, keyring, random, now=clock.now())
         accounts = storage.open_live_view()
     except DoorwardError:
         await storage.close()  # its threads would keep the process from ending
         raise
+    signing_key = SessionKey(accounts, keyring)
     sessions, live = _choose_sessions(storage, accounts, apart=apart)
     hasher = PooledHasher(random, algorithm=Algorithm(config.password.algorithm), cost=config.password.bcrypt_cost)
     policy = PolicyInForce(build_policy(config), build_providers(config))

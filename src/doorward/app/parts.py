@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from doorward.config.schema import Config
+from doorward.flows.stored_keys import SessionKey
 from doorward.interfaces import Clock, LiveView, Log, Random, Sessions
 from doorward.outside.hasher import PooledHasher
 from doorward.outside.keyring import FileKeyring
@@ -47,5 +48,5 @@ class Parts:
     live: LiveView
     hasher: PooledHasher
     upstream: UpstreamClient
-    signing_key: bytes
+    signing_key: SessionKey
     counts: Counts

@@ -1,6 +1,7 @@
 """The one place where sessions are made: at sign-in, at step-up, at setup (T-06)."""
 
 import base64
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -35,14 +36,14 @@ class Opened:
 
 
 class Opening:
-    """Makes and stores sessions. `signing_key` signs session cookies, `device_key` device markers."""
+    """Makes and stores sessions. `signing_key` tells what signs session cookies now; `device_key` signs markers."""
 
     def __init__(
         self,
         *,
         sessions: Sessions,
         random: Random,
-        signing_key: bytes,
+        signing_key: Callable[[], bytes],
         device_key: bytes,
         terms: SessionTerms,
     ) -> None:
@@ -75,7 +76,7 @@ class Opening:
         remembered = remember and terms.remember_lifetime is not None
         if remember and terms.remember_lifetime is not None:
             lifetime, idle = terms.remember_lifetime, terms.remember_idle_timeout
-        cookie, fingerprint = make_cookie(self._random.token(TOKEN_SIZE), self._signing_key)
+        cookie, fingerprint = make_cookie(self._random.token(TOKEN_SIZE), self._signing_key())
         session = Session(
             fingerprint=fingerprint,
             handle=SessionHandle(self._random.token(HANDLE_SIZE).hex()),

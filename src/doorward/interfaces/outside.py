@@ -176,7 +176,7 @@ class PasswordHasher(Protocol):
 
 
 class Keyring(Protocol):
-    """The master keys: sealing and derived keys."""
+    """Sealing under the master keys, and keys derived from a stored root."""
 
     def seal(self, place: Place, plaintext: bytes) -> str:
         """Seal for `place` under the newest key."""
@@ -187,5 +187,5 @@ class Keyring(Protocol):
         ...
 
     def derive(self, purpose: str) -> bytes:
-        """A 32-byte key for one purpose (CSRF tokens and the like), the same at every start."""
+        """A 32-byte key for one purpose (CSRF tokens and the like), the same at every start, under any master key."""
         ...

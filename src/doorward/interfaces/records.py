@@ -16,6 +16,7 @@ from doorward.rules.invite import Invite, InviteId
 from doorward.rules.letter import Letter, LetterId, LetterState
 from doorward.rules.provider import ProviderId
 from doorward.rules.session import SessionHandle
+from doorward.rules.stored_key import StoredKey
 from doorward.rules.upstream import Identity, IdentityId, StoredProvider, UpstreamSession
 
 
@@ -283,7 +284,27 @@ class ChoreRecords(Protocol):
         ...
 
 
-class Transaction(UpstreamRecords, FactorRecords, AccountRecords, ChoreRecords, AlertRecords, Protocol):
+class KeyRecords(Protocol):
+    """The part of a transaction that is about the keys that are made here (`rules/stored_key.py`)."""
+
+    async def list_keys(self, purpose: str | None = None) -> list[StoredKey]:
+        """Those of a purpose, or all, the newest first; retired ones too."""
+        ...
+
+    async def next_key_number(self) -> int:
+        """The number that the next key gets: its secret is sealed for it."""
+        ...
+
+    async def add_key(self, key: StoredKey) -> None:
+        """Add one. A key of session cookies counts at every gate with the next check."""
+        ...
+
+    async def retire_keys(self, purpose: str, at: datetime, *, forget: bool) -> int:
+        """Retire those of a purpose that are in use; how many. `forget`: their secrets too, for good."""
+        ...
+
+
+class Transaction(UpstreamRecords, FactorRecords, AccountRecords, ChoreRecords, AlertRecords, KeyRecords, Protocol):
     """One durable transaction: all of it is committed when the `async with` block ends, or none of it."""
 
     async def find_user(self, user_id: UserId) -> User | None:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -37,6 +37,9 @@ class FileKeyring:
         self._keys = {envelope.key_id(key): key for key in keys}
         self._newest = keys[0]
         self._random = random
+        self._installation = ""
+        self._root: bytes | None = None
+        self._of_old: Mapping[str, bytes] = {}
 
     @property
     def key_id(self) -> str:
@@ -52,8 +55,22 @@ class FileKeyring:
         return envelope.unseal(self._keys, place, sealed)
 
     def derive(self, purpose: str) -> bytes:
-        """A 32-byte key for one purpose, from the newest key."""
+        """A 32-byte key for one purpose, the same under every master key."""
+        if self._root is None:
+            raise RuntimeError("nothing can be derived before the stored keys are loaded")
+        return self._of_old.get(purpose) or envelope.derive(self._root, purpose)
+
+    def derive_from_master(self, purpose: str) -> bytes:
+        """A 32-byte key for one purpose, from the newest master key: for what must open without our database."""
         return envelope.derive(self._newest, purpose)
+
+    def join(self, installation: str) -> None:
+        """Seal and open for this installation from now on."""
+        self._installation = installation
+
+    def derive_from(self, root: bytes, of_old: Mapping[str, bytes]) -> None:
+        """Derive from this root from now on, except the keys of purposes that are given as they were."""
+        self._root, self._of_old = root, dict(of_old)
 
 
 def open_keyring(

@@ -12,18 +12,17 @@ import sqlite3
 from collections.abc import Generator, Hashable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, event, insert, select
+from sqlalchemy import URL, event
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from doorward.errors import ConfigError, UnavailableError
-from doorward.interfaces import Keyring, Random
-from doorward.rules.envelope import KEY_SIZE, Place
+from doorward.interfaces import Random
 from doorward.rules.identity import User, UserId
 from doorward.rules.private import check_private
 from doorward.rules.session import Fingerprint, Session, Subject
@@ -34,7 +33,7 @@ from doorward.storage.sql.records import SqlRecords
 from doorward.storage.sql.rows import decode_methods
 from doorward.storage.sql.schema import upgrade
 from doorward.storage.sql.sessions import SqlSessions
-from doorward.storage.sql.tables import from_micros, signing_keys
+from doorward.storage.sql.tables import from_micros
 from doorward.storage.sql.tickets import SqlTickets
 
 FILE_NAME: Final = "doorward.db"
@@ -61,21 +60,6 @@ class SqliteStorage:
     def open_live_view(self) -> "SqliteLiveView":
         """Open the synchronous view the gate reads; one per process, for its whole life."""
         return SqliteLiveView(self.path)
-
-    async def load_signing_key(self, keyring: Keyring, random: Random, now: datetime) -> bytes:
-        """The key of session cookies, made at first start; however many processes start at once, they get the same.
-
-        TamperError when it does not open under the keyring's keys.
-        """
-        async with self.database.write() as connection:
-            newest = select(signing_keys.c.id, signing_keys.c.sealed).order_by(signing_keys.c.id.desc()).limit(1)
-            row = (await connection.execute(newest)).one_or_none()
-            if row is not None:
-                return keyring.unseal(_signing_place(row[0]), row[1])
-            key = random.token(KEY_SIZE)
-            sealed = keyring.seal(_signing_place(1), key)
-            await connection.execute(insert(signing_keys).values(id=1, sealed=sealed, created_at=now))
-            return key
 
     async def close(self) -> None:
         """Close every connection."""
@@ -205,10 +189,6 @@ def _mapped() -> Generator[None, None, None]:
         raise UnavailableError(f"the database does not answer: {error}") from error
 
 
-def _signing_place(number: int) -> Place:
-    return Place("signing_keys", "sealed", str(number))
-
-
 _USER_COLUMNS = """
     u.id, u.name, u.display_name, u.email, u.is_admin, u.enabled, u.generation, u.created_at,
     u.must_change_password, u.awaits_approval, u.console_only, u.language, u.enrol_by,
@@ -227,6 +207,9 @@ _FIND_SUBJECT = f"""
 """  # noqa: S608 -- constants only
 _FIND_USER = f"SELECT {_USER_COLUMNS} FROM users u WHERE u.id = ?"  # noqa: S608 -- constants only
 _FIND_NAMED = f"SELECT {_USER_COLUMNS} FROM users u WHERE u.name = ?"  # noqa: S608 -- constants only
+_FIND_SESSION_KEY = (
+    "SELECT id, sealed FROM signing_keys WHERE purpose = 'session' AND retired_at IS NULL ORDER BY id DESC LIMIT 1"
+)
 _USER_WIDTH = 15
 _NOTHING: Final = (frozenset[str](), False)
 
@@ -327,6 +310,12 @@ class SqliteLiveView:
                 "SELECT id, user_id, keep, handle FROM pending_ends WHERE id > ? ORDER BY id", (after,)
             ).fetchall()
         return [PendingEnd(*row) for row in rows]
+
+    def find_session_key(self) -> tuple[int, str] | None:
+        """Number and sealed secret of the key that signs session cookies."""
+        with _mapped():
+            row: tuple[int, str] | None = self._connection.execute(_FIND_SESSION_KEY).fetchone()
+        return row
 
     def close(self) -> None:
         """Close; after `SqliteStorage.close`, for the reason given above."""

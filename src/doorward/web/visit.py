@@ -85,11 +85,14 @@ class Visit:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Turns an ASGI scope into a Visit. `touch` takes note of a session's use, like the gate's."""
+    """Turns an ASGI scope into a Visit. `signing_key` tells what signs session cookies now.
+
+    `touch` takes note of a session's use, like the gate's.
+    """
 
     cookies: Cookies
     trust: Trust
-    signing_key: bytes
+    signing_key: Callable[[], bytes]
     find_subject: FindSubject
     touch: Touch
     asserted: AssertedHeader | None = None
@@ -123,7 +126,7 @@ class Reader:
             way=self._own(lines, self.cookies.way),
         )
         if len(values) == 1:
-            visit.fingerprint = read_cookie(values[0], self.signing_key)
+            visit.fingerprint = read_cookie(values[0], self.signing_key())
         if visit.fingerprint is not None:
             visit.subject = await self.find_subject(visit.fingerprint, now)
             # SECURITY: every app is sent the session cookie, and one of its siblings can plant another's: alone it

@@ -18,6 +18,7 @@ from doorward.storage.sql.alerts import SqlAlerts
 from doorward.storage.sql.chores import SqlChores
 from doorward.storage.sql.database import Database, change_total, map_faults, raise_revision
 from doorward.storage.sql.factors import SqlFactors
+from doorward.storage.sql.keys import SqlKeys
 from doorward.storage.sql.rows import decode_audit, decode_user, encode_audit, encode_user
 from doorward.storage.sql.tables import (
     audit,
@@ -52,7 +53,7 @@ class SqlRecords:
             yield SqlTransaction(connection, self._random, sessions_apart=self._sessions_apart)
 
 
-class SqlTransaction(SqlUpstream, SqlFactors, SqlAccounts, SqlChores, SqlAlerts):
+class SqlTransaction(SqlUpstream, SqlFactors, SqlAccounts, SqlChores, SqlAlerts, SqlKeys):
     """`interfaces.Transaction` on one connection."""
 
     def __init__(self, connection: AsyncConnection, random: Random, *, sessions_apart: bool) -> None:

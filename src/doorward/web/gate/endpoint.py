@@ -5,6 +5,7 @@ carries an identity header. No login state is created here: the way to sign in i
 """
 
 import re
+from collections.abc import Callable
 from datetime import datetime
 from http import HTTPStatus
 from typing import assert_never
@@ -79,7 +80,7 @@ class Gate:
         settings: GateSettings,
         trust: Trust,
         table: SessionTable,
-        signing_key: bytes,
+        signing_key: Callable[[], bytes],
         clock: Clock,
         random: Random,
         log: Log,
@@ -262,7 +263,7 @@ class Gate:
             # SECURITY: two cookies of our name are none (J06): one of them was planted.
             check.torn = len(values) > 1
             return None
-        fingerprint = read_cookie(values[0], self._signing_key)
+        fingerprint = read_cookie(values[0], self._signing_key())
         entry = self.table.find(fingerprint, now) if fingerprint is not None else None
         return self.table.remember(cookie, entry) if entry is not None else None
 

@@ -1,0 +1,155 @@
+"""The keys that are made here: loaded at the start, replaced while running, and taken up by whoever runs."""
+
+from collections.abc import Callable, Hashable, Mapping
+from datetime import datetime
+from typing import Final, Protocol
+
+from doorward.errors import TamperError
+from doorward.flows.methods.upstream import FLOW_KEY
+from doorward.interfaces import Keyring, Random, Records, Transaction
+from doorward.rules.envelope import KEY_SIZE
+from doorward.rules.stored_key import DERIVE, INSTALLATION, OF_OLD, SESSION, StoredKey, place_of
+
+_INSTALLATION_SIZE = 16
+# What was derived from the master key before there was a root, and is known elsewhere: stored recovery codes, cookies.
+_DERIVED_OF_OLD: Final = ("companion", "csrf", "device-marker", "login-names", "recovery-codes", FLOW_KEY)
+
+
+class HouseKeyring(Keyring, Protocol):
+    """The keyring as the program itself opens it."""
+
+    def derive_from_master(self, purpose: str) -> bytes:
+        """A key for one purpose from the master key that seals: it changes with the master key."""
+        ...
+
+    def join(self, installation: str) -> None:
+        """Seal and open for this installation from now on."""
+        ...
+
+    def derive_from(self, root: bytes, of_old: Mapping[str, bytes]) -> None:
+        """Derive from this root from now on, except the keys of purposes that are given as they were."""
+        ...
+
+
+def no_public_part(_secret: bytes) -> str:
+    """What may be known of a key that is secret as a whole."""
+    return ""
+
+
+async def load_key(
+    transaction: Transaction,
+    keyring: Keyring,
+    random: Random,
+    purpose: str,
+    *,
+    now: datetime,
+    public_of: Callable[[bytes], str] = no_public_part,
+) -> tuple[StoredKey, bytes]:
+    """The present key of a purpose and its 32 secret bytes, made now where there was none.
+
+    However many processes start at once, they get the same. TamperError when it does not open.
+    """
+    found = await find_key(transaction, purpose)
+    if found is not None:
+        return found, keyring.unseal(place_of(found.number), found.sealed)
+    return await make_key(transaction, keyring, random.token(KEY_SIZE), purpose, now=now, public_of=public_of)
+
+
+async def find_key(transaction: Transaction, purpose: str) -> StoredKey | None:
+    """The present key of a purpose."""
+    return next((key for key in await transaction.list_keys(purpose) if key.retired_at is None), None)
+
+
+async def make_key(
+    transaction: Transaction,
+    keyring: Keyring,
+    secret: bytes,
+    purpose: str,
+    *,
+    now: datetime,
+    public_of: Callable[[bytes], str] = no_public_part,
+) -> tuple[StoredKey, bytes]:
+    """Store a key. Whoever replaces one retires the old one first."""
+    number = await transaction.next_key_number()
+    sealed = keyring.seal(place_of(number), secret)
+    key = StoredKey(number, purpose, sealed, now, public_of(secret))
+    await transaction.add_key(key)
+    return key, secret
+
+
+async def open_keys(records: Records, keyring: HouseKeyring, random: Random, *, now: datetime) -> None:
+    """Make what is missing and bind the keyring to this installation; TamperError when a stored key does not open."""
+    async with records.transaction() as transaction:
+        installation = await transaction.find_setting(INSTALLATION)
+        if installation is None:
+            installation = random.token(_INSTALLATION_SIZE).hex()
+            await transaction.put_setting(INSTALLATION, installation)
+        keyring.join(installation)
+        is_older = await find_key(transaction, SESSION) is not None and await find_key(transaction, DERIVE) is None
+        if is_older:
+            # SECURITY: their keys go on as they are, or every stored recovery code would be worthless; the master key
+            # itself is never stored. tests/contract/test_upgrade.py would fail.
+            for purpose in _DERIVED_OF_OLD:
+                secret = keyring.derive_from_master(purpose)
+                await make_key(transaction, keyring, secret, OF_OLD + purpose, now=now)
+        await load_key(transaction, keyring, random, SESSION, now=now)
+        _, root = await load_key(transaction, keyring, random, DERIVE, now=now)
+        of_old = [key for key in await transaction.list_keys() if key.purpose.startswith(OF_OLD)]
+        keyring.derive_from(
+            root,
+            {key.purpose.removeprefix(OF_OLD): keyring.unseal(place_of(key.number), key.sealed) for key in of_old},
+        )
+
+
+class KeyView(Protocol):
+    """The durable side, read without awaiting."""
+
+    def stamp(self) -> Hashable:
+        """A value that changes with every commit."""
+        ...
+
+    def revision(self) -> int:
+        """How often something was taken away, altered, or a key made."""
+        ...
+
+    def find_session_key(self) -> tuple[int, str] | None:
+        """Number and sealed secret of the key that signs session cookies."""
+        ...
+
+
+class SessionKey:
+    """The key of session cookies as it is now, whoever replaced it: this process or another (the CLI).
+
+    SECURITY: the stamp is compared at every use, so no cookie is taken or made under a key that was replaced;
+    tests/unit/test_stored_keys.py and tests/cli/test_keys.py would fail. What a gate remembers is forgotten with the
+    same commit (web/gate/table.py).
+    """
+
+    def __init__(self, view: KeyView, keyring: Keyring) -> None:
+        self._view = view
+        self._keyring = keyring
+        self._stamp: Hashable = None
+        self._revision = -1
+        self._number = 0
+        self._key = b""
+
+    def __call__(self) -> bytes:
+        """The key. UnavailableError or TamperError where it cannot be read: then nobody is let in."""
+        stamp = self._view.stamp()
+        if stamp != self._stamp:
+            # The stamp is read before the rest: what is committed in between shows as a new stamp next time.
+            revision = self._view.revision()
+            if revision != self._revision:
+                self._take_up()
+                self._revision = revision
+            self._stamp = stamp
+        return self._key
+
+    def _take_up(self) -> None:
+        found = self._view.find_session_key()
+        if found is None:
+            raise TamperError("the key of session cookies is gone")
+        number, sealed = found
+        if number != self._number:
+            self._key = self._keyring.unseal(place_of(number), sealed)
+            self._number = number
