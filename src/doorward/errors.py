@@ -51,6 +51,7 @@ class Clash(Enum):
     NEEDED = "NEEDED"
     PASSWORDS_CLOSED = "PASSWORDS_CLOSED"
     OWN_FACTORS = "OWN_FACTORS"
+    LOCKDOWN = "LOCKDOWN"
 
 
 class ConflictError(DoorwardError):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 
+from doorward.app.incident import connect_lockdowns
 from doorward.app.parts import Parts
 from doorward.app.settings import limits_of, mfa_terms_of, open_mailer, open_passkeys, terms_of, trust_of, unasked_of
 from doorward.flows.accepting import PasswordRules
@@ -319,4 +320,5 @@ def connect_flows(parts: Parts) -> Flows:
         ),
         post=post,
         turnstile=Turnstile(throttle=throttle, tally=counts),
+        lockdowns=connect_lockdowns(parts, opening=opening, find_ways=ways.find),
     )

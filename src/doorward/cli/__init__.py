@@ -32,6 +32,7 @@ GROUPS: Final = {
     "invite": "Invitations: make, list and take back.",
     "policy": "What is decided for everybody: who needs a second factor, and who may register.",
     "mail": "Outgoing mail: test it, and list what became of it.",
+    "incident": "When something went wrong: lock down, lift, and what is kept for the worst.",
     "sign-in": "Ways of signing in: switch passwords on and off.",
 }
 COMMANDS: Final = {

@@ -9,6 +9,7 @@ from doorward.flows.enrolment import Enrolment
 from doorward.flows.factors import Factors
 from doorward.flows.identities import Identities
 from doorward.flows.invites import Invites
+from doorward.flows.lockdown import Lockdowns
 from doorward.flows.login import SignIn
 from doorward.flows.logout import SignOut
 from doorward.flows.own_record import OwnRecord
@@ -50,3 +51,4 @@ class Flows:
     policies: Policies
     post: Post
     turnstile: Turnstile
+    lockdowns: Lockdowns

@@ -15,6 +15,7 @@ from doorward.errors import ConflictError, NotFoundError
 from doorward.flows.acting import append_own, get_intact
 from doorward.flows.evidence import Evidence
 from doorward.flows.letters import circumstances
+from doorward.flows.lockdown import is_shut_to
 from doorward.flows.methods.passkey import PasskeyMethod
 from doorward.flows.methods.recovery_code import RecoveryCodeMethod
 from doorward.flows.methods.totp import TotpMethod
@@ -160,6 +161,8 @@ class Factors:
             return Refused(Failure.TICKET_GONE)
         async with self._records.transaction() as transaction:
             present, factors = await find_present(transaction, ticket)
+            if present is not None and await is_shut_to(transaction, present):
+                return Refused(Failure.LOCKDOWN)
             if present is None or _stamp(factors) != ticket.state["stamp"]:
                 # Another factor was set up since the offer was made: the later word counts, not the earlier offer.
                 return Refused(Failure.TICKET_GONE)
@@ -241,6 +244,8 @@ class Factors:
         try:
             async with self._records.transaction() as transaction:
                 present, factors = await find_present(transaction, ticket)
+                if present is not None and await is_shut_to(transaction, present):
+                    return Refused(Failure.LOCKDOWN)
                 if present is None or _stamp(factors) != ticket.state["stamp"]:
                     return Refused(Failure.TICKET_GONE)
                 if len(factors.passkeys) >= MAX_PASSKEYS:

@@ -18,6 +18,7 @@ from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.identity import User, UserId
 from doorward.rules.invite import Invite, InviteId, InviteState
 from doorward.rules.letter import LetterKind
+from doorward.rules.lockdown import LOCKDOWN_SETTING
 from doorward.rules.names import clean_text
 
 MAX_INVITES: Final = 1000
@@ -66,7 +67,8 @@ class Invites:
     ) -> Made | Unacceptable:
         """Make one. With `email` it is sent there, where mail is set up, and the account gets that address.
 
-        ConflictError where too many count already. Of those that do not, the eldest make room where there is none.
+        ConflictError where too many count already, and in a lockdown. Of those that do not count, the eldest make room
+        where there is none.
         """
         accepted_groups, accepted_email = accept_groups(groups), accept_email(email)
         problems = [
@@ -96,6 +98,8 @@ class Invites:
         mailed = bool(accepted_email) and self._outbox.is_open
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
+            if await transaction.find_setting(LOCKDOWN_SETTING) is not None:
+                raise ConflictError("there is a lockdown: nobody is invited until it is lifted", Clash.LOCKDOWN)
             await _make_room(transaction, now)
             await transaction.add_invite(invite)
             if mailed:

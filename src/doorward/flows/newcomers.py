@@ -8,6 +8,7 @@ from doorward.flows.letters import Outbox, tell, tell_time
 from doorward.interfaces import Transaction
 from doorward.rules.identity import User
 from doorward.rules.letter import LetterKind
+from doorward.rules.lockdown import LOCKDOWN_SETTING
 from doorward.rules.registration import MODE_SETTING, Mode, decide_mode
 
 
@@ -21,7 +22,9 @@ class Newcomers:
     public_url: str
 
     async def find_mode(self, transaction: Transaction) -> Mode:
-        """The mode that counts at this moment."""
+        """The mode that counts at this moment. In a lockdown only administrators make accounts."""
+        if await transaction.find_setting(LOCKDOWN_SETTING) is not None:
+            return Mode.CLOSED
         return decide_mode(await transaction.find_setting(MODE_SETTING), self.mode_in_file())
 
     async def announce(self, transaction: Transaction, user: User, now: datetime) -> None:

@@ -68,6 +68,13 @@ class Act(Enum):
     PROVIDER_CHANGED = "admin.provider_change"
     PROVIDER_REMOVED = "admin.provider_remove"
     WAYS_CHANGED = "admin.sign_in_change"
+    LOCKDOWN = "incident.lockdown"
+    LOCKDOWN_LIFTED = "incident.lift"
+    EVIDENCE_TAKEN = "incident.evidence"
+    KIT_MADE = "break_glass.make"
+    KIT_REVOKED = "break_glass.revoke"
+    KIT_USED = "break_glass.use"
+    EMERGENCY_NOTED = "break_glass.emergency"
     CONFIG_RELOADED = "system.config_reload"
     STARTED = "system.start"
     TAMPERED = "system.tamper"
@@ -129,6 +136,13 @@ _MEANINGS = {
     Act.PROVIDER_CHANGED: "A provider was changed, enabled or disabled in the console.",
     Act.PROVIDER_REMOVED: "A provider was removed; what it granted is gone.",
     Act.WAYS_CHANGED: "Signing in with local passwords was switched on or off.",
+    Act.LOCKDOWN: "An incident was contained: all sessions ended, and nobody registers or adds a way of signing in.",
+    Act.LOCKDOWN_LIFTED: "A lockdown was lifted.",
+    Act.EVIDENCE_TAKEN: "What is known of an incident was copied into one encrypted file.",
+    Act.KIT_MADE: "A break-glass code was made for an administrator.",
+    Act.KIT_REVOKED: "Break-glass codes were taken back before they were used.",
+    Act.KIT_USED: "An administrator came in with a break-glass code; all administrators are told.",
+    Act.EMERGENCY_NOTED: "The gateway had run in an emergency, without its data; what was recorded then is noted here.",
     Act.CONFIG_RELOADED: "The policy was reloaded, or the reload was refused and the old one kept.",
     Act.STARTED: "The gateway started.",
     Act.TAMPERED: "Stored data was found changed and was refused.",

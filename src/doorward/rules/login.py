@@ -151,6 +151,8 @@ class Failure(Enum):
     """Policy demands a second factor, so the last one stays."""
     PASSKEY_KNOWN = "passkey_known"
     TOO_MANY_PASSKEYS = "too_many_passkeys"
+    LOCKDOWN = "lockdown"
+    """Nobody but administrators adds a way of signing in while an incident is being contained."""
 
     @property
     def sentence(self) -> str:
@@ -174,6 +176,7 @@ _SENTENCES = {
     Failure.FACTOR_NEEDED: "A second factor is needed here, so the last one cannot be removed.",
     Failure.PASSKEY_KNOWN: "This passkey is registered already.",
     Failure.TOO_MANY_PASSKEYS: "There is no room for another passkey. Please remove one first.",
+    Failure.LOCKDOWN: "Nothing can be added at present. Please ask an administrator.",
 }
 
 _DONE: Final = {

@@ -59,6 +59,7 @@ class Code(StrEnum):
     PASSWORDS_CLOSED = "PASSWORDS_CLOSED"
     OWN_FACTOR_NEEDED = "OWN_FACTOR_NEEDED"
     OWN_FACTORS = "OWN_FACTORS"
+    LOCKDOWN = "LOCKDOWN"
     UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
     MISDIRECTED = "MISDIRECTED"
 
@@ -73,6 +74,7 @@ _OF_FAILURE: Final = {
     Failure.FACTOR_NEEDED: Code.FACTOR_NEEDED,
     Failure.PASSKEY_KNOWN: Code.PASSKEY_KNOWN,
     Failure.TOO_MANY_PASSKEYS: Code.TOO_MANY_PASSKEYS,
+    Failure.LOCKDOWN: Code.LOCKDOWN,
 }
 _SENTENCES: Final = {
     Code.WRONG_PASSWORD: "That password is not right.",
@@ -92,6 +94,7 @@ _CLASHES: Final = {
     Clash.NEEDED: "It is needed as it is: without it passwords would open again, or nobody would administer.",
     Clash.PASSWORDS_CLOSED: "Passwords are closed here, so such a link would open nothing.",
     Clash.OWN_FACTORS: "Your own second factors are taken away under your account, where each asks for what it has to.",
+    Clash.LOCKDOWN: "There is a lockdown. This waits until an administrator lifts it.",
 }
 _UNACCEPTABLE: Final = Words("That cannot be used", "See the problems; nothing was changed.")
 

@@ -31,6 +31,7 @@ STATUS_OF: Final = {
     Failure.FACTOR_NEEDED: 409,
     Failure.PASSKEY_KNOWN: 409,
     Failure.TOO_MANY_PASSKEYS: 409,
+    Failure.LOCKDOWN: 409,
 }
 """The HTTP status of a refusal."""
 

@@ -1,0 +1,113 @@
+"""`doorward incident`: containing what went wrong, and what is kept for the worst."""
+
+from typing import Annotated
+
+import typer
+
+from doorward.app.house import House
+from doorward.cli.house import ConfigOption, JsonOption, in_house, spell_instant, tell
+from doorward.flows.admin import CLI
+from doorward.flows.lockdown import Contained, Prospect, View
+from doorward.rules.lockdown import Lockdown
+
+commands = typer.Typer(
+    help="When something went wrong. What is done here counts at a running server's very next request.",
+    no_args_is_help=True,
+)
+
+NetworkOption = Annotated[
+    list[str] | None,
+    typer.Option("--console-from", metavar="NETWORK", help="Open the console from here only; may be said repeatedly."),
+]
+ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the record and for who sees the banner.")]
+
+
+@commands.command("status")
+def status(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Say whether there is a lockdown, and which administrators have a way in."""
+
+    async def act(house: House) -> View:
+        return await house.flows.lockdowns.look(CLI)
+
+    view = in_house(config, act)
+    lines = [_say(view.lockdown), *(_say_prospect(each) for each in view.prospects)]
+    if not any(each.may_come for each in view.prospects):
+        lines.append("No administrator can sign in at present.")
+    value = {"lockdown": _tell(view.lockdown), "administrators": [_tell_prospect(each) for each in view.prospects]}
+    tell("\n".join(lines), value, as_json=json)
+
+
+@commands.command("lockdown")
+def lockdown(
+    console_from: NetworkOption = None,
+    reason: ReasonOption = "",
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End all sessions, replace their key, and let nobody register or add a way of signing in until it is lifted.
+
+    `doorward incident status` shows beforehand who can sign in again.
+    """
+
+    async def act(house: House) -> tuple[Contained, View]:
+        flow = house.flows.lockdowns
+        contained = await flow.begin(CLI, networks=console_from or (), reason=reason, now=house.clock.now())
+        return contained, await flow.look(CLI)
+
+    contained, view = in_house(config, act)
+    names = [each.user.name for each in view.prospects if each.may_come]
+    lines = [
+        f"Locked down. All sessions of {contained.accounts} accounts have ended, and links that were handed out are dead.",
+        "Nobody registers, is invited, or adds a way of signing in, but administrators.",
+        f"Administrators who can sign in: {', '.join(names) or 'none'}.",
+        "`doorward incident lift` ends it.",
+    ]
+    value = {**(_tell(contained.lockdown) or {}), "accounts": contained.accounts, "administrators": names}
+    tell("\n".join(lines), value, as_json=json)
+
+
+@commands.command("lift")
+def lift(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Lift the lockdown. What it ended stays ended."""
+
+    async def act(house: House) -> Lockdown | None:
+        return await house.flows.lockdowns.lift(CLI, now=house.clock.now())
+
+    lifted = in_house(config, act)
+    said = "There was no lockdown." if lifted is None else "The lockdown is lifted."
+    tell(said, {"lifted": lifted is not None}, as_json=json)
+
+
+def _say(found: Lockdown | None) -> str:
+    if found is None:
+        return "There is no lockdown."
+    where = f" The console is open from {', '.join(map(str, found.networks))} only." if found.networks else ""
+    why = f" {found.reason}" if found.reason else ""
+    return f"Locked down since {spell_instant(found.since)}.{where}{why}"
+
+
+def _say_prospect(one: Prospect) -> str:
+    ways = [*(["password"] if one.password else []), *(["passkey"] if one.passkey else []), *one.providers]
+    factor = "with a second factor" if one.factor else "without a second factor"
+    return f"  {one.user.name}: {', '.join(ways) or 'no way in'}; {factor}"
+
+
+def _tell(found: Lockdown | None) -> dict[str, object] | None:
+    if found is None:
+        return None
+    return {
+        "since": spell_instant(found.since),
+        "by": found.by,
+        "reason": found.reason,
+        "networks": [str(network) for network in found.networks],
+    }
+
+
+def _tell_prospect(one: Prospect) -> dict[str, object]:
+    return {
+        "name": one.user.name,
+        "password": one.password,
+        "passkey": one.passkey,
+        "providers": list(one.providers),
+        "second_factor": one.factor,
+    }
