@@ -1,8 +1,17 @@
 """`doorward incident`, on a running server."""
 
+import sqlite3
+from contextlib import closing
+
 import pytest
 
 from doorward.errors import InputError
+
+
+def keys_of(place):
+    """The keys of session cookies, sealed, and when each was retired."""
+    with closing(sqlite3.connect(place.folder / "data" / "doorward.db")) as database:
+        return database.execute("SELECT sealed, retired_at FROM signing_keys WHERE purpose = 'session'").fetchall()
 
 
 def test_a_lockdown_counts_at_the_very_next_request(place):
@@ -15,6 +24,8 @@ def test_a_lockdown_counts_at_the_very_next_request(place):
         told = place.answer("incident", "lockdown", "--reason", "stolen laptop")
         assert (told["accounts"], told["administrators"]) == (2, ["root"])
         assert (server.check(boss), server.check(guest)) == (401, 401)
+        assert len([key for key in keys_of(place) if key[1] is None]) == 1
+        assert [bool(sealed) for sealed, retired_at in keys_of(place) if retired_at is not None] == [False]
         assert server.check(server.sign_in("alice")) == 200
         assert place.answer("incident", "status")["lockdown"]["reason"] == "stolen laptop"
         assert place.answer("incident", "lift") == {"lifted": True}

@@ -6,14 +6,18 @@ from doorward.app.parts import Parts
 from doorward.flows.alerts import Alerts
 from doorward.flows.lockdown import FindWays, Lockdowns
 from doorward.flows.opening import Opening
+from doorward.flows.stored_keys import make_key
 from doorward.interfaces import Transaction
+from doorward.rules.envelope import KEY_SIZE
+from doorward.rules.stored_key import SESSION
 
 
 def connect_lockdowns(parts: Parts, *, opening: Opening, find_ways: FindWays) -> Lockdowns:
     """The flow of lockdowns."""
 
     async def rotate(transaction: Transaction, now: datetime) -> None:
-        """Sessions are dead by their generation already."""
+        await transaction.retire_keys(SESSION, now, forget=True)
+        await make_key(transaction, parts.keyring, parts.random.token(KEY_SIZE), SESSION, now=now)
 
     alarm = Alerts(keyring=parts.keyring, random=parts.random).raise_alert
     return Lockdowns(records=parts.storage.records, opening=opening, find_ways=find_ways, rotate=rotate, alarm=alarm)

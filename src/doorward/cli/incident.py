@@ -57,7 +57,7 @@ def lockdown(
     contained, view = in_house(config, act)
     names = [each.user.name for each in view.prospects if each.may_come]
     lines = [
-        f"Locked down. All sessions of {contained.accounts} accounts have ended, and links that were handed out are dead.",
+        f"Locked down. All sessions of {contained.accounts} accounts have ended, and links handed out are dead.",
         "Nobody registers, is invited, or adds a way of signing in, but administrators.",
         f"Administrators who can sign in: {', '.join(names) or 'none'}.",
         "`doorward incident lift` ends it.",

@@ -29,7 +29,6 @@ from doorward.rules.lockdown import LOCKDOWN_SETTING, MAX_REASON, Lockdown, pars
 from doorward.rules.names import clean_text
 from doorward.rules.session import Subject
 
-
 KEPT_FOR: Final = timedelta(hours=1)
 """How long whoever locks down goes on without signing in anew."""
 
