@@ -173,19 +173,19 @@ def check_log(stage: Stage, text: str, *, faults: bool) -> None:
 def check_audit(stage: Stage, sequence: int, previous: bytes) -> list[AuditRecord]:
     """The records since then: numbered without gaps, each linked to the one before, without secrets."""
     rows = stage.query(
-        "SELECT sequence, act, actor, subject, at, public, private, salt, private_digest, previous, hash "
+        "SELECT sequence, act, actor, subject, at, public, private, private_digest, previous, hash "
         "FROM audit WHERE sequence > ? ORDER BY sequence",
         sequence,
     )
     records = []
     for row in rows:
         sequence += 1
-        public, private = json.loads(row[5]), json.loads(row[6])
+        public, (private, salt) = json.loads(row[5]), stage.open_private(row[0], row[6])
         event = AuditEvent(Act(row[1]), row[2], row[3], from_micros(row[4]), public, private)
-        record = AuditRecord(row[0], event, row[7], row[8], row[9], row[10])
+        record = AuditRecord(row[0], event, salt, row[7], row[8], row[9])
         assert row[0] == sequence
         assert verify_link(record, previous), f"the chain breaks at {sequence}"
-        told = f"{row[2]} {row[3]} {row[5]} {row[6]}".encode()
+        told = f"{row[2]} {row[3]} {row[5]} {json.dumps(private)}".encode()
         assert stage.find_secrets(told) == set(), "in the audit"
         records.append(record)
         previous = record.hash

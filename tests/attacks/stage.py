@@ -1,5 +1,6 @@
 """The stage: one real `doorward serve` with the hosts, rules and people that the attacks are about."""
 
+import json
 import re
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,10 @@ from urllib.parse import quote, urlencode
 from typer.testing import CliRunner
 
 from doorward.cli import build
+from doorward.outside.keyring import open_keyring
+from doorward.outside.system import SystemRandom
+from doorward.rules.audit import unpack_private
+from doorward.rules.envelope import Place
 from tests.attacks.wire import HUNG_UP, Answer, Connection, Pairs, question, write
 from tests.integration.gateway import Form, Gateway, start_gateway
 
@@ -304,9 +309,19 @@ class Stage:
 
     def audit(self, act: str = "") -> list[dict[str, str]]:
         """Audit records, oldest first."""
-        rows = self.query("SELECT act, actor, subject, public, private FROM audit ORDER BY sequence")
-        names = ("act", "actor", "subject", "public", "private")
-        return [dict(zip(names, row, strict=True)) for row in rows if act in {"", row[0]}]
+        rows = self.query("SELECT act, actor, subject, public, sequence, private FROM audit ORDER BY sequence")
+        names = ("act", "actor", "subject", "public")
+        return [
+            {**dict(zip(names, row[:4], strict=True)), "private": json.dumps(self.open_private(*row[4:])[0])}
+            for row in rows
+            if act in {"", row[0]}
+        ]
+
+    def open_private(self, sequence: int, sealed: str) -> tuple[dict[str, str], bytes]:
+        """The personal data of an audit record, and its salt, as only the holder of the master key reads them."""
+        keyring = open_keyring(self.database.parent, random=SystemRandom(), create=False)
+        private, salt = unpack_private(keyring.unseal(Place("audit", "private", str(sequence)), sealed))
+        return dict(private), salt
 
 
 @dataclass(slots=True)

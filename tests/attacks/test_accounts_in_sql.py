@@ -11,6 +11,7 @@ from doorward.flows.outcome import Unacceptable
 from doorward.storage import sqlite
 from doorward.storage.sqlite import open_sqlite
 from tests.fakes.flows import GOOD, Town, a_visitor
+from tests.fakes.neighbours import FakeKeyring
 from tests.fakes.system import FakeRandom
 
 
@@ -18,7 +19,7 @@ from tests.fakes.system import FakeRandom
 async def town(tmp_path, monkeypatch):
     # How long a lock is waited for is nobody's attack; the refusal after it is.
     monkeypatch.setattr(sqlite, "_BUSY_SECONDS", 0.2)
-    storage = open_sqlite(tmp_path / "data", random=FakeRandom("sql"))
+    storage = open_sqlite(tmp_path / "data", random=FakeRandom("sql"), keyring=FakeKeyring())
     view = storage.open_live_view()
     store = SimpleNamespace(
         records=storage.records,

@@ -14,6 +14,7 @@ from doorward.interfaces import Counters, LiveView, Records, Sessions, Tickets
 from doorward.storage.memory import MemorySessions
 from doorward.storage.sqlite import open_sqlite
 from tests.contract.durable import opened
+from tests.fakes.neighbours import FakeKeyring
 from tests.fakes.records import FakeStore
 from tests.fakes.system import FakeClock, FakeRandom
 
@@ -32,8 +33,8 @@ class Store:
 
 @asynccontextmanager
 async def make_sqlite(folder: Path) -> AsyncIterator[Store]:
-    first = open_sqlite(folder, random=FakeRandom("first"))
-    second = open_sqlite(folder, random=FakeRandom("second"))
+    first = open_sqlite(folder, random=FakeRandom("first"), keyring=FakeKeyring())
+    second = open_sqlite(folder, random=FakeRandom("second"), keyring=FakeKeyring())
     view = first.open_live_view()
     try:
         yield Store(first.records, first.sessions, first.tickets, first.counters, view, second.records)
@@ -45,8 +46,8 @@ async def make_sqlite(folder: Path) -> AsyncIterator[Store]:
 
 @asynccontextmanager
 async def make_local(folder: Path) -> AsyncIterator[Store]:
-    first = open_sqlite(folder, random=FakeRandom("first"), sessions_apart=True)
-    second = open_sqlite(folder, random=FakeRandom("second"), sessions_apart=True)
+    first = open_sqlite(folder, random=FakeRandom("first"), keyring=FakeKeyring(), sessions_apart=True)
+    second = open_sqlite(folder, random=FakeRandom("second"), keyring=FakeKeyring(), sessions_apart=True)
     view = first.open_live_view()
     sessions = MemorySessions(view, first.pending_ends.clear)
     try:

@@ -10,6 +10,7 @@ from pathlib import Path
 from sqlalchemy import event
 
 from doorward.storage.sqlite import open_sqlite
+from tests.fakes.neighbours import FakeKeyring
 from tests.fakes.system import FakeRandom
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -44,7 +45,7 @@ def environment():
 
 @asynccontextmanager
 async def opened(folder, **settings):
-    storage = open_sqlite(folder, random=FakeRandom(), **settings)
+    storage = open_sqlite(folder, random=FakeRandom(), keyring=FakeKeyring(), **settings)
     try:
         yield storage
     finally:

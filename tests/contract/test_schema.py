@@ -15,6 +15,7 @@ from doorward.storage.sql import schema
 from doorward.storage.sql.tables import metadata
 from doorward.storage.sqlite import open_sqlite
 from tests.contract.durable import run_python
+from tests.fakes.neighbours import FakeKeyring
 from tests.fakes.system import FakeRandom
 
 
@@ -100,11 +101,12 @@ def test_an_interrupted_migration_leaves_nothing(path):
 async def test_a_current_schema_needs_no_alembic(tmp_path, first):
     """Starts stay quick and small, the first one included."""
     if not first:
-        await open_sqlite(tmp_path / "data", random=FakeRandom()).close()
+        await open_sqlite(tmp_path / "data", random=FakeRandom(), keyring=FakeKeyring()).close()
     told = run_python(
         "import sys; from pathlib import Path; from doorward.storage.sqlite import open_sqlite;"
-        "from doorward.outside.system import SystemRandom;"
-        "open_sqlite(Path(sys.argv[1]), random=SystemRandom());"
+        "from doorward.outside.system import SystemRandom; from doorward.outside.keyring import FileKeyring;"
+        "keyring = FileKeyring([bytes(range(32))], SystemRandom());"
+        "open_sqlite(Path(sys.argv[1]), random=SystemRandom(), keyring=keyring);"
         "print('alembic' in sys.modules, 'argon2' in sys.modules)",
         tmp_path / "data",
     )

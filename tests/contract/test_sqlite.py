@@ -31,6 +31,7 @@ from tests.contract.samples import (
     an_upstream_session,
     link,
 )
+from tests.fakes.neighbours import FakeKeyring
 from tests.fakes.system import START, FakeRandom
 
 ALICE = a_user()
@@ -84,7 +85,7 @@ async def test_what_others_can_read_is_refused_with_the_command_that_mends_it(fo
     loose.chmod(mode)
     command = f"chmod {'600' if name else '700'} {loose}"
     with pytest.raises(ConfigError, match=command) as refused:
-        open_sqlite(folder, random=FakeRandom())
+        open_sqlite(folder, random=FakeRandom(), keyring=FakeKeyring())
     assert all(problem.startswith("storage.path: ") for problem in refused.value.problems)
 
 
@@ -92,7 +93,7 @@ async def test_a_folder_that_cannot_be_one_is_told(tmp_path):
     blocked = tmp_path / "data"
     blocked.write_text("a file")
     with pytest.raises(ConfigError, match=r"^storage\.path: "):
-        open_sqlite(blocked, random=FakeRandom())
+        open_sqlite(blocked, random=FakeRandom(), keyring=FakeKeyring())
 
 
 async def test_a_file_that_is_no_database_is_refused(folder):
@@ -101,7 +102,7 @@ async def test_a_file_that_is_no_database_is_refused(folder):
     path.write_bytes(b"not a database, " * 1000)
     path.chmod(0o600)
     with pytest.raises(UnavailableError, match="not a database"):
-        open_sqlite(folder, random=FakeRandom())
+        open_sqlite(folder, random=FakeRandom(), keyring=FakeKeyring())
 
 
 async def test_the_connections_are_set_up_for_durability(storage):

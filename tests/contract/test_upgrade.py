@@ -22,6 +22,7 @@ from doorward.storage.sql import schema
 from doorward.storage.sqlite import FILE_NAME, open_sqlite
 from tests.contract.durable import ROOT, opened, start
 from tests.contract.samples import a_passkey, a_user, an_identity, link
+from tests.fakes.neighbours import FakeKeyring
 from tests.fakes.system import START, FakeRandom
 
 VERSIONS = ["0001", "0002", "0003"]
@@ -185,7 +186,7 @@ def test_what_a_newer_version_wrote_is_refused_and_not_touched(path):
         connection.execute("UPDATE alembic_version SET version_num = '0005'")
     before = read_all(path)
     with pytest.raises(ConfigError, match=f"schema 0005; this one knows {schema.HEAD}"):
-        open_sqlite(path.parent, random=FakeRandom())
+        open_sqlite(path.parent, random=FakeRandom(), keyring=FakeKeyring())
     assert read_all(path) == before
 
 

@@ -10,13 +10,13 @@ from datetime import datetime, timedelta
 
 from doorward.errors import Clash, ConflictError, UnavailableError
 from doorward.interfaces import Random, StoredPassword, Transaction, Use
-from doorward.rules.audit import GENESIS, AuditEvent, AuditRecord, chain
 from doorward.rules.identity import User, UserId
 from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
 from doorward.rules.throttle import Spent, Window, spend
 from doorward.rules.ticket import Purpose, Ticket, TicketId
 from tests.fakes.account_records import FakeAccountRecords, FakeFactorRecords
 from tests.fakes.alert_records import FakeAlertRecords
+from tests.fakes.audit_records import FakeAuditRecords
 from tests.fakes.key_records import FakeKeyRecords
 from tests.fakes.safekeeping_records import FakeChoreRecords
 from tests.fakes.state import State, end, end_all, end_one, is_over, own, touch
@@ -77,13 +77,20 @@ class FakeRecords:
 
 
 class FakeTransaction(
-    FakeUpstreamRecords, FakeFactorRecords, FakeAccountRecords, FakeChoreRecords, FakeAlertRecords, FakeKeyRecords
+    FakeAuditRecords,
+    FakeUpstreamRecords,
+    FakeFactorRecords,
+    FakeAccountRecords,
+    FakeChoreRecords,
+    FakeAlertRecords,
+    FakeKeyRecords,
 ):
     """`interfaces.Transaction`."""
 
     def __init__(self, store: FakeStore, state: State) -> None:
         super().__init__(state, store.check)
         self._store = store
+        self._random = store.random
 
     async def find_user(self, user_id: UserId) -> User | None:
         self._store.check()
@@ -151,19 +158,6 @@ class FakeTransaction(
     async def is_set_up(self) -> bool:
         self._store.check()
         return self._state.first_admin is not None
-
-    async def append_audit(self, event: AuditEvent) -> AuditRecord:
-        self._store.check()
-        trail = self._state.audit
-        previous = trail[-1].hash if trail else GENESIS
-        record = chain(event, sequence=len(trail) + 1, previous=previous, entropy=self._store.random.token(16))
-        trail.append(record)
-        return record
-
-    async def list_audit(self, *, limit: int = 100, before: int | None = None) -> list[AuditRecord]:
-        self._store.check()
-        wanted = [record for record in self._state.audit if before is None or record.sequence < before]
-        return wanted[::-1][:limit]
 
     async def end_session(self, handle: SessionHandle) -> bool:
         self._store.check()

@@ -8,6 +8,7 @@ from doorward.errors import ConflictError
 from doorward.interfaces import StoredPassword, Use
 from doorward.rules.alert import Alert, AlertId
 from doorward.rules.audit import AuditRecord
+from doorward.rules.checkpoint import StoredCheckpoint
 from doorward.rules.chore import Chore
 from doorward.rules.factor import FactorId, Passkey, RecoveryCode, Totp
 from doorward.rules.history import SignInNote
@@ -45,6 +46,7 @@ class State:
     chores: dict[str, Chore] = field(default_factory=dict)
     sign_ins: list[SignInNote] = field(default_factory=list)
     letters: dict[LetterId, Letter] = field(default_factory=dict)
+    checkpoints: dict[int, StoredCheckpoint] = field(default_factory=dict)
     keys: list[StoredKey] = field(default_factory=list)
     revision: int = 0
     changes: int = 0
@@ -71,6 +73,7 @@ class State:
             chores=dict(self.chores),
             sign_ins=list(self.sign_ins),
             letters=dict(self.letters),
+            checkpoints=dict(self.checkpoints),
             keys=list(self.keys),
         )
 

@@ -93,7 +93,7 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
         create=not has_database(folder),
     )
     apart = config.storage.type == "local"
-    storage = open_sqlite(folder, random=random, sessions_apart=apart)
+    storage = open_sqlite(folder, random=random, keyring=keyring, sessions_apart=apart)
     try:
         await open_keys(storage.records, keyring, random, now=clock.now())
         accounts = storage.open_live_view()

@@ -5,6 +5,7 @@ you saw, `end_all_of` is complete when it returns. Durable (`Records`) and peris
 `Counters`) are different promises. Anything here may raise UnavailableError; the caller then refuses, never allows.
 """
 
+from doorward.interfaces.evidence import AuditRecords
 from doorward.interfaces.outside import (
     Assertion,
     Fetch,
@@ -36,6 +37,7 @@ __all__ = [
     "AccountRecords",
     "AlertRecords",
     "Assertion",
+    "AuditRecords",
     "ChoreRecords",
     "Clock",
     "Counters",

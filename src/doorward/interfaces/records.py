@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from doorward.interfaces.evidence import AuditRecords
 from doorward.rules.alert import Alert, AlertId, AlertKind, AlertState
-from doorward.rules.audit import AuditEvent, AuditRecord
 from doorward.rules.chore import Chore
 from doorward.rules.factor import FactorId, Factors, Passkey, RecoveryCode, Totp
 from doorward.rules.history import SignInNote
@@ -304,7 +304,9 @@ class KeyRecords(Protocol):
         ...
 
 
-class Transaction(UpstreamRecords, FactorRecords, AccountRecords, ChoreRecords, AlertRecords, KeyRecords, Protocol):
+class Transaction(
+    AuditRecords, UpstreamRecords, FactorRecords, AccountRecords, ChoreRecords, AlertRecords, KeyRecords, Protocol
+):
     """One durable transaction: all of it is committed when the `async with` block ends, or none of it."""
 
     async def find_user(self, user_id: UserId) -> User | None:
@@ -353,14 +355,6 @@ class Transaction(UpstreamRecords, FactorRecords, AccountRecords, ChoreRecords, 
 
     async def is_set_up(self) -> bool:
         """Whether a first administrator was ever made here; stays true after all accounts are deleted."""
-        ...
-
-    async def append_audit(self, event: AuditEvent) -> AuditRecord:
-        """Append to the audit chain."""
-        ...
-
-    async def list_audit(self, *, limit: int = 100, before: int | None = None) -> list[AuditRecord]:
-        """Records of the chain, newest first, with a sequence below `before`."""
         ...
 
     async def end_session(self, handle: SessionHandle) -> bool:

@@ -32,6 +32,8 @@ class Act(Enum):
     USER_ENABLED = "admin.user_enable"
     USER_DELETED = "admin.user_delete"
     USER_GROUPS = "admin.user_groups"
+    USER_IMPORTED = "admin.user_import"
+    USERS_EXPORTED = "admin.users_export"
     PASSWORD_SET = "admin.password_set"  # noqa: S105 -- an act's name
     PASSWORD_CHANGED = "user.password_change"  # noqa: S105 -- an act's name
     PASSWORD_RESET_ASKED = "user.password_reset_request"  # noqa: S105 -- an act's name
@@ -78,6 +80,10 @@ class Act(Enum):
     CONFIG_RELOADED = "system.config_reload"
     STARTED = "system.start"
     TAMPERED = "system.tamper"
+    AUDIT_EXPORTED = "admin.audit_export"
+    AUDIT_ERASED = "admin.audit_erase"
+    AUDIT_SEALED = "system.audit_seal"
+    AUDIT_BROKEN = "system.audit_broken"
 
     @property
     def meaning(self) -> str:
@@ -100,6 +106,8 @@ _MEANINGS = {
     Act.USER_ENABLED: "An account was enabled again.",
     Act.USER_DELETED: "An account was deleted; its sessions ended.",
     Act.USER_GROUPS: "An account's groups were changed.",
+    Act.USER_IMPORTED: "An account was made, or changed, as a file from elsewhere has it.",
+    Act.USERS_EXPORTED: "All accounts were taken out to a file; `secrets` says whether with password hashes.",
     Act.PASSWORD_SET: "A password was set or changed; other sessions of the account ended.",
     Act.PASSWORD_CHANGED: "Somebody changed their own password; their other sessions ended.",
     Act.PASSWORD_RESET_ASKED: "Somebody asked for a link to set a new password.",
@@ -146,6 +154,10 @@ _MEANINGS = {
     Act.CONFIG_RELOADED: "The policy was reloaded, or the reload was refused and the old one kept.",
     Act.STARTED: "The gateway started.",
     Act.TAMPERED: "Stored data was found changed and was refused.",
+    Act.AUDIT_EXPORTED: "The audit record, or a part of it, was taken out.",
+    Act.AUDIT_ERASED: "The personal data of older audit records was erased; `records` names them.",
+    Act.AUDIT_SEALED: "The personal data of records from before it was sealed was sealed.",
+    Act.AUDIT_BROKEN: "The chain of audit records was found broken; `position` says where.",
 }
 
 
@@ -167,7 +179,11 @@ class AuditEvent:
 
 @dataclass(frozen=True, slots=True)
 class AuditRecord:
-    """An event with its place: `sequence` counts from 1 without gaps; `salt` is 16 random bytes for the digest."""
+    """An event with its place: `sequence` counts from 1 without gaps; `salt` is 16 random bytes for the digest.
+
+    Where the personal data was erased, `event.private` and `salt` are empty: an address is quickly found from its
+    digest by whoever has the salt.
+    """
 
     sequence: int
     event: AuditEvent
@@ -177,9 +193,46 @@ class AuditRecord:
     hash: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """A record as it was found, whatever stands in it: an act may be of another version, or nobody's.
+
+    `private` is None where it was erased or left out. `sealed_wrong`: there is one, and it does not open.
+    """
+
+    sequence: int
+    at: datetime
+    act: str
+    actor: str
+    subject: str
+    public: Mapping[str, str]
+    private: Mapping[str, str] | None
+    salt: bytes
+    digest: bytes
+    previous: bytes
+    hash: bytes
+    sealed_wrong: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditQuery:
+    """Which records are meant: everything that is given must fit. `actors` and `subjects`: any of them."""
+
+    actors: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    acts: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def is_everything(self) -> bool:
+        """Whether every record fits."""
+        return self == AuditQuery()
+
+
 def chain(event: AuditEvent, *, sequence: int, previous: bytes, entropy: bytes) -> AuditRecord:
     """Give `event` its place after the record whose hash is `previous`. `entropy`: 16 random bytes."""
-    digest = hashlib.sha256(b"doorward-audit-private-v1" + entropy + _canonical(dict(event.private))).digest()
+    digest = digest_private(event.private, salt=entropy)
     return AuditRecord(
         sequence, event, entropy, digest, previous, _hash(event, sequence=sequence, previous=previous, digest=digest)
     )
@@ -195,18 +248,65 @@ def verify_link(record: AuditRecord, previous: bytes) -> bool:
     return chain(record.event, sequence=record.sequence, previous=previous, entropy=record.salt) == record
 
 
+def is_intact(entry: AuditEntry) -> bool:
+    """Whether the entry is what its own hash says, and its personal data, where it has any, what the digest says."""
+    if entry.hash != _hash_words(entry):
+        return False
+    if entry.private is None:
+        return not entry.sealed_wrong
+    return digest_private(entry.private, salt=entry.salt) == entry.digest
+
+
+def digest_private(private: Mapping[str, str], *, salt: bytes) -> bytes:
+    """All that the chain holds of personal data."""
+    return hashlib.sha256(b"doorward-audit-private-v1" + salt + _canonical(private)).digest()
+
+
+def pack_private(private: Mapping[str, str], *, salt: bytes) -> bytes:
+    """Personal data together with its salt, to be sealed as one."""
+    return _canonical({"private": dict(private), "salt": salt.hex()})
+
+
+def unpack_private(packed: bytes) -> tuple[Mapping[str, str], bytes]:
+    """What `pack_private` packed. ValueError where it is nothing of the kind."""
+    found = json.loads(packed)
+    return {str(name): str(value) for name, value in found["private"].items()}, bytes.fromhex(found["salt"])
+
+
 def _hash(event: AuditEvent, *, sequence: int, previous: bytes, digest: bytes) -> bytes:
+    entry = AuditEntry(
+        sequence=sequence,
+        at=event.at,
+        act=event.act.value,
+        actor=event.actor,
+        subject=event.subject,
+        public=event.public,
+        private=None,
+        salt=b"",
+        digest=digest,
+        previous=previous,
+        hash=b"",
+    )
+    return _hash_words(entry)
+
+
+def _hash_words(entry: AuditEntry) -> bytes:
     content = {
-        "act": event.act.value,
-        "actor": event.actor,
-        "at": event.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        "private": digest.hex(),
-        "public": dict(event.public),
-        "sequence": sequence,
-        "subject": event.subject,
+        "act": entry.act,
+        "actor": entry.actor,
+        "at": spell_at(entry.at),
+        "private": entry.digest.hex(),
+        "public": dict(entry.public),
+        "sequence": entry.sequence,
+        "subject": entry.subject,
     }
-    return hashlib.sha256(b"doorward-audit-v1" + previous + _canonical(content)).digest()
+    return hashlib.sha256(b"doorward-audit-v1" + entry.previous + _canonical(content)).digest()
+
+
+def spell_at(at: datetime) -> str:
+    """An instant as the chain and the export spell it: UTC, to the microsecond."""
+    return at.astimezone(UTC).isoformat(timespec="microseconds")
 
 
 def _canonical(value: Mapping[str, object]) -> bytes:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")
+    return json.dumps(dict(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode("ascii")

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import AsyncAdaptedQueuePool
 
 from doorward.errors import ConfigError, UnavailableError
-from doorward.interfaces import Random
+from doorward.interfaces import Keyring, Random
 from doorward.rules.identity import User, UserId
 from doorward.rules.private import check_private
 from doorward.rules.session import Fingerprint, Session, Subject
@@ -71,7 +71,7 @@ def has_database(folder: Path) -> bool:
     return (folder / FILE_NAME).exists()
 
 
-def open_sqlite(folder: Path, *, random: Random, sessions_apart: bool = False) -> SqliteStorage:
+def open_sqlite(folder: Path, *, random: Random, keyring: Keyring, sessions_apart: bool = False) -> SqliteStorage:
     """Open the database in `folder`, making both at first start and bringing the schema up to date.
 
     ConfigError when folder or file are open to others, belong to somebody else, or were written by a newer version.
@@ -87,7 +87,7 @@ def open_sqlite(folder: Path, *, random: Random, sessions_apart: bool = False) -
     return SqliteStorage(
         path=path,
         database=database,
-        records=SqlRecords(database, random, sessions_apart=sessions_apart),
+        records=SqlRecords(database, random, keyring, sessions_apart=sessions_apart),
         sessions=SqlSessions(database),
         tickets=SqlTickets(database),
         counters=SqlCounters(database),

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from doorward.outside.system import SystemRandom
 from doorward.storage.sqlite import open_sqlite
+from tests.fakes.neighbours import FakeKeyring
 
 
 async def main(folder):
-    storage = open_sqlite(folder, random=SystemRandom())
+    storage = open_sqlite(folder, random=SystemRandom(), keyring=FakeKeyring())
     async with storage.records.transaction() as transaction:
         for user in await transaction.list_users():
             await transaction.advance_user(user, replace(user, enabled=False, generation=user.generation + 1))

@@ -13,6 +13,7 @@ from doorward.rules.audit import GENESIS, verify_link
 from doorward.rules.throttle import Window
 from doorward.storage.sqlite import open_sqlite
 from tests.contract.samples import a_session, a_ticket, a_user, an_event
+from tests.fakes.neighbours import FakeKeyring
 from tests.fakes.system import START
 
 WINDOW = (Window(3, timedelta(minutes=1)),)
@@ -36,7 +37,7 @@ async def read(storage):
 
 
 async def main(folder):
-    storage = open_sqlite(folder, random=SystemRandom())
+    storage = open_sqlite(folder, random=SystemRandom(), keyring=FakeKeyring())
     view = storage.open_live_view()
     told = {"refusals": [], "messages": []}
     written = 0

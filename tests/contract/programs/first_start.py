@@ -15,7 +15,7 @@ from tests.fakes.system import START
 async def main(folder):
     random = SystemRandom()
     keyring = open_keyring(folder, random=random)
-    storage = open_sqlite(folder, random=random)
+    storage = open_sqlite(folder, random=random, keyring=keyring)
     await open_keys(storage.records, keyring, random, now=START)
     with closing(storage.open_live_view()) as view:
         sys.stdout.write(SessionKey(view, keyring)().hex() + "\n")

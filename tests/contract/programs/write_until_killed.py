@@ -11,6 +11,7 @@ from pathlib import Path
 from doorward.outside.system import SystemRandom
 from doorward.storage.sqlite import open_sqlite
 from tests.contract.samples import a_session, a_user, an_event
+from tests.fakes.neighbours import FakeKeyring
 
 
 async def write(storage, life, lane):
@@ -38,7 +39,7 @@ async def write(storage, life, lane):
 
 
 async def main(folder, life):
-    storage = open_sqlite(Path(folder), random=SystemRandom())
+    storage = open_sqlite(Path(folder), random=SystemRandom(), keyring=FakeKeyring())
     await asyncio.gather(*(write(storage, life, lane) for lane in range(3)))
 
 

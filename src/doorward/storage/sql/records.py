@@ -1,4 +1,4 @@
-"""Durable truth on SQL: accounts, passwords, the installation mark, the audit chain."""
+"""Durable truth on SQL: accounts, passwords, the installation mark."""
 
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Generator
@@ -9,19 +9,18 @@ from sqlalchemy import ColumnElement, RowMapping, delete, insert, literal, selec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doorward.errors import Clash, ConflictError
-from doorward.interfaces import Random, StoredPassword, Transaction
-from doorward.rules.audit import GENESIS, AuditEvent, AuditRecord, chain
+from doorward.interfaces import Keyring, Random, StoredPassword, Transaction
 from doorward.rules.identity import User, UserId
 from doorward.rules.session import SessionHandle
 from doorward.storage.sql.accounts import SqlAccounts
 from doorward.storage.sql.alerts import SqlAlerts
 from doorward.storage.sql.chores import SqlChores
 from doorward.storage.sql.database import Database, change_total, map_faults, raise_revision
+from doorward.storage.sql.evidence import SqlEvidence
 from doorward.storage.sql.factors import SqlFactors
 from doorward.storage.sql.keys import SqlKeys
-from doorward.storage.sql.rows import decode_audit, decode_user, encode_audit, encode_user
+from doorward.storage.sql.rows import decode_user, encode_user
 from doorward.storage.sql.tables import (
-    audit,
     identities,
     installation,
     memberships,
@@ -32,15 +31,14 @@ from doorward.storage.sql.tables import (
 )
 from doorward.storage.sql.upstream import Grants, SqlUpstream, forget_upstream, forget_upstream_of, read_grants
 
-_SALT_SIZE = 16
-
 
 class SqlRecords:
     """`interfaces.Records`. `sessions_apart`: another store holds the sessions; it learns of ends by `pending_ends`."""
 
-    def __init__(self, database: Database, random: Random, *, sessions_apart: bool = False) -> None:
+    def __init__(self, database: Database, random: Random, keyring: Keyring, *, sessions_apart: bool = False) -> None:
         self._database = database
         self._random = random
+        self._keyring = keyring
         self._sessions_apart = sessions_apart
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
@@ -50,15 +48,20 @@ class SqlRecords:
     @asynccontextmanager
     async def _transaction(self) -> AsyncGenerator[Transaction, None]:
         async with self._database.write() as connection:
-            yield SqlTransaction(connection, self._random, sessions_apart=self._sessions_apart)
+            yield self.join(connection)
+
+    def join(self, connection: AsyncConnection) -> "SqlTransaction":
+        """The same on a connection that is in a writing transaction already."""
+        return SqlTransaction(connection, self._random, self._keyring, sessions_apart=self._sessions_apart)
 
 
-class SqlTransaction(SqlUpstream, SqlFactors, SqlAccounts, SqlChores, SqlAlerts, SqlKeys):
+class SqlTransaction(SqlEvidence, SqlUpstream, SqlFactors, SqlAccounts, SqlChores, SqlAlerts, SqlKeys):
     """`interfaces.Transaction` on one connection."""
 
-    def __init__(self, connection: AsyncConnection, random: Random, *, sessions_apart: bool) -> None:
+    def __init__(self, connection: AsyncConnection, random: Random, keyring: Keyring, *, sessions_apart: bool) -> None:
         super().__init__(connection)
         self._random = random
+        self._keyring = keyring
         self._sessions_apart = sessions_apart
 
     async def find_user(self, user_id: UserId) -> User | None:
@@ -157,25 +160,6 @@ class SqlTransaction(SqlUpstream, SqlFactors, SqlAccounts, SqlChores, SqlAlerts,
     async def is_set_up(self) -> bool:
         """Whether a first administrator was ever made here."""
         return (await self._connection.execute(select(installation.c.id))).one_or_none() is not None
-
-    async def append_audit(self, event: AuditEvent) -> AuditRecord:
-        """Append to the chain. The writer is serial, so the last record stays the last until we commit."""
-        last = (
-            await self._connection.execute(
-                select(audit.c.sequence, audit.c.hash).order_by(audit.c.sequence.desc()).limit(1)
-            )
-        ).one_or_none()
-        sequence, previous = (0, GENESIS) if last is None else (last[0], last[1])
-        record = chain(event, sequence=sequence + 1, previous=previous, entropy=self._random.token(_SALT_SIZE))
-        await self._connection.execute(insert(audit).values(encode_audit(record)))
-        return record
-
-    async def list_audit(self, *, limit: int = 100, before: int | None = None) -> list[AuditRecord]:
-        """Records of the chain, newest first."""
-        query = select(audit).order_by(audit.c.sequence.desc()).limit(limit)
-        if before is not None:
-            query = query.where(audit.c.sequence < before)
-        return [decode_audit(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def end_session(self, handle: SessionHandle) -> bool:
         """End one session with this transaction; whether there was one.

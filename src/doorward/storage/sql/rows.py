@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import RowMapping
 
 from doorward.errors import TamperError
-from doorward.rules.audit import Act, AuditEvent, AuditRecord
 from doorward.rules.identity import User, UserId
 from doorward.rules.provider import ProviderId
 from doorward.rules.session import Fingerprint, Method, Session, SessionHandle
@@ -248,46 +247,4 @@ def decode_provider(row: RowMapping) -> StoredProvider:
         private_key=row["private_key"],
         enabled=row["enabled"],
         changed_at=row["changed_at"],
-    )
-
-
-def encode_audit(record: AuditRecord) -> dict[str, Any]:
-    """The columns of `audit`."""
-    event = record.event
-    return {
-        "sequence": record.sequence,
-        "act": event.act.value,
-        "actor": event.actor,
-        "subject": event.subject,
-        "at": event.at,
-        "public": encode_state(event.public),
-        "private": encode_state(event.private),
-        "salt": record.salt,
-        "private_digest": record.private_digest,
-        "previous": record.previous,
-        "hash": record.hash,
-    }
-
-
-def decode_audit(row: RowMapping) -> AuditRecord:
-    """The record of a row of `audit`, not yet verified: `rules.audit.verify_link` does that."""
-    try:
-        act = Act(row["act"])
-    except ValueError as error:
-        raise TamperError(f"audit record {row['sequence']} holds an act we do not know") from error
-    event = AuditEvent(
-        act=act,
-        actor=row["actor"],
-        subject=row["subject"],
-        at=row["at"],
-        public=decode_state(row["public"]),
-        private=decode_state(row["private"]),
-    )
-    return AuditRecord(
-        sequence=row["sequence"],
-        event=event,
-        salt=row["salt"],
-        private_digest=row["private_digest"],
-        previous=row["previous"],
-        hash=row["hash"],
     )
