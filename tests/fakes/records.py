@@ -17,6 +17,7 @@ from doorward.rules.ticket import Purpose, Ticket, TicketId
 from tests.fakes.account_records import FakeAccountRecords, FakeFactorRecords
 from tests.fakes.alert_records import FakeAlertRecords
 from tests.fakes.audit_records import FakeAuditRecords
+from tests.fakes.decision_records import FakeDecisionRecords
 from tests.fakes.key_records import FakeKeyRecords
 from tests.fakes.safekeeping_records import FakeChoreRecords
 from tests.fakes.state import State, end, end_all, end_one, is_over, own, touch
@@ -84,6 +85,7 @@ class FakeTransaction(
     FakeChoreRecords,
     FakeAlertRecords,
     FakeKeyRecords,
+    FakeDecisionRecords,
 ):
     """`interfaces.Transaction`."""
 

@@ -10,6 +10,7 @@ from doorward.rules.alert import Alert, AlertId
 from doorward.rules.audit import AuditRecord
 from doorward.rules.checkpoint import StoredCheckpoint
 from doorward.rules.chore import Chore
+from doorward.rules.decision import Decision
 from doorward.rules.factor import FactorId, Passkey, RecoveryCode, Totp
 from doorward.rules.history import SignInNote
 from doorward.rules.identity import User, UserId
@@ -48,6 +49,7 @@ class State:
     letters: dict[LetterId, Letter] = field(default_factory=dict)
     checkpoints: dict[int, StoredCheckpoint] = field(default_factory=dict)
     keys: list[StoredKey] = field(default_factory=list)
+    decisions: dict[bytes, Decision] = field(default_factory=dict)
     revision: int = 0
     changes: int = 0
 
@@ -70,6 +72,7 @@ class State:
             recovery_codes=dict(self.recovery_codes),
             invites=dict(self.invites),
             alerts=dict(self.alerts),
+            decisions=dict(self.decisions),
             chores=dict(self.chores),
             sign_ins=list(self.sign_ins),
             letters=dict(self.letters),

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from doorward.app.incident import connect_lockdowns
 from doorward.app.parts import Parts
+from doorward.app.privacy import build_decisions
 from doorward.app.settings import limits_of, mfa_terms_of, open_mailer, open_passkeys, terms_of, trust_of, unasked_of
 from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
@@ -321,4 +322,5 @@ def connect_flows(parts: Parts) -> Flows:
         post=post,
         turnstile=Turnstile(throttle=throttle, tally=counts),
         lockdowns=connect_lockdowns(parts, opening=opening, find_ways=ways.find),
+        decisions=build_decisions(parts),
     )

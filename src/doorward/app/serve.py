@@ -16,6 +16,7 @@ from doorward.config.mode_check import note_standing_in
 from doorward.config.provider_check import note_ways
 from doorward.config.schema import Config
 from doorward.flows.admin import Actor
+from doorward.flows.decisions import Gathering
 from doorward.flows.upkeep import Upkeep
 from doorward.outside.alone import stay_alone
 from doorward.rules.audit import Act
@@ -77,10 +78,13 @@ async def _run(house: House, loaded: Loaded, load: Load) -> None:
     await house.flows.policies.settle_mfa(now=house.clock.now())
     ended = asyncio.Event()
     _watch_signals(house, doors, ended, load)
+    gathering = Gathering(
+        collect=doors.gate.decisions.collect, decisions=house.flows.decisions, pause=asyncio.sleep, log=house.log
+    )
     async with asyncio.TaskGroup() as group:
         for listener in listeners:
             group.create_task(listener.run_until_ended())
-        upkeep = group.create_task(_upkeep_of(house, doors).run())
+        upkeep = group.create_task(_upkeep_of(house, doors, gathering).run())
         doors.health.state = State.SERVING
         await _announce(house, addresses)
         await ended.wait()
@@ -90,6 +94,7 @@ async def _run(house: House, loaded: Loaded, load: Load) -> None:
         for listener in listeners:
             listener.end()
     await house.touches.flush()
+    await gathering.write()
     house.log.info("stopped")
 
 
@@ -131,7 +136,7 @@ def _open_listeners(house: House, doors: Doors) -> tuple[list["Listener"], dict[
     return listeners, addresses
 
 
-def _upkeep_of(house: House, doors: Doors) -> Upkeep:
+def _upkeep_of(house: House, doors: Doors, gathering: Gathering) -> Upkeep:
     return Upkeep(
         touches=house.touches,
         sessions=house.sessions,
@@ -142,7 +147,7 @@ def _upkeep_of(house: House, doors: Doors) -> Upkeep:
         pause=asyncio.sleep,
         log=house.log,
         chores=(doors.gate.refusal_log.flush,),
-        errands=(house.ties.run_due, house.watch.look, house.flows.post.deliver_due),
+        errands=(house.ties.run_due, house.watch.look, house.flows.post.deliver_due, gathering.run_due),
     )
 
 

@@ -31,6 +31,7 @@ GROUPS: Final = {
     "provider": "Providers that people may sign in with: list and test them.",
     "invite": "Invitations: make, list and take back.",
     "policy": "What is decided for everybody: who needs a second factor, and who may register.",
+    "decisions": "What the gate decided: list it.",
     "mail": "Outgoing mail: test it, and list what became of it.",
     "incident": "When something went wrong: lock down, lift, and what is kept for the worst.",
     "sign-in": "Ways of signing in: switch passwords on and off.",

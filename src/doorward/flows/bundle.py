@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from doorward.flows.account import Account
 from doorward.flows.admin import Administration
 from doorward.flows.asserted import AssertedSignIn
+from doorward.flows.decisions import Decisions
 from doorward.flows.enrolment import Enrolment
 from doorward.flows.factors import Factors
 from doorward.flows.identities import Identities
@@ -52,3 +53,4 @@ class Flows:
     post: Post
     turnstile: Turnstile
     lockdowns: Lockdowns
+    decisions: Decisions

@@ -6,6 +6,7 @@ you saw, `end_all_of` is complete when it returns. Durable (`Records`) and peris
 """
 
 from doorward.interfaces.evidence import AuditRecords
+from doorward.interfaces.kept import DecisionRecords
 from doorward.interfaces.outside import (
     Assertion,
     Fetch,
@@ -41,6 +42,7 @@ __all__ = [
     "ChoreRecords",
     "Clock",
     "Counters",
+    "DecisionRecords",
     "FactorRecords",
     "Fetch",
     "Fetched",

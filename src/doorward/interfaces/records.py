@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from doorward.interfaces.evidence import AuditRecords
+from doorward.interfaces.kept import DecisionRecords
 from doorward.rules.alert import Alert, AlertId, AlertKind, AlertState
 from doorward.rules.chore import Chore
 from doorward.rules.factor import FactorId, Factors, Passkey, RecoveryCode, Totp
@@ -305,7 +306,15 @@ class KeyRecords(Protocol):
 
 
 class Transaction(
-    AuditRecords, UpstreamRecords, FactorRecords, AccountRecords, ChoreRecords, AlertRecords, KeyRecords, Protocol
+    AuditRecords,
+    UpstreamRecords,
+    FactorRecords,
+    AccountRecords,
+    ChoreRecords,
+    AlertRecords,
+    KeyRecords,
+    DecisionRecords,
+    Protocol,
 ):
     """One durable transaction: all of it is committed when the `async with` block ends, or none of it."""
 

@@ -16,6 +16,7 @@ from doorward.storage.sql.accounts import SqlAccounts
 from doorward.storage.sql.alerts import SqlAlerts
 from doorward.storage.sql.chores import SqlChores
 from doorward.storage.sql.database import Database, change_total, map_faults, raise_revision
+from doorward.storage.sql.decisions import SqlDecisions
 from doorward.storage.sql.evidence import SqlEvidence
 from doorward.storage.sql.factors import SqlFactors
 from doorward.storage.sql.keys import SqlKeys
@@ -55,7 +56,16 @@ class SqlRecords:
         return SqlTransaction(connection, self._random, self._keyring, sessions_apart=self._sessions_apart)
 
 
-class SqlTransaction(SqlEvidence, SqlUpstream, SqlFactors, SqlAccounts, SqlChores, SqlAlerts, SqlKeys):
+class SqlTransaction(
+    SqlEvidence,
+    SqlUpstream,
+    SqlFactors,
+    SqlAccounts,
+    SqlChores,
+    SqlAlerts,
+    SqlKeys,
+    SqlDecisions,
+):
     """`interfaces.Transaction` on one connection."""
 
     def __init__(self, connection: AsyncConnection, random: Random, keyring: Keyring, *, sessions_apart: bool) -> None:

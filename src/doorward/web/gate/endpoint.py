@@ -14,6 +14,7 @@ from doorward.errors import InputError, UnavailableError
 from doorward.interfaces import Clock, Log, Random
 from doorward.rules.access import Allow, Challenge, Deny, decide
 from doorward.rules.cookie import find_cookies, without_cookies
+from doorward.rules.decision import NOBODY
 from doorward.rules.guards import find_guards
 from doorward.rules.identity import User
 from doorward.rules.names import clean_text
@@ -25,6 +26,7 @@ from doorward.rules.token import read_cookie
 from doorward.web.client import Trust
 from doorward.web.gate.answer import Answer, from_wire, header_block, to_wire
 from doorward.web.gate.check import Check, Origin, read_origin
+from doorward.web.gate.decisions import DecisionTally
 from doorward.web.gate.dialect import SECRET_HEADER, Dialect, Headers, gather
 from doorward.web.gate.proxies import DIALECTS
 from doorward.web.gate.refusal_log import RefusalLog
@@ -93,6 +95,8 @@ class Gate:
         self.trust = trust
         self.table = table
         self.tally = Tally()
+        self.decisions = DecisionTally()
+        self._plain = self.decisions.plain
         self.refusal_log = RefusalLog(log)
         self._refuser = Refuser(settings=settings, random=random, log=self.refusal_log, page=page)
         self._signing_key = signing_key
@@ -113,6 +117,7 @@ class Gate:
             check = Check(dialect, peer)
             answer = self._answer(check, method, target, headers)
             key = (dialect.name, check.verdict, check.reason, answer.status, METHODS.get(method, "other"))
+            self._note_decision(check)
         self.tally.count(key, self.clock.elapsed() - began)
         return answer
 
@@ -169,7 +174,24 @@ class Gate:
             or (guards and not _is_clear(target, guards))
         ):
             return None
+        plain = (entry.subject.user.id, host, method, target.partition(b"?")[0] if b"?" in target else target)
+        span = self._plain.get(plain)
+        if span is None:
+            self.decisions.note_plain(plain, now)
+        else:
+            span.count += 1
+            span.last_at = now
         return recalled.wire
+
+    def _note_decision(self, check: Check) -> None:
+        user, request, now = check.user, check.request, self.clock.now()
+        user_id = NOBODY if user is None else user.id
+        if request is None or not self.policy.for_host(request.host).is_known:
+            # Hosts that are not ours, and what was no request, are a stranger's to make up.
+            self.decisions.note(user_id, "", "", "", check.verdict, check.reason, now)
+        else:
+            method = METHODS.get(request.method.encode(), "other")
+            self.decisions.note(user_id, request.host, method, request.path, check.verdict, check.reason, now)
 
     def _answer(self, check: Check, method: bytes, target: bytes, headers: Headers) -> Answer:
         policy = self.policy
