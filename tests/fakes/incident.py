@@ -1,5 +1,6 @@
 """What an incident asks for, connected to a town."""
 
+from doorward.flows.decisions import Decisions
 from doorward.flows.lockdown import Lockdowns
 
 
@@ -14,7 +15,8 @@ def connect_incident(town):
         town.alarms.append((kind, about, dict(values)))
 
     return {
+        "decisions": Decisions(records=town.store.records, most=1000),
         "lockdowns": Lockdowns(
             records=town.store.records, opening=town.opening, find_ways=town.ways.find, rotate=rotate, alarm=alarm
-        )
+        ),
     }

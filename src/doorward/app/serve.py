@@ -127,6 +127,7 @@ def _open_listeners(house: House, doors: Doors) -> tuple[list["Listener"], dict[
             count_sessions=house.sessions.count,
             count_tickets=house.storage.tickets.count,
             count_hashes=house.hasher.queued,
+            find_lockdown=house.flows.lockdowns.find,
             version=__version__,
         )
         listening = open_socket(aside.host, aside.port, aside.path, setting="prometheus.addr")

@@ -112,6 +112,7 @@ class Metrics:
         count_sessions: Callable[[], Awaitable[int]],
         count_tickets: Callable[[], Awaitable[int]],
         count_hashes: Callable[[], int],
+        find_lockdown: Callable[[], Awaitable[object | None]],
         version: str,
     ) -> None:
         self._checks = checks
@@ -119,6 +120,7 @@ class Metrics:
         self._count_sessions = count_sessions
         self._count_tickets = count_tickets
         self._count_hashes = count_hashes
+        self._find_lockdown = find_lockdown
         self._version = version
 
     async def render(self) -> bytes:
@@ -128,11 +130,12 @@ class Metrics:
 
         sessions = await self._count_sessions()
         tickets = await self._count_tickets()
+        locked = await self._find_lockdown() is not None
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collected(list(self._collect(sessions, tickets))))
+        registry.register(_Collected(list(self._collect(sessions, tickets, locked=locked))))
         return generate_latest(registry)
 
-    def _collect(self, sessions: int, tickets: int) -> Iterator["Metric"]:
+    def _collect(self, sessions: int, tickets: int, *, locked: bool) -> Iterator["Metric"]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 
         requests = {key: list(cell) for key, cell in self._counts.requests.items()}
@@ -167,6 +170,7 @@ class Metrics:
             limited.add_metric([bucket], number)
         yield limited
         yield GaugeMetricFamily("doorward_hash_queue", "Password hashes waiting.", value=self._count_hashes())
+        yield GaugeMetricFamily("doorward_lockdown", "Whether there is a lockdown.", value=int(locked))
         build = GaugeMetricFamily("doorward_build_info", "This program.", labels=["version"])
         build.add_metric([self._version], 1)
         yield build

@@ -17,6 +17,7 @@ from doorward.interfaces import Random
 from doorward.rules.cookie import find_cookies
 from doorward.rules.identity import User
 from doorward.rules.language import choose
+from doorward.rules.lockdown import Lockdown
 from doorward.rules.session import Fingerprint, Subject
 from doorward.rules.token import read_cookie
 from doorward.web.asserted import AssertedHeader
@@ -41,6 +42,7 @@ class Visit:
     the API go by it. `torn`: the browser sent our session cookie more than once, which counts as none.
     `tail` is the name at the end of the path, for routes that have one. `way` is the cookie that says how somebody
     signed in here last (`web/way.py`). `asserted` is whom a proxy names whose word counts for a sign-in.
+    `lockdown` is the one in force, for pages of the console.
     `cookies_out` are Set-Cookie lines that go with whatever is answered.
     """
 
@@ -62,6 +64,7 @@ class Visit:
     way: str = ""
     tail: str = ""
     asserted: str = ""
+    lockdown: Lockdown | None = None
     cookies_out: RawHeaders = field(default_factory=list)
 
     @property

@@ -18,6 +18,7 @@ from doorward.web.api.aliases import alias_routes
 from doorward.web.api.description import describe_api
 from doorward.web.api.everybody import everybody_routes
 from doorward.web.api.factors import factor_routes
+from doorward.web.api.incident import incident_routes
 from doorward.web.api.installation import installation_routes
 from doorward.web.api.invites import invite_routes
 from doorward.web.api.letters import letter_routes
@@ -72,6 +73,7 @@ def build_api(parts: ApiParts) -> FastAPI:
         app.include_router(routes)
     for add in (user_routes, everybody_routes, invite_routes, policy_routes, letter_routes, provider_routes):
         app.include_router(add(parts))
+    app.include_router(incident_routes(parts))
     describe_api(app, cookie=parts.cookies.session)
     return app
 

@@ -25,6 +25,7 @@ CORRELATION_KEY = "doorward.correlation_id"
 """Scope key of the id under which this request stands in the log; a server around us may have set it."""
 _CORRELATION_SIZE = 5
 _PROOF_TOO_OLD = "Let whoever is signed in open the address in `login`, confirm, and try again."
+_SHUT = "There is a lockdown, and administration is open from named networks only."
 _JSON_TYPE = re.compile(r"\s*application/(?:[\w.-]+\+)?json\s*(?:;.*)?", re.IGNORECASE)
 
 
@@ -101,7 +102,9 @@ class ApiParts:
 
         async def read_administrator(request: Request) -> Administrator:
             visit = await read_visit(request)
-            return Administrator(visit, actor_of(get_subject(visit), visit.visitor))
+            actor = actor_of(get_subject(visit), visit.visitor)
+            await self.check_console(visit)
+            return Administrator(visit, actor)
 
         return read_administrator
 
@@ -126,10 +129,17 @@ class ApiParts:
         async def read_ending(request: Request) -> Administrator:
             visit = await read_act(request)
             actor = actor_of(get_subject(visit), visit.visitor)
+            await self.check_console(visit)
             await self.count_act(visit, destructive=destructive)
             return Administrator(visit, actor)
 
         return read_ending
+
+    async def check_console(self, visit: Visit) -> None:
+        """ProblemError where a lockdown keeps administration to networks that the visitor is not in."""
+        lockdown = await self.flows.lockdowns.find()
+        if lockdown is not None and not lockdown.admits(visit.visitor.address):
+            raise ProblemError(403, Code.FORBIDDEN, _SHUT)
 
     async def count_act(self, visit: Visit, *, destructive: bool = False) -> None:
         """Count what an administrator sets out to do. ProblemError where it is too much."""

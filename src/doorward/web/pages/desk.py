@@ -131,6 +131,7 @@ class Desk:
                 "sections": _sections(user, here),
                 "user_name": user.display_name if user else "",
                 "is_admin": user is not None and user.administers,
+                "lockdown": visit.lockdown,
                 **context,
             },
             visit.language,

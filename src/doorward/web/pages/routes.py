@@ -9,9 +9,11 @@ from doorward.web.pages.apps import AppsPage
 from doorward.web.pages.asserted import AssertedEntry
 from doorward.web.pages.callback import CallbackPage
 from doorward.web.pages.confirmed import ConfirmedPage
+from doorward.web.pages.console import hold_console
 from doorward.web.pages.counted import count_acts
 from doorward.web.pages.desk import Desk
 from doorward.web.pages.enrol import EnrolPage
+from doorward.web.pages.incident import IncidentPage
 from doorward.web.pages.invites import InvitesPage
 from doorward.web.pages.letters import LettersPage
 from doorward.web.pages.login import LoginPage
@@ -61,6 +63,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     letters = LettersPage(desk, flows.post)
     sessions = SessionsPage(desk, flows.account, flows.administration, flows.turnstile)
     providers = ProvidersPage(desk, flows.providers, flows.ways)
+    incident = IncidentPage(desk, flows.lockdowns)
     notices = LogoutNotices(desk, flows.upstream_logout, flows.ways)
     pages = {
         "/": Route(Who.SOMEBODY, get=AppsPage(desk, policy).get),
@@ -138,5 +141,8 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/providers/disable": Route(Who.ADMINISTRATOR, post=providers.post_disable, back="/admin/providers"),
         "/admin/providers/remove": Route(Who.ADMINISTRATOR, post=providers.post_remove, back="/admin/providers"),
         "/admin/providers/passwords": Route(Who.ADMINISTRATOR, post=providers.post_passwords, back="/admin/providers"),
+        "/admin/incident": Route(Who.ADMINISTRATOR, get=incident.get),
+        "/admin/incident/lockdown": Route(Who.ADMINISTRATOR, post=incident.post_lockdown, back="/admin/incident"),
+        "/admin/incident/lift": Route(Who.ADMINISTRATOR, post=incident.post_lift, back="/admin/incident"),
     }
-    return count_acts(pages, desk, flows.turnstile)
+    return hold_console(count_acts(pages, desk, flows.turnstile), desk, flows.lockdowns)
