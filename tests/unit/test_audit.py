@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from doorward.rules.audit import GENESIS, Act, AuditEvent, chain, verify_link
+from doorward.rules.audit import GENESIS, Act, AuditEvent, AuditQuery, chain, pack_private, unpack_private, verify_link
 
 AT = datetime(2030, 1, 1, tzinfo=UTC)
 
@@ -117,3 +117,14 @@ def test_the_chain_is_the_same_in_every_version():
 
 def test_every_act_says_when_it_is_recorded():
     assert len({act.meaning for act in Act}) == len(Act)
+
+
+def test_personal_data_is_packed_with_its_salt():
+    record = a_chain(1)[0]
+    packed = pack_private(record.event.private, salt=record.salt)
+    assert unpack_private(packed) == (record.event.private, record.salt)
+
+
+def test_a_query_that_asks_for_nothing_means_everything():
+    assert AuditQuery().is_everything
+    assert not AuditQuery(acts=("user.login",)).is_everything
