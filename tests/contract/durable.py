@@ -55,7 +55,7 @@ async def opened(folder, **settings):
 def note_statements(storage):
     """A list that grows with every statement from now on, and its parameters."""
     statements = []
-    for engine in (storage.database._writer.sync_engine, storage.database._reader.sync_engine):
+    for engine in (storage.database._writer.engine, storage.database._reader.engine):
 
         @event.listens_for(engine, "before_cursor_execute")
         def note(_connection, _cursor, statement, parameters, _context, many):

@@ -12,6 +12,7 @@ from doorward.rules.session import Method
 from doorward.rules.throttle import Window
 from doorward.rules.ticket import Purpose
 from doorward.storage import sqlite as sqlite_module
+from doorward.storage.sql import lanes
 from doorward.storage.sqlite import FILE_NAME, SqliteLiveView
 from tests.contract.durable import opened
 from tests.contract.samples import a_session, a_ticket, a_user, add, an_event
@@ -149,7 +150,7 @@ async def test_a_task_that_a_transaction_started_may_write_after_it(storage):
 
 async def test_waiting_for_the_writer_has_an_end(storage, monkeypatch):
     """What cannot be written down in time is refused."""
-    monkeypatch.setattr(storage.database._writer.pool, "_timeout", 0.01)
+    monkeypatch.setattr(lanes, "_WAIT_SECONDS", 0.01)
     entered, leave = asyncio.Event(), asyncio.Event()
 
     async def occupy():

@@ -139,7 +139,7 @@ async def test_very_many_expired_rows_are_purged_in_small_steps(storage, monkeyp
         await storage.tickets.put(a_ticket(created_at=START.replace(microsecond=number)))
     steps = []
 
-    @event.listens_for(storage.database._writer.sync_engine, "commit")
+    @event.listens_for(storage.database._writer.engine, "commit")
     def count(_connection):
         steps.append(1)
 

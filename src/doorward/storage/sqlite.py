@@ -17,9 +17,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import URL, event
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
-from sqlalchemy.pool import AsyncAdaptedQueuePool
+from sqlalchemy import URL, QueuePool, create_engine, event
 
 from doorward.errors import ConfigError, UnavailableError
 from doorward.interfaces import Keyring, Random
@@ -28,6 +26,7 @@ from doorward.rules.private import check_private
 from doorward.rules.session import Fingerprint, Session, Subject
 from doorward.storage.sql.counters import SqlCounters
 from doorward.storage.sql.database import Database
+from doorward.storage.sql.lanes import Lanes
 from doorward.storage.sql.pending import PendingEnd, SqlPendingEnds
 from doorward.storage.sql.records import SqlRecords
 from doorward.storage.sql.rows import decode_methods
@@ -150,18 +149,18 @@ def _check(path: Path) -> list[str]:
     return check_private(str(path), mode=found.st_mode, owner=found.st_uid, me=os.geteuid())
 
 
-def _engine(path: Path, *, begin: str, connections: int) -> AsyncEngine:
-    engine = create_async_engine(
-        URL.create("sqlite+aiosqlite", database=str(path)),
-        poolclass=AsyncAdaptedQueuePool,
+def _engine(path: Path, *, begin: str, connections: int) -> Lanes:
+    engine = create_engine(
+        URL.create("sqlite", database=str(path)),
+        poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
-        pool_timeout=2 * _BUSY_SECONDS,
-        connect_args={"timeout": _BUSY_SECONDS},
+        # Each is used by one thread at a time, though not always by the same.
+        connect_args={"timeout": _BUSY_SECONDS, "check_same_thread": False},
         hide_parameters=True,
     )
 
-    @event.listens_for(engine.sync_engine, "connect")
+    @event.listens_for(engine, "connect")
     def configure(connection: Any, _record: object) -> None:
         # We say ourselves when a transaction begins; the driver would begin one only before the first change.
         connection.isolation_level = None
@@ -170,11 +169,11 @@ def _engine(path: Path, *, begin: str, connections: int) -> AsyncEngine:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
 
-    @event.listens_for(engine.sync_engine, "begin")
+    @event.listens_for(engine, "begin")
     def start(connection: Any) -> None:
         connection.exec_driver_sql(begin)
 
-    return engine
+    return Lanes(engine, count=connections)
 
 
 def _connect(path: Path, *, timeout: float) -> sqlite3.Connection:

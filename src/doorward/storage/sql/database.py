@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Column, ColumnElement, Table, delete, exc, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from doorward.errors import ConflictError, UnavailableError
+from doorward.storage.sql.lanes import Connection, Lanes
 from doorward.storage.sql.tables import revision, totals
 
 _PURGE_STEP = 1000
@@ -37,14 +37,14 @@ def map_faults() -> Generator[None, None, None]:
 
 
 class Database:
-    """Two engines on one database. `writer` has a single connection: what a transaction read holds until it ends."""
+    """Two ways into one database. `writer` has a single connection: what a transaction read holds until it ends."""
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+    def __init__(self, writer: Lanes, reader: Lanes) -> None:
         self._writer = writer
         self._reader = reader
 
     @asynccontextmanager
-    async def write(self) -> AsyncGenerator[AsyncConnection, None]:
+    async def write(self) -> AsyncGenerator[Connection, None]:
         """Open a serial transaction: committed when the block ends, undone when it raises."""
         outer = _writing.get()
         if outer is not None and outer.open:
@@ -54,17 +54,17 @@ class Database:
         token = _writing.set(mark)
         try:
             with map_faults():
-                async with self._writer.begin() as connection:
+                async with self._writer.transaction() as connection:
                     yield connection
         finally:
             mark.open = False
             _writing.reset(token)
 
     @asynccontextmanager
-    async def read(self) -> AsyncGenerator[AsyncConnection, None]:
+    async def read(self) -> AsyncGenerator[Connection, None]:
         """Open a snapshot to read from."""
         with map_faults():
-            async with self._reader.connect() as connection:
+            async with self._reader.transaction() as connection:
                 yield connection
 
     async def purge(
@@ -99,14 +99,14 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._reader.dispose()
-        await self._writer.dispose()
+        await self._reader.close()
+        await self._writer.close()
 
 
 class InTransaction:
     """What every part of a transaction stands on: its one connection."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
 
@@ -120,24 +120,24 @@ def refused(message: str) -> Generator[None, None, None]:
         raise ConflictError(message) from error
 
 
-async def advance(connection: AsyncConnection, table: Table, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+async def advance(connection: Connection, table: Table, old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
     """Replace a row only if it still is exactly `old`: one UPDATE compares every column."""
     same = [table.c[name] == value for name, value in old.items()]
     return (await connection.execute(update(table).where(*same).values(new))).rowcount > 0
 
 
-async def raise_revision(connection: AsyncConnection) -> None:
+async def raise_revision(connection: Connection) -> None:
     """Tell every gate to forget what it remembers; part of the transaction that takes something away."""
     await connection.execute(update(revision).where(revision.c.id == 1).values(value=revision.c.value + 1))
 
 
-async def change_total(connection: AsyncConnection, name: str, by: int) -> None:
+async def change_total(connection: Connection, name: str, by: int) -> None:
     """Keep the number of rows of a table, in the transaction that changes it."""
     if by:
         await connection.execute(update(totals).where(totals.c.name == name).values(value=totals.c.value + by))
 
 
-async def read_total(connection: AsyncConnection, name: str) -> int:
+async def read_total(connection: Connection, name: str) -> int:
     """How many rows a table has, without counting them."""
     total: int = (await connection.execute(select(totals.c.value).where(totals.c.name == name))).scalar_one()
     return total

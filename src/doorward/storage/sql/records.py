@@ -6,7 +6,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, RowMapping, delete, insert, literal, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doorward.errors import Clash, ConflictError
 from doorward.interfaces import Keyring, Random, StoredPassword, Transaction
@@ -20,6 +19,7 @@ from doorward.storage.sql.decisions import SqlDecisions
 from doorward.storage.sql.evidence import SqlEvidence
 from doorward.storage.sql.factors import SqlFactors
 from doorward.storage.sql.keys import SqlKeys
+from doorward.storage.sql.lanes import Connection
 from doorward.storage.sql.rows import decode_user, encode_user
 from doorward.storage.sql.tables import (
     identities,
@@ -51,7 +51,7 @@ class SqlRecords:
         async with self._database.write() as connection:
             yield self.join(connection)
 
-    def join(self, connection: AsyncConnection) -> "SqlTransaction":
+    def join(self, connection: Connection) -> "SqlTransaction":
         """The same on a connection that is in a writing transaction already."""
         return SqlTransaction(connection, self._random, self._keyring, sessions_apart=self._sessions_apart)
 
@@ -68,7 +68,7 @@ class SqlTransaction(
 ):
     """`interfaces.Transaction` on one connection."""
 
-    def __init__(self, connection: AsyncConnection, random: Random, keyring: Keyring, *, sessions_apart: bool) -> None:
+    def __init__(self, connection: Connection, random: Random, keyring: Keyring, *, sessions_apart: bool) -> None:
         super().__init__(connection)
         self._random = random
         self._keyring = keyring
@@ -224,7 +224,7 @@ def _decode(row: RowMapping, groups: frozenset[str], granted: Grants) -> User:
     return decode_user(row, groups, granted_groups=granted.groups, granted_admin=granted.is_admin)
 
 
-async def end_one(connection: AsyncConnection, handle: SessionHandle) -> bool:
+async def end_one(connection: Connection, handle: SessionHandle) -> bool:
     """Remove one session with its provider's side; whether there was one. The caller raises the revision."""
     await forget_upstream(connection, handle)
     ended = (await connection.execute(delete(sessions).where(sessions.c.handle == handle))).rowcount
@@ -232,7 +232,7 @@ async def end_one(connection: AsyncConnection, handle: SessionHandle) -> bool:
     return ended > 0
 
 
-async def end_sessions(connection: AsyncConnection, user_id: UserId, *, keep: SessionHandle | None) -> int:
+async def end_sessions(connection: Connection, user_id: UserId, *, keep: SessionHandle | None) -> int:
     """Remove an account's sessions except `keep`, as `end_one` does; how many. The caller raises the revision."""
     await forget_upstream_of(connection, user_id, keep=keep)
     query = delete(sessions).where(sessions.c.user_id == user_id)

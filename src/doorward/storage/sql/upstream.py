@@ -10,7 +10,6 @@ from hashlib import sha256
 from typing import Final
 
 from sqlalchemy import ColumnElement, delete, insert, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from doorward.errors import ConflictError
 from doorward.rules.identity import UserId
@@ -18,6 +17,7 @@ from doorward.rules.provider import ProviderId
 from doorward.rules.session import SessionHandle
 from doorward.rules.upstream import Identity, IdentityId, StoredProvider, UpstreamSession
 from doorward.storage.sql.database import InTransaction, raise_revision, refused
+from doorward.storage.sql.lanes import Connection
 from doorward.storage.sql.rows import (
     decode_identity,
     decode_provider,
@@ -209,7 +209,7 @@ class SqlUpstream(InTransaction):
         return None if row is None else decode_upstream_session(row)
 
 
-async def read_grants(connection: AsyncConnection, user_id: UserId | None = None) -> defaultdict[UserId, Grants]:
+async def read_grants(connection: Connection, user_id: UserId | None = None) -> defaultdict[UserId, Grants]:
     """What identities grant, to one account or to everybody. An account that is granted nothing gets just that."""
     query = select(identities.c.user_id, identities.c.is_admin, identity_groups.c.group_name)
     query = query.select_from(identities.outerjoin(identity_groups))
@@ -224,12 +224,12 @@ async def read_grants(connection: AsyncConnection, user_id: UserId | None = None
     return found
 
 
-async def forget_upstream(connection: AsyncConnection, handle: SessionHandle) -> None:
+async def forget_upstream(connection: Connection, handle: SessionHandle) -> None:
     """Drop the provider's side of a session that ends."""
     await connection.execute(delete(upstream_sessions).where(upstream_sessions.c.handle == handle))
 
 
-async def forget_upstream_of(connection: AsyncConnection, user_id: UserId, *, keep: SessionHandle | None) -> None:
+async def forget_upstream_of(connection: Connection, user_id: UserId, *, keep: SessionHandle | None) -> None:
     """Drop the provider's side of an account's sessions, except `keep`: of those too that are only about to be stored.
 
     By identity and not by session, so that it is the same wherever sessions are stored.
