@@ -56,6 +56,7 @@ from doorward.rules.registration import Mode
 from doorward.rules.session import Fingerprint
 from doorward.rules.token import read_cookie
 from doorward.rules.upstream import MfaTrust
+from tests.fakes.importing import connect_importing
 from tests.fakes.incident import connect_incident
 from tests.fakes.neighbours import FakeHasher, FakeKeyring, FakeLog, FakePause, FakeTally
 from tests.fakes.records import FakeStore
@@ -252,6 +253,7 @@ class Town:
             factors=self.factors,
             **self._connect_accounts(rules),
             **connect_incident(self),
+            **connect_importing(self),
         )
 
     def _connect_accounts(self, rules):

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 
+from doorward.app.importing import connect_importing
 from doorward.app.incident import connect_lockdowns
 from doorward.app.parts import Parts
 from doorward.app.privacy import build_decisions
@@ -321,6 +322,7 @@ def connect_flows(parts: Parts) -> Flows:
         ),
         post=post,
         turnstile=Turnstile(throttle=throttle, tally=counts),
+        importing=connect_importing(parts, outbox=post),
         lockdowns=connect_lockdowns(parts, opening=opening, find_ways=ways.find),
         decisions=build_decisions(parts),
     )

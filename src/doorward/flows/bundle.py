@@ -9,6 +9,7 @@ from doorward.flows.decisions import Decisions
 from doorward.flows.enrolment import Enrolment
 from doorward.flows.factors import Factors
 from doorward.flows.identities import Identities
+from doorward.flows.importing import Importing
 from doorward.flows.invites import Invites
 from doorward.flows.lockdown import Lockdowns
 from doorward.flows.login import SignIn
@@ -52,5 +53,6 @@ class Flows:
     policies: Policies
     post: Post
     turnstile: Turnstile
+    importing: Importing
     lockdowns: Lockdowns
     decisions: Decisions

@@ -34,6 +34,10 @@ class TotpMethod:
         """The app of an account, as the records hold it. `step`: of the code that confirmed it, which is used up."""
         return Totp(user_id, self._keyring.seal(_place_of(user_id), secret), step, now)
 
+    def reveal(self, totp: Totp) -> bytes:
+        """The secret of an app, for whoever takes the account elsewhere. TamperError as for `prove`."""
+        return self._keyring.unseal(_place_of(totp.user_id), totp.sealed)
+
 
 def _place_of(user_id: UserId) -> Place:
     return Place("totp", "sealed", user_id)
