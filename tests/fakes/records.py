@@ -19,6 +19,7 @@ from tests.fakes.alert_records import FakeAlertRecords
 from tests.fakes.audit_records import FakeAuditRecords
 from tests.fakes.decision_records import FakeDecisionRecords
 from tests.fakes.key_records import FakeKeyRecords
+from tests.fakes.retention_records import FakeRetentionRecords
 from tests.fakes.safekeeping_records import FakeChoreRecords
 from tests.fakes.state import State, end, end_all, end_one, is_over, own, touch
 from tests.fakes.system import FakeRandom
@@ -86,6 +87,7 @@ class FakeTransaction(
     FakeAlertRecords,
     FakeKeyRecords,
     FakeDecisionRecords,
+    FakeRetentionRecords,
 ):
     """`interfaces.Transaction`."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from doorward.app.importing import connect_importing
 from doorward.app.incident import connect_lockdowns
 from doorward.app.parts import Parts
-from doorward.app.privacy import build_decisions
+from doorward.app.privacy import build_decisions, build_retention
 from doorward.app.settings import limits_of, mfa_terms_of, open_mailer, open_passkeys, terms_of, trust_of, unasked_of
 from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
@@ -111,6 +111,7 @@ def connect_flows(parts: Parts) -> Flows:
         random=random,
         host=config.server.public_host,
         log=log,
+        keep_for=config.retention.letters,
     )
     newcomers = Newcomers(
         mode_in_file=mode_in_file,
@@ -325,4 +326,5 @@ def connect_flows(parts: Parts) -> Flows:
         importing=connect_importing(parts, outbox=post),
         lockdowns=connect_lockdowns(parts, opening=opening, find_ways=ways.find),
         decisions=build_decisions(parts),
+        retention=build_retention(parts),
     )

@@ -2,8 +2,24 @@
 
 from doorward.app.parts import Parts
 from doorward.flows.decisions import Decisions
+from doorward.flows.retention import Retention
+from doorward.rules.retention import Kept
 
 
 def build_decisions(parts: Parts) -> Decisions:
     """What the gate decided, for whoever writes or reads it."""
     return Decisions(records=parts.storage.records, most=parts.config.retention.decision_rows)
+
+
+def build_retention(parts: Parts) -> Retention:
+    """How long what is kept, as the configuration says."""
+    kept = parts.config.retention
+    limits = {
+        Kept.SIGN_INS: kept.sign_ins,
+        Kept.DECISIONS: kept.decisions,
+        Kept.LETTERS: kept.letters,
+        Kept.ALERTS: kept.alerts,
+        Kept.INVITES: kept.invites,
+        Kept.AUDIT_PRIVATE: kept.audit_private,
+    }
+    return Retention(records=parts.storage.records, limits=limits, log=parts.log)

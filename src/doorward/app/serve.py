@@ -129,6 +129,7 @@ def _open_listeners(house: House, doors: Doors) -> tuple[list["Listener"], dict[
             count_hashes=house.hasher.queued,
             find_lockdown=house.flows.lockdowns.find,
             version=__version__,
+            list_kept=house.flows.retention.list_ages,
         )
         listening = open_socket(aside.host, aside.port, aside.path, setting="prometheus.addr")
         endpoint = MetricsEndpoint(metrics, path=house.config.prometheus.path)
@@ -148,7 +149,13 @@ def _upkeep_of(house: House, doors: Doors, gathering: Gathering) -> Upkeep:
         pause=asyncio.sleep,
         log=house.log,
         chores=(doors.gate.refusal_log.flush,),
-        errands=(house.ties.run_due, house.watch.look, house.flows.post.deliver_due, gathering.run_due),
+        errands=(
+            house.ties.run_due,
+            house.watch.look,
+            house.flows.post.deliver_due,
+            gathering.run_due,
+            house.flows.retention.run_due,
+        ),
     )
 
 

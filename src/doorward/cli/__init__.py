@@ -32,6 +32,7 @@ GROUPS: Final = {
     "provider": "Providers that people may sign in with: list and test them.",
     "invite": "Invitations: make, list and take back.",
     "policy": "What is decided for everybody: who needs a second factor, and who may register.",
+    "privacy": "What is kept of people: how long, a copy of it, and the end of it.",
     "decisions": "What the gate decided: list it.",
     "mail": "Outgoing mail: test it, and list what became of it.",
     "incident": "When something went wrong: lock down, lift, and what is kept for the worst.",

@@ -21,6 +21,7 @@ from doorward.flows.profile import Profile
 from doorward.flows.providers import Providers
 from doorward.flows.recovery import Recovery
 from doorward.flows.registration import Registration
+from doorward.flows.retention import Retention
 from doorward.flows.setup import Setup
 from doorward.flows.turnstile import Turnstile
 from doorward.flows.upstream import UpstreamSignIn
@@ -56,3 +57,4 @@ class Flows:
     importing: Importing
     lockdowns: Lockdowns
     decisions: Decisions
+    retention: Retention

@@ -69,6 +69,7 @@ class Post:
         random: Random,
         host: str,
         log: Log,
+        keep_for: timedelta = KEEP_FOR,
     ) -> None:
         self._records = records
         self._mailer = mailer
@@ -77,6 +78,7 @@ class Post:
         self._random = random
         self._host = host
         self._log = log
+        self._keep_for = keep_for
         self._purged_at: datetime | None = None
 
     @property
@@ -121,7 +123,7 @@ class Post:
 
     async def _forget(self, now: datetime) -> None:
         async with self._records.transaction() as transaction:
-            await transaction.purge_letters(now - KEEP_FOR)
+            await transaction.purge_letters(now - self._keep_for)
             if self.is_open:
                 return
             # Nobody tries these any more, so nobody else gives them up.

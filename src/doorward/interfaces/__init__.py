@@ -6,7 +6,7 @@ you saw, `end_all_of` is complete when it returns. Durable (`Records`) and peris
 """
 
 from doorward.interfaces.evidence import AuditRecords
-from doorward.interfaces.kept import DecisionRecords
+from doorward.interfaces.kept import DecisionRecords, RetentionRecords
 from doorward.interfaces.outside import (
     Assertion,
     Fetch,
@@ -58,6 +58,7 @@ __all__ = [
     "Random",
     "Records",
     "Renewed",
+    "RetentionRecords",
     "Sessions",
     "StoredPassword",
     "Tally",

@@ -1,10 +1,12 @@
-"""Durable truth about people that is kept for a while: what the gate decided."""
+"""Durable truth about people that is kept for a while: what the gate decided, and how long what stays."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Protocol
 
 from doorward.rules.decision import Decision, Wanted
 from doorward.rules.identity import UserId
+from doorward.rules.retention import Kept
 
 
 class DecisionRecords(Protocol):
@@ -24,4 +26,24 @@ class DecisionRecords(Protocol):
 
     async def forget_decisions(self, user_id: UserId) -> int:
         """Drop all about one account; how many."""
+        ...
+
+
+class RetentionRecords(Protocol):
+    """The part of a transaction that is about how long what is kept."""
+
+    async def find_oldest(self, kept: Kept) -> datetime | None:
+        """From when the time of the oldest of a kind is counted; in the future where each has an end of its own."""
+        ...
+
+    async def purge_kept(self, kept: Kept, before: datetime, *, limit: int) -> int:
+        """Remove the oldest whose time began before then; how many. Not for what ends by itself, nor for the audit."""
+        ...
+
+    async def forget_counters(self, user_id: UserId) -> int:
+        """Drop all that is counted of one account; how many instants."""
+        ...
+
+    async def forget_invites_to(self, email: str) -> int:
+        """Drop invitations that were addressed to one address; how many."""
         ...

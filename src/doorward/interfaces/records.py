@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Protocol
 
 from doorward.interfaces.evidence import AuditRecords
-from doorward.interfaces.kept import DecisionRecords
+from doorward.interfaces.kept import DecisionRecords, RetentionRecords
 from doorward.rules.alert import Alert, AlertId, AlertKind, AlertState
 from doorward.rules.chore import Chore
 from doorward.rules.factor import FactorId, Factors, Passkey, RecoveryCode, Totp
@@ -314,6 +314,7 @@ class Transaction(
     AlertRecords,
     KeyRecords,
     DecisionRecords,
+    RetentionRecords,
     Protocol,
 ):
     """One durable transaction: all of it is committed when the `async with` block ends, or none of it."""

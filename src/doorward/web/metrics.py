@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 CheckCounts = dict[tuple[str, str, Reason, int, str], list[float]]
 """(proxy, verdict, reason, status, method) to [number, seconds], as the gate counts."""
 
+Kept = tuple[str, float, float | None]
+"""A kind of what is kept, the age of its oldest in seconds, and what it may be (None: any)."""
+
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HANDLERS = (
     ("/login", "login"),
@@ -114,6 +117,7 @@ class Metrics:
         count_hashes: Callable[[], int],
         find_lockdown: Callable[[], Awaitable[object | None]],
         version: str,
+        list_kept: Callable[[], list[Kept]] = list,
     ) -> None:
         self._checks = checks
         self._counts = counts
@@ -122,6 +126,7 @@ class Metrics:
         self._count_hashes = count_hashes
         self._find_lockdown = find_lockdown
         self._version = version
+        self._list_kept = list_kept
 
     async def render(self) -> bytes:
         """The exposition text. UnavailableError when the store cannot be counted."""
@@ -171,6 +176,14 @@ class Metrics:
         yield limited
         yield GaugeMetricFamily("doorward_hash_queue", "Password hashes waiting.", value=self._count_hashes())
         yield GaugeMetricFamily("doorward_lockdown", "Whether there is a lockdown.", value=int(locked))
+        age = GaugeMetricFamily("doorward_retention_oldest_seconds", "Age of the oldest.", labels=["kind"])
+        limit = GaugeMetricFamily("doorward_retention_limit_seconds", "What is older is removed.", labels=["kind"])
+        for kind, oldest, most in self._list_kept():
+            age.add_metric([kind], oldest)
+            if most is not None:
+                limit.add_metric([kind], most)
+        yield age
+        yield limit
         build = GaugeMetricFamily("doorward_build_info", "This program.", labels=["version"])
         build.add_metric([self._version], 1)
         yield build

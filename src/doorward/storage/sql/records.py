@@ -20,6 +20,7 @@ from doorward.storage.sql.evidence import SqlEvidence
 from doorward.storage.sql.factors import SqlFactors
 from doorward.storage.sql.keys import SqlKeys
 from doorward.storage.sql.lanes import Connection
+from doorward.storage.sql.retention import SqlRetention
 from doorward.storage.sql.rows import decode_user, encode_user
 from doorward.storage.sql.tables import (
     identities,
@@ -65,6 +66,7 @@ class SqlTransaction(
     SqlAlerts,
     SqlKeys,
     SqlDecisions,
+    SqlRetention,
 ):
     """`interfaces.Transaction` on one connection."""
 
