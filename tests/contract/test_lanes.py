@@ -4,7 +4,7 @@ import asyncio
 import threading
 
 import pytest
-from sqlalchemy import QueuePool, create_engine, event
+from sqlalchemy import QueuePool, create_engine, event, text
 from sqlalchemy.exc import OperationalError
 
 from doorward.errors import UnavailableError
@@ -52,9 +52,9 @@ async def read(lanes):
         return list((await connection.exec_driver_sql("SELECT text FROM notes")).scalars())
 
 
-async def note(lanes, text, *, then=None):
+async def note(lanes, words, *, then=None):
     async with lanes.transaction() as connection:
-        changed = await connection.exec_driver_sql("INSERT INTO notes VALUES (?)", (text,))
+        changed = await connection.exec_driver_sql("INSERT INTO notes VALUES (?)", (words,))
         assert changed.rowcount == 1
         if then is not None:
             await connection.exec_driver_sql(then)
@@ -113,3 +113,12 @@ async def test_closing_waits_for_what_was_begun_and_may_come_twice(lanes, engine
     await lanes.close()
     with pytest.raises(UnavailableError, match="closed"):
         await read(lanes)
+
+
+async def test_many_rows_come_in_pages(lanes):
+    for number in range(5):
+        await note(lanes, str(number))
+    async with lanes.transaction() as connection:
+        pages = [[row[0] for row in page] async for page in connection.pages(text("SELECT text FROM notes"), size=2)]
+        assert await connection.scalar(text("SELECT count(*) FROM notes")) == 5
+    assert pages == [["0", "1"], ["2", "3"], ["4"]]

@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar, cast, overload
 
 from sqlalchemy import Connection as BlockingConnection
-from sqlalchemy import CursorResult, Engine, Executable, ScalarResult
+from sqlalchemy import CursorResult, Engine, Executable, Row, ScalarResult
 from sqlalchemy.sql.selectable import TypedReturnsRows
 from typing_extensions import TypeVarTuple
 
@@ -67,6 +67,12 @@ class Connection:
     async def scalar(self, statement: Executable, parameters: Parameters | None = None) -> Any:
         """Run a query: the first column of its first row, None without a row."""
         return (await self.execute(statement, parameters)).scalar()
+
+    async def pages(self, statement: Executable, *, size: int) -> AsyncGenerator[Sequence[Row[Unpack[AnyColumns]]]]:
+        """Run a query that may have very many rows, and hand them over some at a time."""
+        result = await self._lane.run(lambda: self._connection.execute(statement))
+        while page := await self._lane.run(lambda: result.fetchmany(size)):
+            yield page
 
     async def exec_driver_sql(self, statement: str, parameters: Any = None) -> CursorResult[*AnyColumns]:
         """Run a statement in the database's own words."""
