@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from doorward.flows.alert_desk import AlertDesk, Target
+from doorward.outside.letters.renderer import LetterWriter
 from doorward.rules.alert import AlertKind
 
 
@@ -26,3 +28,31 @@ class FakeAlarm:
 
     def rung(self):
         return [(each.kind.value, each.about) for each in self.raised]
+
+
+class FakeMessenger:
+    """`interfaces.Messenger`; `trouble` by target."""
+
+    def __init__(self):
+        self.sent, self.trouble, self.meanwhile = [], {}, None
+
+    async def send(self, target, *, title, text):
+        if self.meanwhile is not None:
+            await self.meanwhile()
+        if target in self.trouble:
+            raise self.trouble[target]
+        self.sent.append((target, title, text))
+
+
+def connect_alerts(town):
+    """The desk of a `tests.fakes.flows.Town`, which gets the messenger it sends with."""
+    town.messenger = FakeMessenger()
+    return AlertDesk(
+        records=town.store.records,
+        keyring=town.keyring,
+        messenger=town.messenger,
+        words=LetterWriter(town.public_url),
+        outbox=town.post,
+        log=town.log,
+        targets=[Target("phone"), Target("room", frozenset({AlertKind.LOCKDOWN}))],
+    )

@@ -56,6 +56,7 @@ from doorward.rules.registration import Mode
 from doorward.rules.session import Fingerprint
 from doorward.rules.token import read_cookie
 from doorward.rules.upstream import MfaTrust
+from tests.fakes.alarm import connect_alerts
 from tests.fakes.importing import connect_importing
 from tests.fakes.incident import connect_incident
 from tests.fakes.neighbours import FakeHasher, FakeKeyring, FakeLog, FakePause, FakeTally
@@ -268,6 +269,7 @@ class Town:
         leading = {"go_on": self.sign_in.continue_as, "is_password_open": self._is_password_open}
         return {
             "post": self.post,
+            "alert_desk": connect_alerts(self),
             "asserted": AssertedSignIn(**going_on, **counted, records=self.store.records, header=self.header),
             "profile": Profile(**stores, **waiting, **mailed, **secrets, opening=self.opening),
             "own_record": OwnRecord(**seen, keyring=self.keyring, **counted),

@@ -12,7 +12,7 @@ from jinja2 import Environment, nodes
 
 from doorward.flows import factors
 from doorward.flows.letters import AN_ADMINISTRATOR
-from doorward.outside.letters import wording
+from doorward.outside.letters import alerts, wording
 from doorward.rules import login, oidc
 from doorward.rules.language import LANGUAGES
 from doorward.rules.reason import Reason
@@ -174,7 +174,7 @@ def refused_input() -> Iterator[str]:
 
 def in_letters() -> set[str]:
     found = {wording.GREETING, wording.BARE_GREETING, wording.LINK_TOO, wording.FOOT}
-    for each in wording.WORDINGS.values():
+    for each in (*wording.WORDINGS.values(), *alerts.ALERTS.values(), alerts.HELD, alerts.TEST):
         found |= {each.subject, *each.lines, *each.notes, each.action}
     return {text for text in found if VALUES.sub("", text).strip()}
 

@@ -311,6 +311,7 @@ async def told():
         assert house.outbox.letters, scene
         for letter in house.outbox.letters:
             found[letter.kind].append(letter.values)
+    found[LetterKind.ALERT].append({"at": "2030-01-01 12:00 UTC"})  # tests/unit/test_alerts.py has the others
     found[LetterKind.TEST].append({})  # `Post.send_test` tells nothing
     return found
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 
+from doorward.app.alerts import build_alert_desk
 from doorward.app.importing import connect_importing
 from doorward.app.incident import connect_lockdowns
 from doorward.app.parts import Parts
@@ -322,6 +323,7 @@ def connect_flows(parts: Parts) -> Flows:
             unasked=lambda: unasked_of(config),
         ),
         post=post,
+        alert_desk=build_alert_desk(parts, post),
         turnstile=Turnstile(throttle=throttle, tally=counts),
         importing=connect_importing(parts, outbox=post),
         lockdowns=connect_lockdowns(parts, opening=opening, find_ways=ways.find),

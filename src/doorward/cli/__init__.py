@@ -34,6 +34,7 @@ GROUPS: Final = {
     "policy": "What is decided for everybody: who needs a second factor, and who may register.",
     "privacy": "What is kept of people: how long, a copy of it, and the end of it.",
     "decisions": "What the gate decided: list it.",
+    "alert": "Alerts: list them, and test where they are sent.",
     "mail": "Outgoing mail: test it, and list what became of it.",
     "incident": "When something went wrong: lock down, lift, and what is kept for the worst.",
     "sign-in": "Ways of signing in: switch passwords on and off.",

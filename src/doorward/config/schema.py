@@ -11,6 +11,7 @@ from pydantic import Field
 
 from doorward.config.access import App, Authz
 from doorward.config.accounts import Authn, Mfa, Password, Recovery, Registration, SessionSection, Totp, Webauthn
+from doorward.config.alerts import Alerts
 from doorward.config.limits import Limits
 from doorward.config.mail import Mail
 from doorward.config.modes import SingleUserSection
@@ -44,6 +45,7 @@ class Config(Section):
     recovery: Recovery = Recovery()
     single_user: SingleUserSection = SingleUserSection()
     mail: Mail = Mail()
+    alerts: Alerts = Alerts()
     authz: Authz = Authz()
     apps: tuple[App, ...] = Field(default=(), description="The apps behind the gateway, for pages and log lines.")
     limits: Limits = Limits()

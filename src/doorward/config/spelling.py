@@ -21,6 +21,7 @@ from doorward.config.values import (
     parse_size,
 )
 from doorward.config.words import Rename
+from doorward.rules.alert import AlertKind
 from doorward.rules.explain import format_path
 from doorward.rules.outbound import Allowance
 from doorward.rules.policy import HostPattern, PathPattern
@@ -51,6 +52,8 @@ def spell(value: object) -> Any:
             return f"{value.limit}/{format_span(value.span)}"
         case HostPattern():
             return value.text
+        case AlertKind():
+            return value.value
         case PathPattern():
             return format_path(value)
         case Allowance():

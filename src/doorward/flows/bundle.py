@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from doorward.flows.account import Account
 from doorward.flows.admin import Administration
+from doorward.flows.alert_desk import AlertDesk
 from doorward.flows.asserted import AssertedSignIn
 from doorward.flows.decisions import Decisions
 from doorward.flows.enrolment import Enrolment
@@ -53,6 +54,7 @@ class Flows:
     recovery: Recovery
     policies: Policies
     post: Post
+    alert_desk: AlertDesk
     turnstile: Turnstile
     importing: Importing
     lockdowns: Lockdowns

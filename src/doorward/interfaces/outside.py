@@ -189,3 +189,14 @@ class Keyring(Protocol):
     def derive(self, purpose: str) -> bytes:
         """A 32-byte key for one purpose (CSRF tokens and the like), the same at every start, under any master key."""
         ...
+
+
+class Messenger(Protocol):
+    """Messages to services that operators look at."""
+
+    async def send(self, target: str, *, title: str, text: str) -> None:
+        """Hand a message to the target of this name. UnavailableError, in words fit to show, where it did not take it.
+
+        Nothing that a target answers is repeated, nor its address.
+        """
+        ...

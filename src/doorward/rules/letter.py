@@ -31,6 +31,7 @@ class LetterKind(Enum):
     ACCOUNT_DELETED = "account_deleted"
     RECOVERY_CODE_USED = "recovery_code_used"
     PASSKEY_REFUSED = "passkey_refused"
+    ALERT = "alert"
     TEST = "test"
 
 

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
-from doorward.outside.letters.wording import BARE_GREETING, FOOT, GREETING, LINK_TOO, WORDINGS
+from doorward.outside.letters.alerts import ALERTS, HELD, TEST
+from doorward.outside.letters.wording import BARE_GREETING, FOOT, GREETING, LINK_TOO, WORDINGS, Wording
+from doorward.rules.alert import AlertKind
 from doorward.rules.letter import LetterKind, Written
 from doorward.rules.names import clean_text
 from doorward.words import translate
@@ -30,9 +32,8 @@ class LetterWriter:
 
     def render(self, kind: LetterKind, language: str, values: Mapping[str, str]) -> Written:
         """Write one. See `flows.post.Letters`."""
-        wording = WORDINGS[kind]
-        # One line each: a name with line breaks would otherwise write sentences of its own into the mail.
-        plain = {name: clean_text(" ".join(value.split()), _MOST) for name, value in values.items() if value.strip()}
+        wording = _find_wording(kind, values)
+        plain = _clean(values)
         # A passkey has the name its owner gave it and an administrator their own; the others have words of ours.
         ours = {name: translate(language, plain[name]) for name in ("factor", "by") if name in plain}
         said = plain | ours | {"site": self._site, "host": self._host}
@@ -54,6 +55,14 @@ class LetterWriter:
         text, html = (self._environment.get_template(f"letter.{form}").render(context) for form in ("txt", "html"))
         return Written(str(context["subject"]), text, html)
 
+    def render_alert(self, kind: AlertKind | None, language: str, values: Mapping[str, str]) -> Written:
+        """Write an alert for another service, as text alone; None is a test. See `flows.alert_desk.AlertWords`."""
+        wording = TEST if kind is None else _find_alert(kind, values)
+        said = _clean(values) | {"site": self._site, "host": self._host}
+        lines = _say_known(language, (*wording.lines, *wording.notes), said)
+        text = "\n".join([*lines, self._site + wording.path] if wording.path else lines)
+        return Written(_say(language, wording.subject, said), text, "")
+
     @cached_property
     def _environment(self) -> "Environment":
         from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
@@ -67,6 +76,19 @@ class LetterWriter:
             lstrip_blocks=True,
             keep_trailing_newline=True,
         )
+
+
+def _clean(values: Mapping[str, str]) -> dict[str, str]:
+    """One line each: a name with line breaks would otherwise write sentences of its own into the mail."""
+    return {name: clean_text(" ".join(value.split()), _MOST) for name, value in values.items() if value.strip()}
+
+
+def _find_wording(kind: LetterKind, values: Mapping[str, str]) -> Wording:
+    return _find_alert(AlertKind(values["alert"]), values) if "alert" in values else WORDINGS[kind]
+
+
+def _find_alert(kind: AlertKind, values: Mapping[str, str]) -> Wording:
+    return HELD if "held" in values else ALERTS[kind]
 
 
 def _say(language: str, sentence: str, values: Mapping[str, str]) -> str:

@@ -181,6 +181,9 @@ WORDINGS: Final[Mapping[LetterKind, Wording]] = {
             "If you cannot, tell your administrator.",
         ),
     ),
+    LetterKind.ALERT: Wording(
+        "Something to look at", ("There is something to look at at %(host)s.", _WHEN), "Look at it", "/admin/alerts"
+    ),
     LetterKind.TEST: Wording("Mail works", ("This is a test. Doorward at %(host)s can send mail.",)),
 }
 

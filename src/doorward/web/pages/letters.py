@@ -34,6 +34,7 @@ _ABOUT: Final = {
     LetterKind.ACCOUNT_DELETED: "Account was deleted",
     LetterKind.RECOVERY_CODE_USED: "Recovery code was used",
     LetterKind.PASSKEY_REFUSED: "Passkey looked copied",
+    LetterKind.ALERT: "Alert",
     LetterKind.TEST: "Test mail",
 }
 _STATES: Final = {LetterState.WAITING: "waiting", LetterState.SENT: "sent", LetterState.FAILED: "given up"}

@@ -1,0 +1,47 @@
+"""Telling operators, connected."""
+
+from pathlib import Path
+
+from doorward.app.parts import Parts
+from doorward.config.providers import build_outbound
+from doorward.config.schema import Config
+from doorward.flows.alert_desk import AlertDesk, Target
+from doorward.flows.alerts import Alerts
+from doorward.flows.letters import Outbox
+from doorward.outside.letters.renderer import LetterWriter
+from doorward.outside.notify import AppriseMessenger
+from doorward.rules.alert import AlertKind, AlertLimits
+
+
+def build_alerts(parts: Parts) -> Alerts:
+    """The entrance: `raise_alert` is what flows are given."""
+    wanted = parts.config.alerts
+    return Alerts(
+        keyring=parts.keyring,
+        random=parts.random,
+        kinds=frozenset(AlertKind) - frozenset(wanted.quiet),
+        limits=AlertLimits(per_kind=wanted.per_kind, overall=wanted.overall),
+    )
+
+
+def build_alert_desk(parts: Parts, outbox: Outbox) -> AlertDesk:
+    """The way out."""
+    wanted = parts.config.alerts
+    return AlertDesk(
+        records=parts.storage.records,
+        keyring=parts.keyring,
+        messenger=open_messenger(parts.config),
+        words=LetterWriter(parts.config.server.public_url),
+        outbox=outbox,
+        log=parts.log,
+        targets=[Target(each.name, frozenset(each.kinds)) for each in wanted.targets],
+        mailed=frozenset(wanted.mail),
+        language=wanted.language,
+    )
+
+
+def open_messenger(config: Config) -> AppriseMessenger:
+    """The way to the targets of the configuration."""
+    ca_file = config.outbound.ca_file
+    addresses = {each.name: each.url.reveal() for each in config.alerts.targets}
+    return AppriseMessenger(addresses, build_outbound(config), ca_file=Path(ca_file) if ca_file else None)
