@@ -153,11 +153,9 @@ def _upkeep_of(house: House, doors: Doors, gathering: Gathering) -> Upkeep:
             house.ties.run_due,
             house.watch.look,
             house.flows.post.deliver_due,
-        errands=(
+            house.flows.alert_desk.deliver_due,
             gathering.run_due,
             house.flows.retention.run_due,
-            house.flows.alert_desk.deliver_due,
-        ),
         ),
     )
 
