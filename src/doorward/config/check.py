@@ -8,6 +8,7 @@ from typing import Final
 from doorward.config.access import Rule
 from doorward.config.account_check import check_accounts, note_accounts
 from doorward.config.alerts import check_alerts
+from doorward.config.backup_check import check_backup, note_backup
 from doorward.config.finding import Finding
 from doorward.config.mode_check import check_modes, note_modes
 from doorward.config.names import is_within
@@ -41,6 +42,7 @@ def check_config(config: Config) -> tuple[list[Finding], list[Finding]]:
         *check_providers(config),
         *check_accounts(config),
         *check_modes(config),
+        *check_backup(config),
         *check_alerts(config.alerts),
         *_check_names(config),
     ]
@@ -52,6 +54,7 @@ def check_config(config: Config) -> tuple[list[Finding], list[Finding]]:
         *_note_rules(config),
         *note_accounts(config),
         *note_modes(config),
+        *note_backup(config),
     ]
     return problems, notices
 

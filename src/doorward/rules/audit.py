@@ -80,6 +80,11 @@ class Act(Enum):
     CONFIG_RELOADED = "system.config_reload"
     STARTED = "system.start"
     TAMPERED = "system.tamper"
+    BACKUP_MADE = "admin.backup_create"
+    BACKUP_TAKEN_IN = "admin.backup_upload"
+    BACKUP_REMOVED = "admin.backup_delete"
+    BACKUP_PROVEN = "admin.backup_drill"
+    RESTORED = "admin.backup_restore"
     AUDIT_EXPORTED = "admin.audit_export"
     AUDIT_ERASED = "admin.audit_erase"
     AUDIT_SEALED = "system.audit_seal"
@@ -153,6 +158,11 @@ _MEANINGS = {
     Act.EMERGENCY_NOTED: "The gateway had run in an emergency, without its data; what was recorded then is noted here.",
     Act.CONFIG_RELOADED: "The policy was reloaded, or the reload was refused and the old one kept.",
     Act.STARTED: "The gateway started.",
+    Act.BACKUP_MADE: "A backup was made.",
+    Act.BACKUP_TAKEN_IN: "A backup from elsewhere was put beside the others.",
+    Act.BACKUP_REMOVED: "A backup was deleted.",
+    Act.BACKUP_PROVEN: "A backup was tried: restored into a scratch place, compared, and every sealed value opened.",
+    Act.RESTORED: "A backup was restored; all sessions ended.",
     Act.TAMPERED: "Stored data was found changed and was refused.",
     Act.AUDIT_EXPORTED: "The audit record, or a part of it, was taken out.",
     Act.AUDIT_ERASED: "The personal data of older audit records was erased; `records` names them.",

@@ -68,7 +68,7 @@ class Connection:
         """Run a query: the first column of its first row, None without a row."""
         return (await self.execute(statement, parameters)).scalar()
 
-    async def pages(self, statement: Executable, *, size: int) -> AsyncGenerator[Sequence[Row[Unpack[AnyColumns]]]]:
+    async def pages(self, statement: Executable, *, size: int) -> AsyncGenerator[Sequence[Row[*AnyColumns]]]:
         """Run a query that may have very many rows, and hand them over some at a time."""
         result = await self._lane.run(lambda: self._connection.execute(statement))
         while page := await self._lane.run(lambda: result.fetchmany(size)):

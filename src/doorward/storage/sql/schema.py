@@ -40,6 +40,16 @@ def upgrade(path: Path) -> None:
         _migrate(path)
 
 
+def make(path: Path, version: str) -> bool:
+    """Make a database of any schema there ever was, in an empty file; False where this one is not known."""
+    if version not in _KNOWN:
+        return False
+    if version == HEAD:
+        return _create(path)
+    _migrate(path, version)
+    return True
+
+
 def _find_version(path: Path) -> str | None:
     try:
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)
@@ -70,13 +80,13 @@ def _create(path: Path) -> bool:
         return "alembic_version" in names and _find_version(path) == HEAD
 
 
-def _migrate(path: Path) -> None:
+def _migrate(path: Path, version: str = "head") -> None:
     from alembic import command
 
     with _transaction(path) as connection:
         config = alembic_config()
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        command.upgrade(config, version)
 
 
 @contextmanager

@@ -1,0 +1,82 @@
+"""The settings of backups."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import Field, PlainValidator
+
+from doorward.config.section import Section
+from doorward.config.values import Duration, Many, SecretValue, Text, Whole, read_text, refuse
+from doorward.config.words import KeyValue
+from doorward.errors import InputError
+from doorward.rules.age_key import parse_recipient
+
+
+def parse_recipient_text(value: object) -> str:
+    """Read a public key of age; what is kept is its text."""
+    hint = "age-keygen prints it, or age-keygen -y KEYFILE"
+    text = read_text(value, hint)
+    try:
+        parse_recipient(text)
+    except InputError as error:
+        raise refuse(str(error), hint) from None
+    return text
+
+
+Recipient = Annotated[str, PlainValidator(parse_recipient_text)]
+
+
+class BackupDrill(Section):
+    """Proving that backups restore: the newest is restored into a scratch place and all of it looked at."""
+
+    schedule: Literal["off", "hourly", "daily", "weekly", "monthly"] = Field(
+        default="weekly", description="How often. Only where backups are made on schedule, and can be read here."
+    )
+    hour: Whole = Field(default=4, ge=0, le=23, description="At which hour (UTC), unless `hourly`.")
+    weekday: Whole = Field(default=6, ge=0, le=6, description="With `weekly`: 0 is Monday, 6 is Sunday.")
+    day: Whole = Field(default=1, ge=1, le=28, description="With `monthly`: on which day.")
+
+
+class BackupSection(Section):
+    """Backups: made online, encrypted, and deleted when their time is over. They never hold the master key."""
+
+    folder: Text = Field(
+        default="",
+        description="Where they are kept, readable by us alone. Unset: `backups` in the folder `storage.path`. Never "
+        "below anything that a web server serves.",
+    )
+    schedule: Literal["off", "hourly", "daily", "weekly", "monthly"] = Field(default="off", description="How often.")
+    hour: Whole = Field(default=2, ge=0, le=23, description="At which hour (UTC), unless `hourly`.")
+    weekday: Whole = Field(default=6, ge=0, le=6, description="With `weekly`: 0 is Monday, 6 is Sunday.")
+    day: Whole = Field(default=1, ge=1, le=28, description="With `monthly`: on which day.")
+    keep_days: Whole = Field(
+        default=7, ge=0, le=36500, description="All backups stay so many days; 0: they stay until you delete them."
+    )
+    keep_daily: Whole = Field(
+        default=7, ge=0, le=1000, description="Besides, the newest of each of so many days stays."
+    )
+    keep_weekly: Whole = Field(default=4, ge=0, le=1000, description="And the newest of each of so many weeks.")
+    keep_monthly: Whole = Field(default=12, ge=0, le=1000, description="And the newest of each of so many months.")
+    encryption: Literal["age", "none"] = Field(
+        default="age",
+        description="`age`: for `recipients` or with `passphrase`, so that `age -d` opens them. `none`: anybody who "
+        "gets at the files can read accounts and addresses; what is sealed stays sealed.",
+    )
+    recipients: Many[Recipient] = Field(
+        default=(), description="Public keys of age (`age1…`) of those who may read. Their private keys stay elsewhere."
+    )
+    passphrase: SecretValue | None = Field(
+        default=None, description="A passphrase in place of recipients, of 16 characters or more."
+    )
+    identity: KeyValue | None = Field(
+        default=None,
+        description="A private key of age (`AGE-SECRET-KEY-1…`) of one of the recipients, for restoring and drills on "
+        "this machine.",
+    )
+    command: tuple[Text, ...] = Field(
+        default=(),
+        description="A program to run after each backup, with its arguments, such as `[rclone, copy, '{path}', "
+        "'remote:backups']`. Without a shell; `{path}` is the file.",
+    )
+    command_timeout: Duration = Field(default=timedelta(minutes=10), description="How long it may take.")
+    drill: BackupDrill = BackupDrill()
