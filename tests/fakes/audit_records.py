@@ -44,8 +44,11 @@ class FakeAuditRecords:
         wanted = [as_entry(record) for record in self._fitting(query) if record.sequence > after]
         return [entry for entry in wanted if upto is None or entry.sequence <= upto][:limit]
 
-    async def list_erasable(self, query: AuditQuery, *, limit: int) -> list[int]:
-        return [record.sequence for record in self._fitting(query) if record.salt][:limit]
+    async def list_erasable(
+        self, query: AuditQuery, *, limit: int, after: int = 0, upto: int | None = None
+    ) -> list[int]:
+        wanted = [record.sequence for record in self._fitting(query) if record.salt]
+        return [sequence for sequence in wanted if sequence > after and (upto is None or sequence <= upto)][:limit]
 
     async def erase_private(self, sequences: Sequence[int]) -> int:
         self._check()
@@ -72,10 +75,13 @@ class FakeAuditRecords:
         found = await self.list_checkpoints(limit=1)
         return found[0] if found else None
 
-    async def list_checkpoints(self, *, limit: int = 100, after: int = 0) -> list[StoredCheckpoint]:
+    async def list_checkpoints(
+        self, *, limit: int = 100, after: int = 0, upto: int | None = None
+    ) -> list[StoredCheckpoint]:
         self._check()
         points = self._state.checkpoints
-        return [points[sequence] for sequence in sorted(points, reverse=True) if sequence > after][:limit]
+        wanted = [sequence for sequence in sorted(points, reverse=True) if sequence > after]
+        return [points[sequence] for sequence in wanted if upto is None or sequence <= upto][:limit]
 
     async def list_unsent_checkpoints(self, *, limit: int) -> list[StoredCheckpoint]:
         self._check()

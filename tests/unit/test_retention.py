@@ -70,6 +70,17 @@ async def test_what_is_kept_for_ever_stays_and_holds(store):
     assert chore.done_at == START + 1000 * DAY
 
 
+async def test_personal_data_of_the_audit_goes_by_whole_days_and_that_is_recorded(store):
+    """E-74: one record of it a day, not one an hour."""
+    async with store.records.transaction() as transaction:
+        for hour in range(3):
+            await transaction.append_audit(an_event(at=START + timedelta(hours=hour), private={"name": "x"}))
+    retention = Retention(records=store.records, limits={**LIMITS, Kept.AUDIT_PRIVATE: 365 * DAY}, log=FakeLog())
+    await retention.run_due(START + 365 * DAY)
+    assert not any(record.event.private for record in store.state.audit)
+    assert store.state.audit[-1].event.public["records"] == "1-3"
+
+
 async def test_what_ends_by_itself_is_looked_after_too(store):
     await store.tickets.put(a_ticket(expires_at=START))
     log = FakeLog()

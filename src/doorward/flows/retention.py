@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from doorward.flows.acting import Actor, check_actor
-from doorward.interfaces import Log, Records
+from doorward.flows.audit_erasure import erase_private
+from doorward.interfaces import Log, Records, Transaction
 from doorward.rules.audit import AuditQuery
 from doorward.rules.chore import Chore
 from doorward.rules.retention import AT_ONCE, Kept, Measured
@@ -17,6 +18,7 @@ BATCH: Final = 500
 """Removed at once: nobody waits long for the writer."""
 MOST_BATCHES: Final = 200
 """Of one kind in one round; the rest goes with the next."""
+_LONG: Final = timedelta(days=30)
 
 Limits = Mapping[Kept, timedelta | None]
 """None: for ever. What ends by itself is not named."""
@@ -85,11 +87,24 @@ class Retention:
         for _ in range(MOST_BATCHES):
             async with self._records.transaction() as transaction:
                 if kept is Kept.AUDIT_PRIVATE:
-                    old = await transaction.list_erasable(AuditQuery(until=now - limit), limit=BATCH)
-                    few = await transaction.erase_private(old)
+                    few = len(await _erase(transaction, _whole_days(now - limit, limit), now))
                 else:
                     few = await transaction.purge_kept(kept, now - limit, limit=BATCH)
             count += few
             if few < BATCH:
                 break
         return count
+
+
+def _whole_days(before: datetime, limit: timedelta) -> datetime:
+    """The end of that day, where a day more or less is little: one record of what was erased a day, not one an hour."""
+    if limit < _LONG:
+        return before
+    return before.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
+
+
+async def _erase(transaction: Transaction, before: datetime, now: datetime) -> list[int]:
+    why = {"why": "age", "before": before.isoformat(timespec="seconds")}
+    return await erase_private(
+        transaction, Actor("system"), AuditQuery(until=before), subject="system", why=why, now=now, limit=BATCH
+    )

@@ -32,8 +32,10 @@ class AuditRecords(Protocol):
         """Records that fit, oldest first, with a sequence above `after` and not above `upto`, as they are found."""
         ...
 
-    async def list_erasable(self, query: AuditQuery, *, limit: int) -> list[int]:
-        """The numbers of the oldest records that fit and still have personal data."""
+    async def list_erasable(
+        self, query: AuditQuery, *, limit: int, after: int = 0, upto: int | None = None
+    ) -> list[int]:
+        """The oldest records that fit and still have personal data: numbers above `after` and not above `upto`."""
         ...
 
     async def erase_private(self, sequences: Sequence[int]) -> int:
@@ -55,8 +57,10 @@ class AuditRecords(Protocol):
         """The newest one."""
         ...
 
-    async def list_checkpoints(self, *, limit: int = 100, after: int = 0) -> list[StoredCheckpoint]:
-        """Those of records above `after`, the newest first."""
+    async def list_checkpoints(
+        self, *, limit: int = 100, after: int = 0, upto: int | None = None
+    ) -> list[StoredCheckpoint]:
+        """Those of records above `after` and not above `upto`, the newest first."""
         ...
 
     async def list_unsent_checkpoints(self, *, limit: int) -> list[StoredCheckpoint]:

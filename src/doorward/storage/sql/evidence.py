@@ -84,9 +84,13 @@ class SqlEvidence(InTransaction):
             chosen = chosen.where(audit.c.sequence <= upto)
         return [self._read(row) for row in (await self._connection.execute(chosen)).mappings()]
 
-    async def list_erasable(self, query: AuditQuery, *, limit: int) -> list[int]:
+    async def list_erasable(
+        self, query: AuditQuery, *, limit: int, after: int = 0, upto: int | None = None
+    ) -> list[int]:
         """The numbers of the oldest records that fit and still have personal data."""
-        chosen = select(audit.c.sequence).where(*_fitting(query), audit.c.private != _ERASED)
+        chosen = select(audit.c.sequence).where(audit.c.sequence > after, audit.c.private != _ERASED, *_fitting(query))
+        if upto is not None:
+            chosen = chosen.where(audit.c.sequence <= upto)
         return list((await self._connection.scalars(chosen.order_by(audit.c.sequence).limit(limit))).all())
 
     async def erase_private(self, sequences: Sequence[int]) -> int:
@@ -124,9 +128,13 @@ class SqlEvidence(InTransaction):
         found = await self.list_checkpoints(limit=1)
         return found[0] if found else None
 
-    async def list_checkpoints(self, *, limit: int = 100, after: int = 0) -> list[StoredCheckpoint]:
-        """Checkpoints of records above `after`, the newest first."""
+    async def list_checkpoints(
+        self, *, limit: int = 100, after: int = 0, upto: int | None = None
+    ) -> list[StoredCheckpoint]:
+        """Checkpoints of records above `after` and not above `upto`, the newest first."""
         chosen = select(checkpoints).where(checkpoints.c.sequence > after).order_by(checkpoints.c.sequence.desc())
+        if upto is not None:
+            chosen = chosen.where(checkpoints.c.sequence <= upto)
         rows = (await self._connection.execute(chosen.limit(limit))).mappings()
         return [_decode(row) for row in rows]
 
