@@ -59,6 +59,7 @@ from doorward.rules.upstream import MfaTrust
 from tests.fakes.alarm import connect_alerts
 from tests.fakes.importing import connect_importing
 from tests.fakes.incident import connect_incident
+from tests.fakes.keeping import connect_keeping
 from tests.fakes.neighbours import FakeHasher, FakeKeyring, FakeLog, FakePause, FakeTally
 from tests.fakes.records import FakeStore
 from tests.fakes.system import FakeClock, FakeRandom
@@ -254,6 +255,7 @@ class Town:
             factors=self.factors,
             **self._connect_accounts(rules),
             **connect_incident(self),
+            **connect_keeping(self),
             **connect_importing(self),
         )
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
+from doorward.interfaces import Belongings
 from doorward.rules.identity import UserId
 from doorward.rules.retention import Kept
 from tests.fakes.state import State
@@ -30,6 +31,22 @@ class FakeRetentionRecords:
             for key, _ in old:
                 del held[key]
         return len(old)
+
+    async def find_belongings(self, user_id: UserId) -> Belongings:
+        self._check()
+        letters = [each for each in self._state.letters.values() if each.user_id == user_id]
+        alerts = [each for each in self._state.alerts.values() if user_id in each.about]
+        return Belongings(
+            letters=tuple((each.kind.value, each.state.value, each.queued_at) for each in letters),
+            alerts=tuple((each.kind.value, each.state.value, each.queued_at) for each in alerts),
+        )
+
+    async def forget_alerts_of(self, user_id: UserId) -> int:
+        self._check()
+        theirs = [key for key, each in self._state.alerts.items() if user_id in each.about]
+        for key in theirs:
+            del self._state.alerts[key]
+        return len(theirs)
 
     async def forget_counters(self, user_id: UserId) -> int:
         self._check()

@@ -8,7 +8,7 @@ from doorward.app.alerts import build_alert_desk
 from doorward.app.importing import connect_importing
 from doorward.app.incident import connect_lockdowns
 from doorward.app.parts import Parts
-from doorward.app.privacy import build_decisions, build_retention
+from doorward.app.privacy import build_decisions, build_erasure, build_retention
 from doorward.app.settings import limits_of, mfa_terms_of, open_mailer, open_passkeys, terms_of, trust_of, unasked_of
 from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
@@ -329,4 +329,5 @@ def connect_flows(parts: Parts) -> Flows:
         lockdowns=connect_lockdowns(parts, opening=opening, find_ways=ways.find),
         decisions=build_decisions(parts),
         retention=build_retention(parts),
+        erasure=build_erasure(parts, post),
     )

@@ -2,6 +2,8 @@
 
 from doorward.app.parts import Parts
 from doorward.flows.decisions import Decisions
+from doorward.flows.erasure import Erasure
+from doorward.flows.letters import Outbox
 from doorward.flows.retention import Retention
 from doorward.rules.retention import Kept
 
@@ -23,3 +25,8 @@ def build_retention(parts: Parts) -> Retention:
         Kept.AUDIT_PRIVATE: kept.audit_private,
     }
     return Retention(records=parts.storage.records, limits=limits, log=parts.log)
+
+
+def build_erasure(parts: Parts, outbox: Outbox) -> Erasure:
+    """What a person may ask for."""
+    return Erasure(records=parts.storage.records, sessions=parts.sessions, keyring=parts.keyring, outbox=outbox)

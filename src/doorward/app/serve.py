@@ -156,6 +156,7 @@ def _upkeep_of(house: House, doors: Doors, gathering: Gathering) -> Upkeep:
             house.flows.alert_desk.deliver_due,
             gathering.run_due,
             house.flows.retention.run_due,
+            house.flows.erasure.repeat_due,
         ),
     )
 

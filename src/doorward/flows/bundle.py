@@ -8,6 +8,7 @@ from doorward.flows.alert_desk import AlertDesk
 from doorward.flows.asserted import AssertedSignIn
 from doorward.flows.decisions import Decisions
 from doorward.flows.enrolment import Enrolment
+from doorward.flows.erasure import Erasure
 from doorward.flows.factors import Factors
 from doorward.flows.identities import Identities
 from doorward.flows.importing import Importing
@@ -60,3 +61,4 @@ class Flows:
     lockdowns: Lockdowns
     decisions: Decisions
     retention: Retention
+    erasure: Erasure

@@ -6,7 +6,7 @@ you saw, `end_all_of` is complete when it returns. Durable (`Records`) and peris
 """
 
 from doorward.interfaces.evidence import AuditRecords
-from doorward.interfaces.kept import DecisionRecords, RetentionRecords
+from doorward.interfaces.kept import Belongings, DecisionRecords, RetentionRecords
 from doorward.interfaces.outside import (
     Assertion,
     Fetch,
@@ -40,6 +40,7 @@ __all__ = [
     "AlertRecords",
     "Assertion",
     "AuditRecords",
+    "Belongings",
     "ChoreRecords",
     "Clock",
     "Counters",

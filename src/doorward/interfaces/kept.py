@@ -1,6 +1,7 @@
 """Durable truth about people that is kept for a while: what the gate decided, and how long what stays."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
@@ -29,6 +30,19 @@ class DecisionRecords(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Belongings:
+    """What else is stored of an account, as far as its owner may have a copy of it.
+
+    `letters` and `alerts`: kind, state, when it was queued. `kits`: when one was made, and used.
+    """
+
+    preferences: tuple[tuple[str, str], ...] = ()
+    letters: tuple[tuple[str, str, datetime], ...] = ()
+    alerts: tuple[tuple[str, str, datetime], ...] = ()
+    kits: tuple[tuple[datetime, datetime | None], ...] = ()
+
+
 class RetentionRecords(Protocol):
     """The part of a transaction that is about how long what is kept."""
 
@@ -38,6 +52,14 @@ class RetentionRecords(Protocol):
 
     async def purge_kept(self, kept: Kept, before: datetime, *, limit: int) -> int:
         """Remove the oldest whose time began before then; how many. Not for what ends by itself, nor for the audit."""
+        ...
+
+    async def find_belongings(self, user_id: UserId) -> Belongings:
+        """What else is stored of an account."""
+        ...
+
+    async def forget_alerts_of(self, user_id: UserId) -> int:
+        """Drop what operators were told of one account; how many."""
         ...
 
     async def forget_counters(self, user_id: UserId) -> int:

@@ -31,6 +31,8 @@ class Act(Enum):
     USER_DISABLED = "admin.user_disable"
     USER_ENABLED = "admin.user_enable"
     USER_DELETED = "admin.user_delete"
+    USER_EXPORTED = "admin.user_export"
+    USER_ERASED = "admin.user_erase"
     USER_GROUPS = "admin.user_groups"
     USER_IMPORTED = "admin.user_import"
     USERS_EXPORTED = "admin.users_export"
@@ -110,6 +112,8 @@ _MEANINGS = {
     Act.USER_DISABLED: "An account was disabled; its sessions ended.",
     Act.USER_ENABLED: "An account was enabled again.",
     Act.USER_DELETED: "An account was deleted; its sessions ended.",
+    Act.USER_EXPORTED: "An administrator, or the command line, took a copy of what is stored about an account.",
+    Act.USER_ERASED: "An account was erased: it was deleted, with what was kept of it for evidence.",
     Act.USER_GROUPS: "An account's groups were changed.",
     Act.USER_IMPORTED: "An account was made, or changed, as a file from elsewhere has it.",
     Act.USERS_EXPORTED: "All accounts were taken out to a file; `secrets` says whether with password hashes.",

@@ -3,19 +3,22 @@
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_
 
+from doorward.interfaces import Belongings
 from doorward.rules.identity import UserId
 from doorward.rules.retention import Kept
 from doorward.storage.sql.database import InTransaction
 from doorward.storage.sql.tables import (
     alerts,
     audit,
+    break_glass,
     counters,
     decisions,
     invites,
     letters,
     marks,
+    preferences,
     sessions,
     sign_ins,
     tickets,
@@ -73,6 +76,26 @@ class SqlRetention(InTransaction):
             return 0
         return (await self._connection.execute(delete(key[0].table).where(tuple_(*key).in_(few)))).rowcount
 
+    async def find_belongings(self, user_id: UserId) -> Belongings:
+        """What else is stored of an account."""
+        theirs = select(letters.c.kind, letters.c.state, letters.c.queued_at).where(letters.c.user_id == user_id)
+        told = select(alerts.c.kind, alerts.c.state, alerts.c.queued_at).where(_names(user_id))
+        kits = select(break_glass.c.made_at, break_glass.c.used_at).where(break_glass.c.user_id == user_id)
+        set_by = select(preferences.c.name, preferences.c.value).where(preferences.c.user_id == user_id)
+        return Belongings(
+            preferences=await self._read_rows(set_by.order_by(preferences.c.name)),
+            letters=await self._read_rows(theirs.order_by(letters.c.queued_at)),
+            alerts=await self._read_rows(told.order_by(alerts.c.queued_at)),
+            kits=await self._read_rows(kits.order_by(break_glass.c.made_at)),
+        )
+
+    async def forget_alerts_of(self, user_id: UserId) -> int:
+        """Drop what operators were told of one account; how many."""
+        return (await self._connection.execute(delete(alerts).where(_names(user_id)))).rowcount
+
+    async def _read_rows(self, query: Select[Any]) -> tuple[Any, ...]:
+        return tuple(tuple(row) for row in (await self._connection.execute(query)).all())
+
     async def forget_counters(self, user_id: UserId) -> int:
         """Drop all that is counted of one account; how many instants."""
         theirs = counters.c.key.contains(f":id:{user_id}:", autoescape=True)
@@ -81,3 +104,8 @@ class SqlRetention(InTransaction):
     async def forget_invites_to(self, email: str) -> int:
         """Drop invitations that were addressed to one address; how many."""
         return (await self._connection.execute(delete(invites).where(invites.c.email == email))).rowcount
+
+
+def _names(user_id: UserId) -> ColumnElement[bool]:
+    # What an alert is about begins with an account's id, which is 22 random characters, or is something else.
+    return alerts.c.about.contains(user_id, autoescape=True)
