@@ -461,7 +461,7 @@ def serving(
         gateway.process.stop()
 
 
-KEPT = (b"$2b$", b"$argon2", b"gcm1:")
+KEPT = (b"$2b$", b"$argon2", b"gcm2:")
 """How stored secrets begin. None of them is ever in an answer, the log or the audit."""
 
 _PIECE = 43  # 32 bytes in base64url

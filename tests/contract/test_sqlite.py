@@ -55,7 +55,7 @@ async def test_the_signing_key_is_made_once_and_sealed(folder):
         with pytest.raises(TamperError):
             await open_keys(storage.records, other, FakeRandom("other"), now=START)
     content = (folder / FILE_NAME).read_bytes()
-    assert b"gcm1:" in content
+    assert b"gcm2:" in content
     assert key not in content
     assert key.hex().encode() not in content
 

@@ -38,6 +38,7 @@ from doorward.flows.recovery import Recovery
 from doorward.flows.registration import Registration
 from doorward.flows.settling import Settling
 from doorward.flows.setup import Setup
+from doorward.flows.signing_keys import SigningKeys
 from doorward.flows.throttle import LoginLimits, Throttle
 from doorward.flows.turnstile import Turnstile
 from doorward.flows.upstream import Callback, UpstreamSignIn
@@ -255,6 +256,7 @@ class Town:
             factors=self.factors,
             **self._connect_accounts(rules),
             **connect_incident(self),
+            signing_keys=SigningKeys(records=records, keyring=self.keyring, random=self.random),
             **connect_keeping(self),
             **connect_importing(self),
         )

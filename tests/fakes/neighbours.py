@@ -50,10 +50,10 @@ class FakeKeyring:
         self._random = FakeRandom("nonce")
 
     def seal(self, place, plaintext):
-        return envelope.seal(self._key, place, plaintext, entropy=self._random.token(12))
+        return envelope.seal(self._key, place, plaintext, installation="", entropy=self._random.token(12))
 
     def unseal(self, place, sealed):
-        return envelope.unseal({envelope.key_id(self._key): self._key}, place, sealed)
+        return envelope.unseal({envelope.key_id(self._key): self._key}, place, sealed, installation="")
 
     def derive(self, purpose):
         return envelope.derive(self._key, purpose)

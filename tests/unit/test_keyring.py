@@ -9,7 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from doorward.errors import ConfigError, TamperError
+from doorward.errors import ConfigError, InputError, TamperError
+from doorward.outside.key_files import replace_keys
 from doorward.outside.keyring import FILE_NAME, open_keyring
 from doorward.outside.system import SystemRandom
 from doorward.rules import envelope
@@ -145,10 +146,10 @@ def test_a_key_is_written_in_hex_or_base64(folder, text):
 )
 def test_what_is_no_random_key_is_refused_with_the_command_that_makes_one(folder, text):
     """Placeholders, samples and short keys (Q05, Q08, B-01)."""
-    with pytest.raises(ConfigError, match="openssl rand -hex 32"):
+    with pytest.raises(ConfigError, match="doorward keys generate"):
         opened(folder, key=text)
     write(folder / FILE_NAME, text + "\n")
-    with pytest.raises(ConfigError, match="openssl rand -hex 32"):
+    with pytest.raises(ConfigError, match="doorward keys generate"):
         opened(folder)
 
 
@@ -224,3 +225,78 @@ def test_keys_are_derived_from_the_stored_root_and_not_from_the_master_key(folde
 def test_equal_texts_are_sealed_differently(folder):
     keyring = opened(folder, key=FIRST.hex())
     assert keyring.seal(PLACE, b"same") != keyring.seal(PLACE, b"same")
+
+
+def test_several_keys_of_the_environment_stand_with_commas_between(folder):
+    """B-04: NEW,OLD."""
+    keyring = opened(folder, key=f"{SECOND.hex()},{FIRST.hex()}")
+    assert keyring.key_ids == (envelope.key_id(SECOND), envelope.key_id(FIRST))
+    assert not keyring.is_ours
+    for text in (f"{FIRST.hex()},", f"{FIRST.hex()}, {SECOND.hex()}", f"{FIRST.hex()}\n{SECOND.hex()}"):
+        with pytest.raises(ConfigError, match="not a key"):
+            opened(folder, key=text)
+    with pytest.raises(ConfigError, match="the same key twice"):
+        opened(folder, key=f"{FIRST.hex()},{FIRST.hex()}")
+
+
+def test_a_changed_file_counts_at_the_next_sealing_and_for_an_unknown_key(folder):
+    """A running server is never restarted for a rotation."""
+    path = write(folder / FILE_NAME, f"{FIRST.hex()}\n")
+    sealing, opening = opened(folder), opened(folder)
+    replace_keys(path, [SECOND, FIRST], FakeRandom("draft"))
+    assert opening.key_id == envelope.key_id(FIRST)
+    sealed = sealing.seal(PLACE, b"text")
+    assert sealed.split(":")[1] == envelope.key_id(SECOND)
+    assert opening.unseal(PLACE, sealed) == b"text"
+    with pytest.raises(TamperError):
+        opening.unseal(Place("other", "sealed", "alice"), sealed)
+
+
+@pytest.mark.parametrize("spoil", ["gone", "open", "garbage"])
+def test_a_file_that_cannot_be_used_any_more_changes_nothing_that_runs(folder, spoil):
+    """A start refuses it and says why; what runs goes on with the keys it holds."""
+    path = write(folder / FILE_NAME, f"{FIRST.hex()}\n")
+    keyring = opened(folder)
+    if spoil == "gone":
+        path.unlink()
+    else:
+        write(path, f"{SECOND.hex()}\n" if spoil == "open" else "changeme", mode=0o644 if spoil == "open" else 0o600)
+    assert keyring.seal(PLACE, b"text").split(":")[1] == envelope.key_id(FIRST)
+
+
+def test_a_key_of_another_name_derives_what_opens_an_old_backup(folder):
+    keyring = opened(folder, key=f"{SECOND.hex()},{FIRST.hex()}")
+    assert keyring.derive_from_master("backup", envelope.key_id(FIRST)) == envelope.derive(FIRST, "backup")
+    with pytest.raises(TamperError, match="not held here"):
+        keyring.derive_from_master("backup", envelope.key_id(THIRD))
+
+
+def test_a_copy_of_the_keys_is_ours_alone_and_never_beside_the_data(folder, tmp_path):
+    """B-02, T-13, T-18: exclusive, 0600 whatever the umask, and nothing is overwritten."""
+    keyring = opened(folder, key=f"{SECOND.hex()},{FIRST.hex()}")
+    copy = tmp_path / "copy"
+    before = os.umask(0)
+    try:
+        keyring.export(copy, away_from=[folder])
+    finally:
+        os.umask(before)
+    assert copy.stat().st_mode & 0o777 == 0o600
+    assert opened(folder, key_file=copy).key_ids == keyring.key_ids
+    (tmp_path / "way").symlink_to(folder)
+    (tmp_path / "link").symlink_to(folder / "inside")
+    for path, says in (
+        (copy, "there already"),
+        (folder / "copy", "beside what the key opens"),
+        (folder / "deeper" / "copy", "beside what the key opens"),
+        (tmp_path / "way" / "copy", "beside what the key opens"),
+        (tmp_path / "link", "beside what the key opens"),
+        (tmp_path / "nowhere" / "copy", "cannot be written"),
+    ):
+        with pytest.raises(InputError, match=says):
+            keyring.export(path, away_from=[folder])
+    assert list(folder.iterdir()) == []
+
+
+def test_a_file_that_cannot_be_replaced_is_told(folder):
+    with pytest.raises(ConfigError, match="cannot be replaced"):
+        replace_keys(folder / "nowhere" / FILE_NAME, [FIRST], FakeRandom())

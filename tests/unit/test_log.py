@@ -96,6 +96,7 @@ def test_a_field_that_only_looks_so_is_kept(name):
         f"Basic {CANARY}",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0." + CANARY,
         "gcm1:0123456789abcdef:" + CANARY,
+        "gcm2:0123456789abcdef:" + CANARY,
         "bcrypt$2b$12$" + "a" * 53,
     ],
 )

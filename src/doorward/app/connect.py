@@ -9,6 +9,7 @@ from doorward.app.importing import connect_importing
 from doorward.app.incident import connect_lockdowns
 from doorward.app.parts import Parts
 from doorward.app.privacy import build_decisions, build_erasure, build_retention
+from doorward.app.rotation import connect_signing_keys
 from doorward.app.settings import limits_of, mfa_terms_of, open_mailer, open_passkeys, terms_of, trust_of, unasked_of
 from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
@@ -327,6 +328,7 @@ def connect_flows(parts: Parts) -> Flows:
         turnstile=Turnstile(throttle=throttle, tally=counts),
         importing=connect_importing(parts, outbox=post),
         lockdowns=connect_lockdowns(parts, opening=opening, find_ways=ways.find),
+        signing_keys=connect_signing_keys(parts),
         decisions=build_decisions(parts),
         retention=build_retention(parts),
         erasure=build_erasure(parts, post),

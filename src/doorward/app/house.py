@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from doorward.app.connect import connect_flows
 from doorward.app.parts import Parts, PolicyInForce
+from doorward.app.rotation import renew_older_form
 from doorward.app.settings import mfa_terms_of
 from doorward.config.check import require_startable
 from doorward.config.policy import build_policy
@@ -90,12 +91,16 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
         random=random,
         key=environ.get("ENCRYPTION_KEY"),
         key_file=Path(key_file) if key_file is not None else None,
+        command=environ.get("ENCRYPTION_KEY_COMMAND"),
+        environ=environ,
         create=not has_database(folder),
     )
     apart = config.storage.type == "local"
     storage = open_sqlite(folder, random=random, keyring=keyring, sessions_apart=apart)
     try:
         await open_keys(storage.records, keyring, random, now=clock.now())
+        if keyring.reads_older:
+            await renew_older_form(folder, storage.records, storage.sealed, keyring, clock=clock, log=log)
         accounts = storage.open_live_view()
     except DoorwardError:
         await storage.close()  # its threads would keep the process from ending

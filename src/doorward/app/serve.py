@@ -153,6 +153,7 @@ def _upkeep_of(house: House, doors: Doors, gathering: Gathering) -> Upkeep:
             house.ties.run_due,
             house.watch.look,
             house.flows.post.deliver_due,
+            house.flows.signing_keys.rotate_due,
             house.flows.alert_desk.deliver_due,
             gathering.run_due,
             house.flows.retention.run_due,

@@ -17,6 +17,7 @@ from doorward.config.limits import Limits
 from doorward.config.mail import Mail
 from doorward.config.modes import SingleUserSection
 from doorward.config.retention import Retention
+from doorward.config.rotation import Rotation
 from doorward.config.section import Section
 from doorward.config.serving import Cookie, Csrf, Headers, Https, Logger, Prometheus, Proxy, Server, Storage
 from doorward.config.upstream import Outbound
@@ -52,6 +53,7 @@ class Config(Section):
     apps: tuple[App, ...] = Field(default=(), description="The apps behind the gateway, for pages and log lines.")
     limits: Limits = Limits()
     retention: Retention = Retention()
+    rotation: Rotation = Rotation()
     password: Password = Password()
     outbound: Outbound = Outbound()
     headers: Headers = Headers()

@@ -25,6 +25,7 @@ from doorward.flows.recovery import Recovery
 from doorward.flows.registration import Registration
 from doorward.flows.retention import Retention
 from doorward.flows.setup import Setup
+from doorward.flows.signing_keys import SigningKeys
 from doorward.flows.turnstile import Turnstile
 from doorward.flows.upstream import UpstreamSignIn
 from doorward.flows.upstream_logout import UpstreamLogout
@@ -59,6 +60,7 @@ class Flows:
     turnstile: Turnstile
     importing: Importing
     lockdowns: Lockdowns
+    signing_keys: SigningKeys
     decisions: Decisions
     retention: Retention
     erasure: Erasure

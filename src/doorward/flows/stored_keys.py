@@ -1,16 +1,17 @@
 """The keys that are made here: loaded at the start, replaced while running, and taken up by whoever runs."""
 
 from collections.abc import Callable, Hashable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from doorward.errors import TamperError
 from doorward.flows.methods.upstream import FLOW_KEY
 from doorward.interfaces import Keyring, Random, Records, Transaction
-from doorward.rules.envelope import KEY_SIZE
-from doorward.rules.stored_key import DERIVE, INSTALLATION, OF_OLD, SESSION, StoredKey, place_of
+from doorward.rules.envelope import FORM, KEY_SIZE
+from doorward.rules.stored_key import DERIVE, INSTALLATION, OF_OLD, SEALING, SESSION, StoredKey, place_of
 
 _INSTALLATION_SIZE = 16
+_MASTER_SINCE: Final = "master_key_since"
 # What was derived from the master key before there was a root, and is known elsewhere: stored recovery codes, cookies.
 _DERIVED_OF_OLD: Final = ("companion", "csrf", "device-marker", "login-names", "recovery-codes", FLOW_KEY)
 
@@ -18,12 +19,17 @@ _DERIVED_OF_OLD: Final = ("companion", "csrf", "device-marker", "login-names", "
 class HouseKeyring(Keyring, Protocol):
     """The keyring as the program itself opens it."""
 
+    @property
+    def key_id(self) -> str:
+        """The name of the master key that seals."""
+        ...
+
     def derive_from_master(self, purpose: str) -> bytes:
         """A key for one purpose from the master key that seals: it changes with the master key."""
         ...
 
-    def join(self, installation: str) -> None:
-        """Seal and open for this installation from now on."""
+    def join(self, installation: str, *, reads_older: bool = False) -> None:
+        """Seal and open for this installation from now on; also values of the older form, until that is done with."""
         ...
 
     def derive_from(self, root: bytes, of_old: Mapping[str, bytes]) -> None:
@@ -84,14 +90,18 @@ async def open_keys(records: Records, keyring: HouseKeyring, random: Random, *, 
         if installation is None:
             installation = random.token(_INSTALLATION_SIZE).hex()
             await transaction.put_setting(INSTALLATION, installation)
-        keyring.join(installation)
-        is_older = await find_key(transaction, SESSION) is not None and await find_key(transaction, DERIVE) is None
+        is_first = await find_key(transaction, SESSION) is None
+        if is_first:
+            await transaction.put_setting(SEALING, FORM)
+        keyring.join(installation, reads_older=not await _is_renewed(transaction))
+        is_older = not is_first and await find_key(transaction, DERIVE) is None
         if is_older:
             # SECURITY: their keys go on as they are, or every stored recovery code would be worthless; the master key
             # itself is never stored. tests/contract/test_upgrade.py would fail.
             for purpose in _DERIVED_OF_OLD:
                 secret = keyring.derive_from_master(purpose)
                 await make_key(transaction, keyring, secret, OF_OLD + purpose, now=now)
+        await note_master(transaction, keyring.key_id, now)
         await load_key(transaction, keyring, random, SESSION, now=now)
         _, root = await load_key(transaction, keyring, random, DERIVE, now=now)
         of_old = [key for key in await transaction.list_keys() if key.purpose.startswith(OF_OLD)]
@@ -99,6 +109,28 @@ async def open_keys(records: Records, keyring: HouseKeyring, random: Random, *, 
             root,
             {key.purpose.removeprefix(OF_OLD): keyring.unseal(place_of(key.number), key.sealed) for key in of_old},
         )
+
+
+async def reads_older_form(records: Records) -> bool:
+    """Whether what is sealed in the older form was not sealed anew yet."""
+    async with records.transaction() as transaction:
+        return not await _is_renewed(transaction)
+
+
+async def _is_renewed(transaction: Transaction) -> bool:
+    return await transaction.find_setting(SEALING) == FORM
+
+
+async def note_master(transaction: Transaction, key_id: str, now: datetime) -> None:
+    """Remember when a master key was first seen to seal here: the key itself does not tell its age."""
+    if await find_master_since(transaction, key_id) is None:
+        await transaction.put_setting(_MASTER_SINCE, f"{key_id} {now.isoformat()}")
+
+
+async def find_master_since(transaction: Transaction, key_id: str) -> datetime | None:
+    """When this master key was first seen to seal here, if it is the last that was."""
+    name, _, since = (await transaction.find_setting(_MASTER_SINCE) or "").partition(" ")
+    return datetime.fromisoformat(since).astimezone(UTC) if name == key_id else None
 
 
 class KeyView(Protocol):

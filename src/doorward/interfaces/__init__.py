@@ -33,6 +33,7 @@ from doorward.interfaces.records import (
     Transaction,
     UpstreamRecords,
 )
+from doorward.interfaces.sealed import SealedStore, SealedValue
 from doorward.interfaces.world import Clock, Log, Pause, Random, Tally
 
 __all__ = [
@@ -62,6 +63,8 @@ __all__ = [
     "Records",
     "Renewed",
     "RetentionRecords",
+    "SealedStore",
+    "SealedValue",
     "Sessions",
     "StoredPassword",
     "Tally",

@@ -34,7 +34,7 @@ _QUERY = re.compile(r"(?<=\S)\?[^\s\"'<>]+")
 _SECRET_VALUES = re.compile(
     r"[A-Za-z0-9_-]{43}\.[A-Za-z0-9_-]{43}"
     r"|\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"
-    r"|\bgcm1:[0-9a-f]{16}:[A-Za-z0-9_-]+"
+    r"|\bgcm[12]:[0-9a-f]{16}:[A-Za-z0-9_-]+"
     r"|\$2[aby]\$[0-9]{2}\$[./A-Za-z0-9]{53}"
     r"|(?<=Bearer )\S+|(?<=Basic )\S+",
 )

@@ -81,6 +81,12 @@ class Act(Enum):
     EMERGENCY_NOTED = "break_glass.emergency"
     CONFIG_RELOADED = "system.config_reload"
     STARTED = "system.start"
+    MASTER_KEY_ROTATING = "admin.master_key_rotate_begin"
+    MASTER_KEY_ROTATED = "admin.master_key_rotate"
+    MASTER_KEY_KEPT = "admin.master_key_rotate_fail"
+    SIGNING_KEY_ROTATED = "admin.signing_key_rotate"
+    KEYS_EXPORTED = "admin.keys_export"
+    RESEALED = "system.reseal"
     TAMPERED = "system.tamper"
     BACKUP_MADE = "admin.backup_create"
     BACKUP_TAKEN_IN = "admin.backup_upload"
@@ -162,6 +168,12 @@ _MEANINGS = {
     Act.EMERGENCY_NOTED: "The gateway had run in an emergency, without its data; what was recorded then is noted here.",
     Act.CONFIG_RELOADED: "The policy was reloaded, or the reload was refused and the old one kept.",
     Act.STARTED: "The gateway started.",
+    Act.MASTER_KEY_ROTATING: "A rotation of the master key began, or went on after an interruption.",
+    Act.MASTER_KEY_ROTATED: "Everything is sealed under the new master key; the old one was retired.",
+    Act.MASTER_KEY_KEPT: "A rotation of the master key found values it could not seal anew; the old key was kept.",
+    Act.SIGNING_KEY_ROTATED: "The key of session cookies was replaced; every session ended.",
+    Act.KEYS_EXPORTED: "The master keys were written to a file, as a copy to be kept elsewhere.",
+    Act.RESEALED: "What was sealed in an older form was sealed anew; `failed` did not open.",
     Act.BACKUP_MADE: "A backup was made.",
     Act.BACKUP_TAKEN_IN: "A backup from elsewhere was put beside the others.",
     Act.BACKUP_REMOVED: "A backup was deleted.",

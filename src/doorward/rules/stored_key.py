@@ -22,6 +22,9 @@ OF_OLD: Final = "derive/"
 INSTALLATION: Final = "installation"
 """The setting that holds this installation's random name, which every sealed value is bound to."""
 
+SEALING: Final = "sealing"
+"""The setting that says in which form everything is sealed here; no older one is read once it does."""
+
 
 @dataclass(frozen=True, slots=True)
 class StoredKey:

@@ -31,6 +31,7 @@ from doorward.storage.sql.pending import PendingEnd, SqlPendingEnds
 from doorward.storage.sql.records import SqlRecords
 from doorward.storage.sql.rows import decode_methods
 from doorward.storage.sql.schema import upgrade
+from doorward.storage.sql.sealed import SqlSealed
 from doorward.storage.sql.sessions import SqlSessions
 from doorward.storage.sql.tables import from_micros
 from doorward.storage.sql.tickets import SqlTickets
@@ -55,6 +56,7 @@ class SqliteStorage:
     tickets: SqlTickets
     counters: SqlCounters
     pending_ends: SqlPendingEnds
+    sealed: SqlSealed
 
     def open_live_view(self) -> "SqliteLiveView":
         """Open the synchronous view the gate reads; one per process, for its whole life."""
@@ -91,6 +93,7 @@ def open_sqlite(folder: Path, *, random: Random, keyring: Keyring, sessions_apar
         tickets=SqlTickets(database),
         counters=SqlCounters(database),
         pending_ends=SqlPendingEnds(database),
+        sealed=SqlSealed(database),
     )
 
 

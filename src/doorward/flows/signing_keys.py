@@ -1,0 +1,77 @@
+"""The key of session cookies: how old it is, and a new one, which ends every session at once."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from doorward.errors import TamperError
+from doorward.flows.acting import Actor, append, check_actor
+from doorward.flows.rights import take_rights
+from doorward.flows.stored_keys import find_key, find_master_since, make_key
+from doorward.interfaces import Keyring, Random, Records, Transaction
+from doorward.rules.audit import Act
+from doorward.rules.envelope import KEY_SIZE
+from doorward.rules.stored_key import SESSION, StoredKey
+
+_SYSTEM = Actor("system")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyAges:
+    """What is known of the keys, none of which is told. `master_since`: when this one was first seen to seal here."""
+
+    stored: tuple[StoredKey, ...]
+    master_since: datetime | None
+
+    @property
+    def signing_since(self) -> datetime | None:
+        """When the present key of session cookies was made."""
+        return next((key.created_at for key in self.stored if key.purpose == SESSION and not key.retired_at), None)
+
+
+class SigningKeys:
+    """Looks at the keys and replaces the one of session cookies. `every`: how often by itself, None for never."""
+
+    def __init__(self, *, records: Records, keyring: Keyring, random: Random, every: timedelta | None = None) -> None:
+        self._records = records
+        self._keyring = keyring
+        self._random = random
+        self.every = every
+
+    async def look(self, actor: Actor, master: str) -> KeyAges:
+        """What there is. `master`: the name of the master key that seals."""
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            return KeyAges(tuple(await transaction.list_keys()), await find_master_since(transaction, master))
+
+    async def rotate(self, actor: Actor, *, now: datetime) -> int:
+        """Replace it: all sessions end, with everything that hangs on a generation. How many accounts there are.
+
+        Everything of it is one transaction. A running server takes up the new key with its next check.
+        """
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            return await self._rotate(transaction, actor, now)
+
+    async def rotate_due(self, now: datetime) -> None:
+        """An errand: replace it once it is as old as the configuration lets it get."""
+        if self.every is None:
+            return
+        async with self._records.transaction() as transaction:
+            key = await find_key(transaction, SESSION)
+            if key is None:
+                raise TamperError("the key of session cookies is gone")
+            # Looked at in the transaction that replaces it: of several servers one does.
+            if now - key.created_at >= self.every:
+                await self._rotate(transaction, _SYSTEM, now)
+
+    async def _rotate(self, transaction: Transaction, actor: Actor, now: datetime) -> int:
+        # SECURITY: the secret of the old one is forgotten, so that no restored memory or backup signs with it;
+        # tests/unit/test_signing_keys.py would fail.
+        await transaction.retire_keys(SESSION, now, forget=True)
+        key, _ = await make_key(transaction, self._keyring, self._random.token(KEY_SIZE), SESSION, now=now)
+        users = await transaction.list_users()
+        for user in users:
+            await take_rights(transaction, user, user)
+        public = {"accounts": str(len(users)), "number": str(key.number)}
+        await append(transaction, actor, Act.SIGNING_KEY_ROTATED, "system", now, public)
+        return len(users)

@@ -1,0 +1,38 @@
+"""Nothing that is sealed is forgotten when the key changes: the registry against the schema and the program."""
+
+import re
+
+from doorward.storage.sql.sealed import SEALED
+from doorward.storage.sql.tables import metadata
+from tests.contract.durable import ROOT
+
+_PLACE = re.compile(r'\bPlace\(\s*"(\w+)",\s*(?:"(\w+)"|(\w+))')
+_TELLING = re.compile(r"seal|secret|private_key|token")
+
+
+def test_every_column_that_sounds_sealed_is_known():
+    sounding = {
+        f"{table.name}.{column.name}"
+        for table in metadata.sorted_tables
+        for column in table.columns
+        if _TELLING.search(column.name)
+    }
+    assert sounding <= set(SEALED)
+
+
+def test_every_place_in_the_program_is_known_and_nothing_else():
+    """A value is sealed for a place, so the places in the program are all there are."""
+    named, tables = set(), set()
+    for path in (ROOT / "src").rglob("*.py"):
+        for table, column, variable in _PLACE.findall(path.read_text("utf-8")):
+            named.add(f"{table}.{column}") if column else tables.add((table, variable))
+    assert named <= set(SEALED)
+    left = set(SEALED) - named
+    assert {name.partition(".")[0] for name in left} <= {table for table, _ in tables}
+    assert {table for table, _ in tables} <= {name.partition(".")[0] for name in SEALED}
+
+
+def test_every_known_column_names_its_row_by_what_never_changes():
+    for column in SEALED.values():
+        assert column.row.table is column.column.table
+        assert column.row.primary_key
