@@ -5,9 +5,12 @@ from datetime import timedelta
 
 from playwright.async_api import Page
 
+from doorward.errors import UnavailableError
 from doorward.flows.acting import CLI
+from doorward.flows.alerts import Alerts
 from doorward.flows.invites import Made
 from doorward.outside.qr import draw_qr
+from doorward.rules.alert import AlertKind
 from doorward.rules.letter import LetterKind
 from doorward.rules.mfa import MfaRequired, MfaTerms
 from doorward.rules.registration import Mode
@@ -269,6 +272,19 @@ async def _mail(door: Door, page: Page) -> None:
     await page.goto(f"{HOME}/admin/mail")
 
 
+async def _alerts(page: Page, door: Door) -> None:
+    raised = Alerts(keyring=door.town.keyring, random=door.town.random)
+    async with door.town.store.records.transaction() as transaction:
+        for kind, values in (
+            (AlertKind.LOCKED_OUT, {"who": "alice", "address": "203.0.113.7", "device": "Firefox 140 on Linux"}),
+            (AlertKind.BACKUP_FAILED, {"reason": "the disk is full", "what": "daily"}),
+        ):
+            await raised.raise_alert(transaction, kind, "", values, door.clock.now())
+    door.town.messenger.trouble = {"phone": UnavailableError("it answered 502")}
+    await door.town.flows.alert_desk.deliver_due(door.clock.now())
+    await page.goto(f"{HOME}/admin/alerts")
+
+
 ACCOUNT_SHOTS = (
     Shot("factor", _factor),
     Shot("factor-code", _factor_code),
@@ -309,5 +325,6 @@ ACCOUNT_SHOTS = (
     Shot("invites-none", at("/admin/invites"), "root"),
     Shot("policy", _policy, "root"),
     Shot("mail", _mail, "root"),
+    Shot("alerts", _alerts, "root"),
     Shot("mail-none", at("/admin/mail"), "root"),
 )

@@ -33,6 +33,7 @@ ACTS = {
     "set_password_policy": ("PUT", "/api/v1/policy/passwords", {"wanted": True}),
     "send_test_letter": ("POST", "/api/v1/letters/test", {"to": "a@example.test"}),
     "retry_letter": ("POST", "/api/v1/letters/x/retry", None),
+    "test_alerts": ("POST", "/api/v1/alerts/test", {}),
     "switch_provider": ("PATCH", "/api/v1/providers/x", {"enabled": True}),
     "remove_provider": ("DELETE", "/api/v1/providers/x", None),
     "test_provider": ("POST", "/api/v1/providers/x/test", None),
@@ -46,9 +47,10 @@ LOOKS = {
     "list_invites": "/api/v1/invites",
     "get_policy": "/api/v1/policy",
     "list_letters": "/api/v1/letters",
+    "list_alerts": "/api/v1/alerts",
     "list_providers": "/api/v1/providers",
 }
-ADMINISTRATION = {"users", "invites", "policy", "mail", "providers"}
+ADMINISTRATION = {"users", "invites", "policy", "mail", "alerts", "providers"}
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from typing_extensions import override
 
 from doorward.errors import ConflictError, DoorwardError
 from doorward.web.api.account import account_routes
+from doorward.web.api.alerts import alert_routes
 from doorward.web.api.aliases import alias_routes
 from doorward.web.api.description import describe_api
 from doorward.web.api.everybody import everybody_routes
@@ -74,6 +75,7 @@ def build_api(parts: ApiParts) -> FastAPI:
     for add in (user_routes, everybody_routes, invite_routes, policy_routes, letter_routes, provider_routes):
         app.include_router(add(parts))
     app.include_router(incident_routes(parts))
+    app.include_router(alert_routes(parts))
     describe_api(app, cookie=parts.cookies.session)
     return app
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from doorward.flows.bundle import Flows
 from doorward.rules.policy import Policy
 from doorward.web.pages.account import AccountPage
+from doorward.web.pages.alerts import AlertsPage
 from doorward.web.pages.apps import AppsPage
 from doorward.web.pages.asserted import AssertedEntry
 from doorward.web.pages.callback import CallbackPage
@@ -61,6 +62,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     invites = InvitesPage(desk, flows.invites, flows.registration, flows.post)
     policies = PolicyPage(desk, flows.policies)
     letters = LettersPage(desk, flows.post)
+    alerts = AlertsPage(desk, flows.alert_desk)
     sessions = SessionsPage(desk, flows.account, flows.administration, flows.turnstile)
     providers = ProvidersPage(desk, flows.providers, flows.ways)
     incident = IncidentPage(desk, flows.lockdowns)
@@ -133,6 +135,8 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/mail": Route(Who.ADMINISTRATOR, get=letters.get),
         "/admin/mail/retry": Route(Who.ADMINISTRATOR, post=letters.post_retry, back="/admin/mail"),
         "/admin/mail/test": Route(Who.ADMINISTRATOR, post=letters.post_test, back="/admin/mail"),
+        "/admin/alerts": Route(Who.ADMINISTRATOR, get=alerts.get),
+        "/admin/alerts/test": Route(Who.ADMINISTRATOR, post=alerts.post_test, back="/admin/alerts"),
         "/admin/providers": Route(Who.ADMINISTRATOR, get=providers.get),
         "/admin/providers/new": Route(Who.ADMINISTRATOR, get=providers.get_new, post=providers.post_new),
         "/admin/providers/edit/*": Route(Who.ADMINISTRATOR, get=providers.get_edit, post=providers.post_edit),
