@@ -9,7 +9,7 @@ import pytest
 from cryptography.fernet import Fernet
 
 from doorward.app.importing import open_users
-from doorward.errors import ConflictError, InputError
+from doorward.errors import ConfigError, ConflictError, InputError
 from doorward.rules import totp as codes
 from doorward.rules.traefik_manager_file import parse_totp_secret
 from tests.cli.conftest import GOOD, OTHER
@@ -252,3 +252,74 @@ def test_the_last_administrator_stays_one(place):
     preview = place.answer("users", "import", file, "--overwrite", "--keep-admin")
     assert [step["reason"] for step in preview["accounts"]] == ["this is the last enabled administrator"]
     assert preview["token"] == ""
+
+
+FORWARD_AUTH = """\
+server: {addr: ":8080", domain: .example.com}
+authz:
+  rules:
+    - domain: "*.door.localhost"
+      users: [user@example.com]
+    - domain: admin.door.localhost
+      groups: [admins]
+  groups:
+    - name: admins
+      users: [admin@example.com]
+"""
+
+
+def test_rules_of_forward_auth_are_merged_and_the_running_gateway_keeps_its_own(place):
+    """C-12, C-26, D-40: shown first; comments stay, the old file is kept, and there is a record."""
+    place.add("ann")
+    place.write("# our own words\n")
+    file = write(place, FORWARD_AUTH, "forward-auth.yaml")
+    before = place.config.read_text("utf-8")
+    preview = place.answer("rules", "import", file)
+    assert place.config.read_text("utf-8") == before
+    assert preview["counts"] == {"add": 3, "change": 0, "same": 0, "kept": 0}
+    told = place.run("rules", "import", file).output
+    assert "+ authz.groups[0]: {name: admins, users: [admin@example.com]}" in told
+    with pytest.raises(ConflictError):
+        place.run("rules", "import", file, "--overwrite", "--apply", "x")
+    applied = place.answer("rules", "import", file, "--apply", preview["token"])
+    after = place.config.read_text("utf-8")
+    assert "# our own words\n" in after
+    assert Path(applied["backup"]).read_text("utf-8") == before
+    assert stat.S_IMODE(Path(applied["backup"]).stat().st_mode) == 0o600
+    assert "4 rules" in place.run("config", "check").output
+    again = place.answer("rules", "import", file)
+    assert (again["token"], again["counts"]["same"]) == ("", 3)
+    assert "There is nothing to import." in place.run("rules", "import", file).output
+    exported = place.run("rules", "export").output
+    assert exported.startswith("authz:\n")
+    assert "user@example.com" in exported
+
+
+def test_a_configuration_the_loader_refuses_is_never_written(place):
+    before = place.config.read_text("utf-8")
+    file = write(place, "logger: {level: very}\nunknown: 1\n", "other.yaml")
+    with pytest.raises(ConfigError) as refused:
+        place.run("config", "import", file)
+    assert len(refused.value.problems) == 2
+    assert place.config.read_text("utf-8") == before
+
+
+def test_a_configuration_goes_out_and_comes_back(place):
+    file = write(
+        place, "logger: {level: debug}\nmail: {host: mail.example.test, sender: a@example.test}\n", "other.yaml"
+    )
+    preview = place.answer("config", "import", file)
+    told = place.run("config", "import", file, "--apply", preview["token"]).output
+    assert "Done. What was there is kept as" in told
+    out = place.folder / "all.yaml"
+    assert "Wrote" in place.run("config", "export", "--out", str(out)).output
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    back = place.answer("config", "import", str(out))
+    assert (back["token"], back["counts"]["add"]) == ("", 0)
+
+
+def test_there_must_be_a_file_to_merge_into(place):
+    place.config.unlink()
+    file = write(place, FORWARD_AUTH, "forward-auth.yaml")
+    with pytest.raises(InputError, match="no configuration file"):
+        place.run("config", "import", file)

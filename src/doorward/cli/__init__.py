@@ -25,9 +25,10 @@ from doorward.errors import (
 )
 
 GROUPS: Final = {
-    "config": "Check, show and document the configuration.",
+    "config": "Check, show and document the configuration; import and export it.",
     "user": "Accounts: add, list, show, edit, disable, delete; passwords, factors, groups, links to providers.",
     "users": "Many accounts at once: import and export.",
+    "rules": "Rules, groups and apps: import and export.",
     "session": "Sessions: list and end them.",
     "provider": "Providers that people may sign in with: list and test them.",
     "invite": "Invitations: make, list and take back.",

@@ -1,4 +1,4 @@
-"""`doorward config`: check, show and document the configuration."""
+"""`doorward config`: check, show and document the configuration; import and export it."""
 
 from json import dumps
 from pathlib import Path
@@ -8,6 +8,8 @@ import typer
 
 from doorward.cli.configured import InsecureHttpOption, load
 from doorward.cli.house import ConfigOption, JsonOption
+from doorward.cli.reading import ApplyOption, FileArgument, OutOption, OverwriteOption
+from doorward.cli.settings_exchange import export_settings, import_settings
 from doorward.config.providers import build_providers
 
 commands = typer.Typer(no_args_is_help=True)
@@ -40,6 +42,27 @@ def show(
         typer.echo(dumps(list_settings(loaded), indent=2, ensure_ascii=False))
     else:
         typer.echo(show_config(loaded), nl=False)
+
+
+@commands.command("import")
+def import_config(
+    file: FileArgument,
+    apply: ApplyOption = "",
+    overwrite: OverwriteOption = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Merge another configuration, also forward-auth's. Without --apply nothing is changed.
+
+    Comments stay where they are, and what was there is kept beside the file.
+    """
+    import_settings(config, file, apply=apply, overwrite=overwrite, as_json=json)
+
+
+@commands.command("export")
+def export_config(out: OutOption = None, config: ConfigOption = None) -> None:
+    """Export every setting that somebody made. Secrets are hidden, or named by the file that holds them."""
+    export_settings(config, out)
 
 
 @commands.command()

@@ -79,6 +79,7 @@ class Act(Enum):
     KIT_REVOKED = "break_glass.revoke"
     KIT_USED = "break_glass.use"
     EMERGENCY_NOTED = "break_glass.emergency"
+    CONFIG_IMPORTED = "admin.config_import"
     CONFIG_RELOADED = "system.config_reload"
     STARTED = "system.start"
     MASTER_KEY_ROTATING = "admin.master_key_rotate_begin"
@@ -166,6 +167,7 @@ _MEANINGS = {
     Act.KIT_REVOKED: "Break-glass codes were taken back before they were used.",
     Act.KIT_USED: "An administrator came in with a break-glass code; all administrators are told.",
     Act.EMERGENCY_NOTED: "The gateway had run in an emergency, without its data; what was recorded then is noted here.",
+    Act.CONFIG_IMPORTED: "Another configuration was merged into the configuration file.",
     Act.CONFIG_RELOADED: "The policy was reloaded, or the reload was refused and the old one kept.",
     Act.STARTED: "The gateway started.",
     Act.MASTER_KEY_ROTATING: "A rotation of the master key began, or went on after an interruption.",
