@@ -1,11 +1,13 @@
 """`doorward incident`, on a running server."""
 
+import re
 import sqlite3
 from contextlib import closing
 
 import pytest
 
 from doorward.errors import InputError
+from tests.cli.conftest import session_cookie
 
 
 def keys_of(place):
@@ -50,3 +52,32 @@ def test_it_says_how_it_stands_and_who_can_sign_in(place):
 def test_what_is_no_network_is_refused(place):
     with pytest.raises(InputError, match="is no network"):
         place.run("incident", "lockdown", "--console-from", "10.0.0.1/8")
+
+
+def test_a_kit_lets_its_administrator_in_where_nothing_else_does(place):
+    """E-90: passwords closed by then, a second factor asked for, and no provider."""
+    place.add("root", "--admin")
+    with place.serving() as server:
+        assert server.get("/break-glass").status_code == 404
+        printed = place.run("incident", "kit", "root").stdout
+        code = re.search(r"^ {4}(\S{64})$", printed, re.MULTILINE)[1]
+        assert f"http://auth.door.localhost:{place.ports[0]}/break-glass" in printed
+        place.run("policy", "mfa", "all")
+        answer = server.fill("/break-glass", code=code)
+        assert answer.status_code == 303
+        assert server.check(session_cookie(answer)) == 200
+        assert server.get("/break-glass").status_code == 404
+    (listed,) = place.answer("incident", "break-glass", "list")
+    assert (listed["user"], bool(listed["used"])) == ("root", True)
+    assert not (place.folder / "data" / "break-glass.json").exists()
+
+
+def test_codes_are_taken_back(place):
+    place.add("root", "--admin")
+    place.answer("incident", "kit", "root", "--codes", "3")
+    beside = place.folder / "data" / "break-glass.json"
+    assert beside.stat().st_mode & 0o777 == 0o600
+    assert place.answer("incident", "break-glass", "revoke") == {"revoked": 3}
+    assert not beside.exists()
+    assert "Nobody has a kit." in place.run("incident", "break-glass", "list").stdout
+    assert "taken back: 0" in place.run("incident", "break-glass", "revoke", "root").stdout

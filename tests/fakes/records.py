@@ -17,6 +17,7 @@ from doorward.rules.ticket import Purpose, Ticket, TicketId
 from tests.fakes.account_records import FakeAccountRecords, FakeFactorRecords
 from tests.fakes.alert_records import FakeAlertRecords
 from tests.fakes.audit_records import FakeAuditRecords
+from tests.fakes.break_glass_records import FakeBreakGlassRecords
 from tests.fakes.decision_records import FakeDecisionRecords
 from tests.fakes.key_records import FakeKeyRecords
 from tests.fakes.retention_records import FakeRetentionRecords
@@ -84,6 +85,7 @@ class FakeTransaction(
     FakeFactorRecords,
     FakeAccountRecords,
     FakeChoreRecords,
+    FakeBreakGlassRecords,
     FakeAlertRecords,
     FakeKeyRecords,
     FakeDecisionRecords,

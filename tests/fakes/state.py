@@ -8,6 +8,7 @@ from doorward.errors import ConflictError
 from doorward.interfaces import StoredPassword, Use
 from doorward.rules.alert import Alert, AlertId
 from doorward.rules.audit import AuditRecord
+from doorward.rules.break_glass import Kit
 from doorward.rules.checkpoint import StoredCheckpoint
 from doorward.rules.chore import Chore
 from doorward.rules.decision import Decision
@@ -45,6 +46,7 @@ class State:
     invites: dict[InviteId, Invite] = field(default_factory=dict)
     alerts: dict[AlertId, Alert] = field(default_factory=dict)
     chores: dict[str, Chore] = field(default_factory=dict)
+    kits: list[Kit] = field(default_factory=list)
     sign_ins: list[SignInNote] = field(default_factory=list)
     letters: dict[LetterId, Letter] = field(default_factory=dict)
     checkpoints: dict[int, StoredCheckpoint] = field(default_factory=dict)
@@ -74,6 +76,7 @@ class State:
             alerts=dict(self.alerts),
             decisions=dict(self.decisions),
             chores=dict(self.chores),
+            kits=list(self.kits),
             sign_ins=list(self.sign_ins),
             letters=dict(self.letters),
             checkpoints=dict(self.checkpoints),
@@ -90,6 +93,7 @@ class State:
         self.totps.pop(user_id, None)
         self.passkeys = {key: each for key, each in self.passkeys.items() if each.user_id != user_id}
         self.recovery_codes = {key: each for key, each in self.recovery_codes.items() if each.user_id != user_id}
+        self.kits = [each for each in self.kits if each.user_id != user_id]
         self.sign_ins = [each for each in self.sign_ins if each.user_id != user_id]
         self.letters = {key: each for key, each in self.letters.items() if each.user_id != user_id}
 

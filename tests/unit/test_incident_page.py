@@ -1,6 +1,7 @@
 """The lockdown at the doors: the page, the API, and what it means for the rest of the console."""
 
 import json
+import re
 from datetime import timedelta
 
 import pytest
@@ -158,3 +159,67 @@ async def test_programs_too_are_kept_to_the_named_networks(door):
     for method, path in (("GET", API), ("GET", "/api/v1/users"), ("POST", f"{API}/lift")):
         assert (await root.call(method, path)).status == 403
     assert await door.flows.lockdowns.find() is not None
+
+
+async def make_kit(door, root):
+    page = await root.get(PAGE)
+    user = re.search(r'name="user" value="([^"]+)"', page.text)[1]
+    answer = await root.post(f"{PAGE}/kit", {"csrf_token": page.hidden("csrf_token"), "user": user})
+    return answer, user
+
+
+async def test_a_kit_is_shown_once_to_be_printed(door):
+    """E-90."""
+    root = await enter(door)
+    assert "Nobody has a kit." in (await root.get(PAGE)).text
+    answer, user = await make_kit(door, root)
+    assert answer.status == 200
+    assert "print.css" in answer.text
+    assert "https://auth.example.test/break-glass" in answer.text
+    code = re.search(r"<code>([A-Z2-7-]{64})</code>", answer.text)[1]
+    page = await root.get(PAGE)
+    assert code not in page.text
+    assert "unused" in page.text
+    assert (await send(root, f"{PAGE}/kit/revoke", user=user)).location.endswith("?done=revoked")
+    assert (await Browser(door).get("/break-glass")).status == 404
+
+
+@pytest.mark.parametrize("login", ["alice", "nobody"])
+async def test_nobody_but_an_administrator_gets_a_kit(door, login):
+    root = await enter(door)
+    ids = {user.name: user.id for user in door.store.state.users.values()}
+    answer = await send(root, f"{PAGE}/kit", user=ids.get(login, "nobody"))
+    assert answer.status == 400
+    assert "No kit was made" in answer.text
+
+
+async def test_the_code_lets_in_once(door):
+    """E-90."""
+    answer, _ = await make_kit(door, await enter(door))
+    code = re.search(r"<code>([A-Z2-7-]{64})</code>", answer.text)[1]
+    stranger = Browser(door)
+    page = await stranger.get("/break-glass")
+    assert page.status == 200
+    wrong = await stranger.post("/break-glass", {"csrf_token": page.hidden("csrf_token"), "code": "wrong"})
+    assert (wrong.status, "opens nothing" in wrong.text) == (403, True)
+    answer = await stranger.post("/break-glass", {"csrf_token": page.hidden("csrf_token"), "code": code})
+    assert (answer.status, answer.location) == (303, "https://auth.example.test/")
+    assert (await stranger.get(PAGE)).status == 200
+
+
+async def test_tries_at_the_code_are_counted(door):
+    await make_kit(door, await enter(door))
+    stranger = Browser(door)
+    page = await stranger.get("/break-glass")
+    fields = {"csrf_token": page.hidden("csrf_token"), "code": "wrong"}
+    answers = [await stranger.post("/break-glass", fields) for _ in range(6)]
+    assert answers[-1].status == 429
+    assert int(answers[-1].header("retry-after")) > 0
+
+
+async def test_an_old_proof_is_asked_for_anew_before_a_kit_is_made(door):
+    root = await enter(door)
+    door.clock.advance(timedelta(minutes=16))
+    for path in (f"{PAGE}/kit", f"{PAGE}/kit/revoke"):
+        answer = await send(root, path, user="x")
+        assert (answer.status, "confirm=1" in answer.location) == (303, True)

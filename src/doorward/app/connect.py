@@ -6,7 +6,7 @@ from datetime import datetime
 
 from doorward.app.alerts import build_alert_desk
 from doorward.app.importing import connect_importing
-from doorward.app.incident import connect_lockdowns
+from doorward.app.incident import connect_break_glass, connect_lockdowns
 from doorward.app.parts import Parts
 from doorward.app.privacy import build_decisions, build_erasure, build_retention
 from doorward.app.rotation import connect_signing_keys
@@ -327,6 +327,7 @@ def connect_flows(parts: Parts) -> Flows:
         alert_desk=build_alert_desk(parts, post),
         turnstile=Turnstile(throttle=throttle, tally=counts),
         importing=connect_importing(parts, outbox=post),
+        break_glass=connect_break_glass(parts, opening=opening, throttle=throttle),
         lockdowns=connect_lockdowns(parts, opening=opening, find_ways=ways.find),
         signing_keys=connect_signing_keys(parts),
         decisions=build_decisions(parts),

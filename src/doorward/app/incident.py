@@ -4,10 +4,14 @@ from datetime import datetime
 
 from doorward.app.parts import Parts
 from doorward.flows.alerts import Alerts
+from doorward.flows.break_glass import BreakGlass
 from doorward.flows.lockdown import FindWays, Lockdowns
 from doorward.flows.opening import Opening
 from doorward.flows.stored_keys import make_key
+from doorward.flows.throttle import Throttle
 from doorward.interfaces import Transaction
+from doorward.outside.kit_file import KitFile
+from doorward.outside.qr import draw_qr
 from doorward.rules.envelope import KEY_SIZE
 from doorward.rules.stored_key import SESSION
 
@@ -21,3 +25,18 @@ def connect_lockdowns(parts: Parts, *, opening: Opening, find_ways: FindWays) ->
 
     alarm = Alerts(keyring=parts.keyring, random=parts.random).raise_alert
     return Lockdowns(records=parts.storage.records, opening=opening, find_ways=find_ways, rotate=rotate, alarm=alarm)
+
+
+def connect_break_glass(parts: Parts, *, opening: Opening, throttle: Throttle) -> BreakGlass:
+    """The flow of break-glass kits."""
+    return BreakGlass(
+        records=parts.storage.records,
+        opening=opening,
+        throttle=throttle,
+        keyring=parts.keyring,
+        random=parts.random,
+        tally=parts.counts,
+        alarm=Alerts(keyring=parts.keyring, random=parts.random).raise_alert,
+        note=KitFile(parts.storage.path.parent),
+        draw_qr=draw_qr,
+    )

@@ -74,6 +74,7 @@ async def _run(house: House, loaded: Loaded, load: Load) -> None:
         tell("config_notice", notice=str(notice))
     await house.record(Act.STARTED, {"version": __version__})
     await house.flows.providers.reconcile(now=house.clock.now())
+    await house.flows.break_glass.reconcile()
     # SECURITY: a stricter file counts for who is signed in already; tests/cli/test_policy.py restarts with one.
     await house.flows.policies.settle_mfa(now=house.clock.now())
     ended = asyncio.Event()

@@ -1,19 +1,41 @@
 """`doorward incident`: containing what went wrong, and what is kept for the worst."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from doorward.app.house import House
-from doorward.cli.house import ConfigOption, JsonOption, in_house, spell_instant, tell
+from doorward.cli.house import ConfigOption, JsonOption, NameArgument, in_house, spell_instant, tell, tell_table
 from doorward.flows.admin import CLI
+from doorward.flows.break_glass import MAX_CODES, Made
 from doorward.flows.lockdown import Contained, Prospect, View
+from doorward.rules.break_glass import Kit
+from doorward.rules.identity import User
 from doorward.rules.lockdown import Lockdown
 
 commands = typer.Typer(
     help="When something went wrong. What is done here counts at a running server's very next request.",
     no_args_is_help=True,
 )
+
+break_glass = typer.Typer(help="Coming in when nothing else opens.", no_args_is_help=True)
+commands.add_typer(break_glass, name="break-glass")
+
+KIT: Final = """\
+DOORWARD BREAK-GLASS KIT
+Account: {name}
+Made:    {made_at}
+
+{codes}
+
+Keep it like a key: whoever has it comes in as this administrator. Each code works once and opens a session of half an
+hour. Spaces, dashes and capitals do not matter.
+
+1. While Doorward runs, open {url} and type the code.
+2. When it does not start or its data is broken, stop it, and run at the machine:
+       doorward incident break-glass serve
+3. All administrators are told when it is used. Make a new kit afterwards.
+"""
 
 NetworkOption = Annotated[
     list[str] | None,
@@ -76,6 +98,60 @@ def lift(config: ConfigOption = None, json: JsonOption = False) -> None:
     lifted = in_house(config, act)
     said = "There was no lockdown." if lifted is None else "The lockdown is lifted."
     tell(said, {"lifted": lifted is not None}, as_json=json)
+
+
+@commands.command("kit")
+def kit(
+    user: NameArgument,
+    codes: Annotated[int, typer.Option(min=1, max=MAX_CODES, help="How many codes; each works once.")] = 1,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print a break-glass kit for an administrator, to be kept on paper. Their unused codes are worthless then."""
+
+    async def act(house: House) -> tuple[Made, str]:
+        made = await house.flows.break_glass.make(CLI, user, count=codes, now=house.clock.now())
+        return made, house.config.server.public_url
+
+    made, url = in_house(config, act)
+    at = spell_instant(made.made_at)
+    text = KIT.format(
+        name=made.user.name, made_at=at, codes="\n".join(f"    {code}" for code in made.codes), url=f"{url}/break-glass"
+    )
+    tell(text, {"user": made.user.name, "made_at": at, "codes": list(made.codes)}, as_json=json)
+
+
+@break_glass.command("list")
+def list_kits(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """List break-glass codes: whose, since when, and whether one was used. Never what opens."""
+
+    async def act(house: House) -> list[tuple[Kit, User]]:
+        return await house.flows.break_glass.list_kits(CLI)
+
+    rows: list[dict[str, object]] = [
+        {
+            "user": user.name,
+            "made": spell_instant(found.made_at),
+            "used": spell_instant(found.used_at) if found.used_at else "",
+        }
+        for found, user in in_house(config, act)
+    ]
+    tell_table(rows, ("user", "made", "used"), empty="Nobody has a kit.", as_json=json)
+
+
+@break_glass.command("revoke")
+def revoke(
+    user: Annotated[str | None, typer.Argument(help="Whose; everybody's where nobody is named.")] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take unused codes back."""
+
+    async def act(house: House) -> int:
+        return await house.flows.break_glass.revoke(CLI, user, now=house.clock.now())
+
+    count = in_house(config, act)
+    tell(f"Unused codes taken back: {count}.", {"revoked": count}, as_json=json)
 
 
 def _say(found: Lockdown | None) -> str:

@@ -6,6 +6,7 @@ from doorward.flows.account import Account
 from doorward.flows.admin import Administration
 from doorward.flows.alert_desk import AlertDesk
 from doorward.flows.asserted import AssertedSignIn
+from doorward.flows.break_glass import BreakGlass
 from doorward.flows.decisions import Decisions
 from doorward.flows.enrolment import Enrolment
 from doorward.flows.erasure import Erasure
@@ -60,6 +61,7 @@ class Flows:
     turnstile: Turnstile
     importing: Importing
     lockdowns: Lockdowns
+    break_glass: BreakGlass
     signing_keys: SigningKeys
     decisions: Decisions
     retention: Retention

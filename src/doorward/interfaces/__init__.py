@@ -5,6 +5,7 @@ you saw, `end_all_of` is complete when it returns. Durable (`Records`) and peris
 `Counters`) are different promises. Anything here may raise UnavailableError; the caller then refuses, never allows.
 """
 
+from doorward.interfaces.break_glass import BreakGlassRecords
 from doorward.interfaces.evidence import AuditRecords
 from doorward.interfaces.kept import Belongings, DecisionRecords, RetentionRecords
 from doorward.interfaces.outside import (
@@ -42,6 +43,7 @@ __all__ = [
     "Assertion",
     "AuditRecords",
     "Belongings",
+    "BreakGlassRecords",
     "ChoreRecords",
     "Clock",
     "Counters",

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from doorward.interfaces.break_glass import BreakGlassRecords
 from doorward.interfaces.evidence import AuditRecords
 from doorward.interfaces.kept import DecisionRecords, RetentionRecords
 from doorward.rules.alert import Alert, AlertId, AlertKind, AlertState
@@ -315,6 +316,7 @@ class Transaction(
     KeyRecords,
     DecisionRecords,
     RetentionRecords,
+    BreakGlassRecords,
     Protocol,
 ):
     """One durable transaction: all of it is committed when the `async with` block ends, or none of it."""

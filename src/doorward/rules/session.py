@@ -33,6 +33,8 @@ class Method(Enum):
     """The provider says that there was a second factor, and its word on that counts (`mfa.trust_idp`)."""
     ASSERTED = "asserted"
     """A proxy of ours has signed them in, and names them in a header (docs/adr 0023). It does not say when."""
+    BREAK_GLASS = "glass"
+    """A code on paper, for when nothing else opens."""
     LINK = "link"
     """A link that was handed out or mailed to set a new password. It never makes a session by itself."""
 

@@ -13,6 +13,7 @@ from doorward.rules.identity import User, UserId
 from doorward.rules.session import SessionHandle
 from doorward.storage.sql.accounts import SqlAccounts
 from doorward.storage.sql.alerts import SqlAlerts
+from doorward.storage.sql.break_glass import SqlBreakGlass
 from doorward.storage.sql.chores import SqlChores
 from doorward.storage.sql.database import Database, change_total, map_faults, raise_revision
 from doorward.storage.sql.decisions import SqlDecisions
@@ -67,6 +68,7 @@ class SqlTransaction(
     SqlKeys,
     SqlDecisions,
     SqlRetention,
+    SqlBreakGlass,
 ):
     """`interfaces.Transaction` on one connection."""
 

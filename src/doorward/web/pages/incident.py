@@ -3,11 +3,14 @@
 from dataclasses import replace
 from typing import Final
 
+from markupsafe import Markup
 from starlette.responses import Response
 
-from doorward.errors import Clash, ConflictError, InputError
-from doorward.flows.acting import Actor, actor_of
+from doorward.errors import Clash, ConflictError, InputError, NotFoundError
+from doorward.flows.acting import Actor, ById, actor_of
+from doorward.flows.break_glass import BreakGlass
 from doorward.flows.lockdown import Lockdowns
+from doorward.rules.break_glass import SERVE
 from doorward.web.form import Form
 from doorward.web.pages.admit import admit_administrator
 from doorward.web.pages.desk import Desk, subject_of
@@ -17,18 +20,21 @@ from doorward.web.visit import Visit
 PAGE: Final = "/admin/incident"
 _NOTES: Final = {
     "locked": ("good", "Locked down. Everybody else is signed out."),
+    "revoked": ("good", "The unused codes were taken back."),
     "lifted": ("good", "The lockdown is lifted. What it ended stays ended."),
 }
 _NO_WAY: Final = "No administrator could sign in again, so nothing was done. At the machine itself it can be done."
+_NO_KIT: Final = "No kit was made: the account has to be enabled and administer."
 _NOT_SURE: Final = "Tick the box that says you are sure. Nothing was done."
 
 
 class IncidentPage:
     """`/admin/incident` and what is under it."""
 
-    def __init__(self, desk: Desk, lockdowns: Lockdowns) -> None:
+    def __init__(self, desk: Desk, lockdowns: Lockdowns, break_glass: BreakGlass) -> None:
         self._desk = desk
         self._lockdowns = lockdowns
+        self._break_glass = break_glass
 
     async def get(self, visit: Visit) -> Response:
         """Show how it stands, and who could sign in afterwards."""
@@ -70,10 +76,38 @@ class IncidentPage:
         await self._lockdowns.lift(actor, now=visit.now)
         return self._desk.redirect(visit, f"{PAGE}?done=lifted")
 
+    async def post_kit(self, visit: Visit, form: Form) -> Response:
+        """Make a kit and show it, this once: to be printed."""
+        actor = admit_administrator(self._desk, visit, form, PAGE)
+        if isinstance(actor, Response):
+            return actor
+        try:
+            made = await self._break_glass.make(actor, ById(form.get("user", "")), now=visit.now)
+        except (ConflictError, NotFoundError):
+            return await self._show(visit, actor, problem=_NO_KIT)
+        return self._desk.page(
+            visit,
+            "kit.html",
+            here="safekeeping",
+            kit=made,
+            qr=[Markup(self._break_glass.draw(code)) for code in made.codes],  # noqa: S704 -- drawn by us
+            url=f"{self._desk.site.public_url}/break-glass",
+            command=SERVE,
+        )
+
+    async def post_revoke(self, visit: Visit, form: Form) -> Response:
+        """Take an account's unused codes back."""
+        actor = admit_administrator(self._desk, visit, form, PAGE)
+        if isinstance(actor, Response):
+            return actor
+        await self._break_glass.revoke(actor, ById(form.get("user", "")), now=visit.now)
+        return self._desk.redirect(visit, f"{PAGE}?done=revoked")
+
     async def _show(
         self, visit: Visit, actor: Actor, *, form: Form | None = None, problem: str = "", wrong: str = ""
     ) -> Response:
         view = await self._lockdowns.look(actor, visit.visitor)
+        kits = await self._break_glass.list_kits(actor)
         kind, note = _NOTES.get(visit.query.get("done", ""), ("", ""))
         return self._desk.page(
             visit,
@@ -81,6 +115,8 @@ class IncidentPage:
             status=400 if problem or wrong else 200,
             here="safekeeping",
             view=view,
+            kits=kits,
+            unused={kit.user_id for kit, _ in kits if kit.used_at is None},
             values={name: (form or {}).get(name, "") for name in ("networks", "reason")},
             keep=form is None or "keep" in form,
             problem=problem,

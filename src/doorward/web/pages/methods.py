@@ -14,6 +14,7 @@ _WORDS: Final = {
     Method.UPSTREAM: "provider",
     Method.UPSTREAM_MFA: "second factor at the provider",
     Method.ASSERTED: "proxy",
+    Method.BREAK_GLASS: "break-glass code",
     Method.LINK: "link",
 }
 

@@ -8,6 +8,7 @@ from doorward.web.pages.account import AccountPage
 from doorward.web.pages.alerts import AlertsPage
 from doorward.web.pages.apps import AppsPage
 from doorward.web.pages.asserted import AssertedEntry
+from doorward.web.pages.break_glass import BreakGlassPage
 from doorward.web.pages.callback import CallbackPage
 from doorward.web.pages.confirmed import ConfirmedPage
 from doorward.web.pages.console import hold_console
@@ -65,7 +66,8 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     alerts = AlertsPage(desk, flows.alert_desk)
     sessions = SessionsPage(desk, flows.account, flows.administration, flows.turnstile)
     providers = ProvidersPage(desk, flows.providers, flows.ways)
-    incident = IncidentPage(desk, flows.lockdowns)
+    incident = IncidentPage(desk, flows.lockdowns, flows.break_glass)
+    break_glass = BreakGlassPage(desk, flows.break_glass)
     notices = LogoutNotices(desk, flows.upstream_logout, flows.ways)
     pages = {
         "/": Route(Who.SOMEBODY, get=AppsPage(desk, policy).get),
@@ -96,6 +98,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/logout/frontchannel/*": Route(Who.ANYBODY, get=notices.get, framed=True),
         "/signed-out": Route(Who.ANYBODY, get=logout.get_signed_out),
         "/setup": Route(Who.ANYBODY, get=setup.get, post=setup.post),
+        "/break-glass": Route(Who.ANYBODY, get=break_glass.get, post=break_glass.post),
         "/account": Route(Who.SOMEBODY, get=account.get),
         "/account/link": Route(Who.SOMEBODY, post=account.post_link, back="/account"),
         "/account/unlink": Route(Who.SOMEBODY, post=account.post_unlink, back="/account"),
@@ -147,6 +150,8 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/providers/passwords": Route(Who.ADMINISTRATOR, post=providers.post_passwords, back="/admin/providers"),
         "/admin/incident": Route(Who.ADMINISTRATOR, get=incident.get),
         "/admin/incident/lockdown": Route(Who.ADMINISTRATOR, post=incident.post_lockdown, back="/admin/incident"),
+        "/admin/incident/kit": Route(Who.ADMINISTRATOR, post=incident.post_kit, back="/admin/incident"),
+        "/admin/incident/kit/revoke": Route(Who.ADMINISTRATOR, post=incident.post_revoke, back="/admin/incident"),
         "/admin/incident/lift": Route(Who.ADMINISTRATOR, post=incident.post_lift, back="/admin/incident"),
     }
     return hold_console(count_acts(pages, desk, flows.turnstile), desk, flows.lockdowns)
