@@ -58,6 +58,7 @@ from doorward.rules.session import Fingerprint
 from doorward.rules.token import read_cookie
 from doorward.rules.upstream import MfaTrust
 from tests.fakes.alarm import connect_alerts
+from tests.fakes.backups import connect_backups
 from tests.fakes.importing import connect_importing
 from tests.fakes.incident import connect_incident
 from tests.fakes.keeping import connect_keeping
@@ -256,6 +257,7 @@ class Town:
             factors=self.factors,
             **self._connect_accounts(rules),
             **connect_incident(self),
+            **connect_backups(self),
             signing_keys=SigningKeys(records=records, keyring=self.keyring, random=self.random),
             **connect_keeping(self),
             **connect_importing(self),

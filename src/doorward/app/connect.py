@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from doorward.app.alerts import build_alert_desk
+from doorward.app.backup import connect_backups
 from doorward.app.importing import connect_importing
 from doorward.app.incident import connect_break_glass, connect_lockdowns
 from doorward.app.parts import Parts
@@ -184,6 +185,7 @@ def connect_flows(parts: Parts) -> Flows:
         tally=counts,
         is_password_open=ways.is_password_open,
     )
+    backups, restoring = connect_backups(parts)
     return Flows(
         sign_in=sign_in,
         asserted=AssertedSignIn(
@@ -326,6 +328,8 @@ def connect_flows(parts: Parts) -> Flows:
         post=post,
         alert_desk=build_alert_desk(parts, post),
         turnstile=Turnstile(throttle=throttle, tally=counts),
+        backups=backups,
+        restoring=restoring,
         importing=connect_importing(parts, outbox=post),
         break_glass=connect_break_glass(parts, opening=opening, throttle=throttle),
         lockdowns=connect_lockdowns(parts, opening=opening, find_ways=ways.find),

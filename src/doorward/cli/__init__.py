@@ -37,6 +37,7 @@ GROUPS: Final = {
     "decisions": "What the gate decided: list it.",
     "alert": "Alerts: list them, and test where they are sent.",
     "keys": "Keys: make, list, rotate and copy them.",
+    "backup": "Backups: make, list, verify and restore them.",
     "mail": "Outgoing mail: test it, and list what became of it.",
     "incident": "When something went wrong: lock down, lift, and what is kept for the worst.",
     "sign-in": "Ways of signing in: switch passwords on and off.",

@@ -1,13 +1,13 @@
 """Making backups, on schedule and when asked for; looking at them, and letting go of old ones."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
-from doorward.errors import ConfigError, DoorwardError, PeerError, UnavailableError
+from doorward.errors import DoorwardError, PeerError, UnavailableError
 from doorward.flows.acting import Actor, append, check_actor
 from doorward.flows.alerts import Alarm
 from doorward.flows.backup_reading import compare, read_manifest, unpack, unseal_all
@@ -43,15 +43,11 @@ def no_progress(_table: str, _done: int, _total: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """When backups and drills are made, and how long they stay. None: only when asked for.
-
-    `may_make`: there is somebody to encrypt for, or it was said that a backup need not be encrypted.
-    """
+    """When backups and drills are made, and how long they stay. None: only when asked for."""
 
     schedule: Schedule | None = None
     drill: Schedule | None = None
     keeping: Keeping = field(default_factory=Keeping)
-    may_make: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +114,7 @@ class Backups:
         with self._shelf.alone():
             return await self._keep_note(actor, Reason.ASKED, now, progress)
 
-    async def take_in(self, actor: Actor, parts: list[bytes], *, now: datetime) -> Backup:
+    async def take_in(self, actor: Actor, parts: Iterable[bytes], *, now: datetime) -> Backup:
         """Put a backup from elsewhere beside the others, unread; nothing is believed of it yet."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
@@ -208,11 +204,6 @@ class Backups:
         return backup
 
     async def _make(self, actor: Actor, reason: Reason, now: datetime, progress: Progress) -> Backup:
-        if not self._terms().may_make:
-            raise ConfigError(
-                "nobody could read the backup: set backup.recipients or backup.passphrase, "
-                "or say that it need not be encrypted with `backup.encryption: none`"
-            )
         async with self._records.transaction() as transaction:
             installation = await transaction.find_setting(INSTALLATION) or ""
         key_id, key = self._keys.newest()

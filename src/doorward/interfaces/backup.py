@@ -44,6 +44,10 @@ class Replacement(Protocol):
         """A table's rows as they are stored."""
         ...
 
+    async def find_audit_head(self) -> tuple[int, bytes] | None:
+        """Number and hash of the last record of the audit log; None where there is none."""
+        ...
+
     async def replace_rows(self, content: Mapping[str, Iterable[Sequence[Mapping[str, Value]]]]) -> None:
         """Put these rows, some at a time, in place of all there are in these tables."""
         ...

@@ -18,10 +18,11 @@ from typing import BinaryIO, Final
 from doorward.errors import ConfigError, ConflictError, InputError, NotFoundError, UnavailableError
 from doorward.interfaces import Random
 from doorward.interfaces.backup import Scratch
-from doorward.outside.age import INTRO, AgeWriter, read_age
+from doorward.outside.age import INTRO, AgeWriter, public_of, read_age
 from doorward.rules.backup import (
     MAX_SIZE,
     PARTIAL,
+    STAYING,
     Backup,
     Openers,
     Readers,
@@ -43,13 +44,25 @@ OpenScratch = Callable[[Path, str], AbstractContextManager[Scratch]]
 
 
 class FolderShelf:
-    """`interfaces.backup.Shelf` over a folder."""
+    """`interfaces.backup.Shelf` over a folder.
+
+    `readers`: for whom backups are encrypted; nobody where they need not be, None where that was never said. `own`:
+    a private key that never leaves this machine, for the backups that stay here while nobody else is named.
+    """
 
     def __init__(
-        self, folder: Path, *, readers: Readers, openers: Openers, random: Random, open_scratch: OpenScratch
+        self,
+        folder: Path,
+        *,
+        readers: Readers | None,
+        openers: Openers,
+        own: Callable[[], bytes],
+        random: Random,
+        open_scratch: OpenScratch,
     ) -> None:
         self._folder = folder
         self._readers = readers
+        self._own = own
         self._openers = openers
         self._random = random
         self._open_scratch = open_scratch
@@ -74,10 +87,17 @@ class FolderShelf:
     @contextmanager
     def draft(self, reason: Reason, at: datetime) -> Generator["FolderDraft"]:
         """Begin a backup."""
-        encrypted = bool(self._readers)
-        name = name_backup(reason, at, entropy=self._random.token(4), encrypted=encrypted)
+        readers = self._readers
+        if readers is None:
+            if reason not in STAYING:
+                raise ConfigError(
+                    "nobody could read the backup: set backup.recipients or backup.passphrase, "
+                    "or say that it need not be encrypted with `backup.encryption: none`"
+                )
+            readers = Readers(recipients=(public_of(self._own()),))
+        name = name_backup(reason, at, entropy=self._random.token(4), encrypted=bool(readers))
         with self._begin(name) as file:
-            yield FolderDraft(name, file, self._readers, self._random, self._settle)
+            yield FolderDraft(name, file, readers, self._random, self._settle)
 
     def take_in(self, parts: Iterable[bytes], at: datetime) -> Backup:
         """Put a backup from elsewhere beside the others."""
@@ -116,8 +136,10 @@ class FolderShelf:
         with self._open(name) as file:
             encrypted = file.read(len(INTRO)) == INTRO
             file.seek(0)
-            packed = read_age(file, openers | self._openers) if encrypted else _pieces(file)
-            yield _unpack(packed)
+            found = openers | self._openers
+            if encrypted and not found.passphrase:
+                found |= Openers(identities=(self._own(),))
+            yield _unpack(read_age(file, found) if encrypted else _pieces(file))
 
     def digest(self, name: str) -> str:
         """The SHA-256 of the file."""

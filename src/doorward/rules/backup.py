@@ -64,6 +64,10 @@ class Reason(Enum):
     """From elsewhere."""
 
 
+STAYING: Final = frozenset({Reason.RESTORE, Reason.UPGRADE})
+"""Made before something else is done, and kept beside the database."""
+
+
 @dataclass(frozen=True, slots=True)
 class Backup:
     """A backup in the folder, as far as its name and the folder tell."""

@@ -36,6 +36,7 @@ from doorward.storage.sql.schema import HEAD
 from doorward.storage.sql.tables import (
     Instant,
     alerts,
+    audit,
     letters,
     metadata,
     sessions,
@@ -162,6 +163,12 @@ class SqlReplacement:
         found = metadata.tables[table]
         rows = await self._connection.execute(select(*_plain(found)).order_by(*found.primary_key.columns))
         return [dict(row) for row in rows.mappings()]
+
+    async def find_audit_head(self) -> tuple[int, bytes] | None:
+        """Number and hash of the last record of the audit log."""
+        query = select(audit.c.sequence, audit.c.hash).order_by(audit.c.sequence.desc()).limit(1)
+        row = (await self._connection.execute(query)).first()
+        return None if row is None else (row[0], row[1])
 
     async def replace_rows(self, content: Mapping[str, Iterable[Sequence[Mapping[str, Value]]]]) -> None:
         """Put these rows in place of all there are; mail that waits stays, unless its account goes."""

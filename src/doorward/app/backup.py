@@ -1,0 +1,118 @@
+"""Backups, connected: the folder, the database, the keys, and what happens with a backup that is made."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from doorward import __version__
+from doorward.app.parts import Parts
+from doorward.config.backup import BackupDrill, BackupSection
+from doorward.config.schema import Config
+from doorward.flows.alerts import Alerts
+from doorward.flows.backups import Backups, Terms
+from doorward.flows.restoring import Restoring
+from doorward.flows.stored_keys import make_key, open_keys
+from doorward.interfaces import Transaction
+from doorward.outside.archive_keys import MasterArchiveKeys
+from doorward.outside.keyring import read_retired
+from doorward.outside.shelf import FolderShelf
+from doorward.rules.age_key import parse_identity, parse_recipient
+from doorward.rules.backup import Keeping, Openers, Readers
+from doorward.rules.envelope import KEY_SIZE
+from doorward.rules.schedule import Interval, Schedule
+from doorward.rules.stored_key import SESSION
+from doorward.storage.sql.scratch import open_scratch
+from doorward.storage.sql.snapshot import SqlRestores, SqlSnapshots
+
+
+def folder_of(config: Config) -> Path:
+    """Where backups are kept."""
+    return Path(config.backup.folder) if config.backup.folder else Path(config.storage.path) / "backups"
+
+
+@dataclass(frozen=True, slots=True)
+class _Rejoin:
+    """`flows.restoring.Rejoin`."""
+
+    parts: Parts
+
+    def join(self, installation: str) -> None:
+        """Seal and open for that installation."""
+        self.parts.keyring.join(installation)
+
+    async def reopen(self) -> None:
+        """Take up its stored keys."""
+        parts = self.parts
+        await open_keys(parts.storage.records, parts.keyring, parts.random, now=parts.clock.now())
+
+
+def connect_backups(parts: Parts) -> tuple[Backups, Restoring]:
+    """The flows of backups, and of restoring them."""
+    config, storage = parts.config, parts.storage
+    keys = MasterArchiveKeys(parts.keyring, lambda: read_retired(Path(config.storage.path)))
+    shelf = FolderShelf(
+        folder_of(config),
+        readers=_readers_of(config.backup),
+        openers=_openers_of(config.backup),
+        own=keys.reader,
+        random=parts.random,
+        open_scratch=open_scratch,
+    )
+    alarm = Alerts(keyring=parts.keyring, random=parts.random).raise_alert
+    backups = Backups(
+        records=storage.records,
+        snapshots=SqlSnapshots(storage.database),
+        shelf=shelf,
+        keys=keys,
+        alarm=alarm,
+        log=parts.log,
+        version=__version__,
+        terms=lambda: _terms_of(config.backup),
+    )
+
+    async def rotate(transaction: Transaction, now: datetime) -> None:
+        await transaction.retire_keys(SESSION, now, forget=True)
+        await make_key(transaction, parts.keyring, parts.random.token(KEY_SIZE), SESSION, now=now)
+
+    restoring = Restoring(
+        records=storage.records,
+        restores=SqlRestores(storage.database, storage.records.join),
+        backups=backups,
+        shelf=shelf,
+        keys=keys,
+        rejoin=_Rejoin(parts),
+        rotate=rotate,
+        alarm=alarm,
+        log=parts.log,
+    )
+    return backups, restoring
+
+
+def _terms_of(backup: BackupSection) -> Terms:
+    schedule = _schedule_of(backup)
+    can_open = backup.encryption == "none" or backup.passphrase is not None or backup.identity is not None
+    return Terms(
+        schedule=schedule,
+        drill=_schedule_of(backup.drill) if schedule is not None and can_open else None,
+        keeping=Keeping(backup.keep_days, backup.keep_daily, backup.keep_weekly, backup.keep_monthly),
+    )
+
+
+def _schedule_of(section: BackupSection | BackupDrill) -> Schedule | None:
+    if section.schedule == "off":
+        return None
+    return Schedule(Interval(section.schedule), section.hour, section.weekday, section.day)
+
+
+def _readers_of(backup: BackupSection) -> Readers | None:
+    """For whom; nobody in particular with `none`, and None where it was never said."""
+    if backup.encryption == "none":
+        return Readers()
+    passphrase = backup.passphrase.reveal() if backup.passphrase is not None else ""
+    return Readers(passphrase, tuple(parse_recipient(each) for each in backup.recipients)) or None
+
+
+def _openers_of(backup: BackupSection) -> Openers:
+    passphrase = backup.passphrase.reveal() if backup.passphrase is not None else ""
+    identity = (parse_identity(backup.identity.reveal()),) if backup.identity is not None else ()
+    return Openers(passphrase, identity)
