@@ -6,8 +6,8 @@ from doorward.flows.account import Account
 from doorward.flows.admin import Administration
 from doorward.flows.alert_desk import AlertDesk
 from doorward.flows.asserted import AssertedSignIn
-from doorward.flows.break_glass import BreakGlass
 from doorward.flows.backups import Backups
+from doorward.flows.break_glass import BreakGlass
 from doorward.flows.decisions import Decisions
 from doorward.flows.enrolment import Enrolment
 from doorward.flows.erasure import Erasure
@@ -25,8 +25,8 @@ from doorward.flows.profile import Profile
 from doorward.flows.providers import Providers
 from doorward.flows.recovery import Recovery
 from doorward.flows.registration import Registration
-from doorward.flows.retention import Retention
 from doorward.flows.restoring import Restoring
+from doorward.flows.retention import Retention
 from doorward.flows.setup import Setup
 from doorward.flows.signing_keys import SigningKeys
 from doorward.flows.turnstile import Turnstile

@@ -26,6 +26,7 @@ from doorward.web.api.letters import letter_routes
 from doorward.web.api.own_sessions import own_session_routes
 from doorward.web.api.parts import CORRELATION_KEY, ApiParts, UnauthorizedError
 from doorward.web.api.policy import policy_routes
+from doorward.web.api.privacy import privacy_routes
 from doorward.web.api.problems import PROBLEM_TYPE, Code, Problem, ProblemError, clash, malformed
 from doorward.web.api.providers import provider_routes
 from doorward.web.api.sessions import session_routes
@@ -72,7 +73,15 @@ def build_api(parts: ApiParts) -> FastAPI:
     own = (account_routes(parts), own_session_routes(parts), factor_routes(parts))
     for routes in (*own, alias_routes(parts, own)):
         app.include_router(routes)
-    for add in (user_routes, everybody_routes, invite_routes, policy_routes, letter_routes, provider_routes):
+    for add in (
+        user_routes,
+        everybody_routes,
+        invite_routes,
+        policy_routes,
+        letter_routes,
+        privacy_routes,
+        provider_routes,
+    ):
         app.include_router(add(parts))
     app.include_router(incident_routes(parts))
     app.include_router(alert_routes(parts))

@@ -1,5 +1,6 @@
 """One account, for administrators: who it is, what it may, how it gets in, and its last sign-ins."""
 
+import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,7 @@ from starlette.responses import Response
 from doorward.errors import Clash, ConflictError, InputError, NotFoundError
 from doorward.flows.acting import Actor, actor_of
 from doorward.flows.admin import Administration
+from doorward.flows.erasure import Erasure
 from doorward.flows.outcome import Unacceptable
 from doorward.flows.own_record import OwnRecord, SignInShown
 from doorward.flows.people import version_of
@@ -80,11 +82,14 @@ class Line:
 class PersonPage:
     """`/admin/users/person`, `/admin/users/new`, and what is done to an account."""
 
-    def __init__(self, desk: Desk, administration: Administration, record: OwnRecord, recovery: Recovery) -> None:
+    def __init__(
+        self, desk: Desk, administration: Administration, record: OwnRecord, recovery: Recovery, erasure: Erasure
+    ) -> None:
         self._desk = desk
         self._administration = administration
         self._record = record
         self._recovery = recovery
+        self._erasure = erasure
         self._acts: Mapping[str, Callable[[Actor, str, datetime], Awaitable[object]]] = {
             "approve": lambda actor, login, now: administration.approve(actor, login, now=now),
             "refuse": lambda actor, login, now: administration.refuse(actor, login, now=now),
@@ -210,10 +215,24 @@ class PersonPage:
         if form.get("confirm", "").strip() != login:
             return await self._show(visit, actor, login, wrong={"confirm": "That is not the user name."})
         try:
-            await self._administration.delete_user(actor, login, now=visit.now)
+            if form.get("erase"):
+                await self._erasure.erase(actor, login, now=visit.now)
+            else:
+                await self._administration.delete_user(actor, login, now=visit.now)
         except ConflictError:
             return self._back(visit, login, "conflict")
         return self._desk.redirect(visit, f"{_LIST}?done=deleted")
+
+    async def post_export(self, visit: Visit, form: Form) -> Response:
+        """Hand out a copy of everything that is stored of it."""
+        login = form.get("login", "")
+        actor = admit_administrator(self._desk, visit, form, _path(login))
+        if isinstance(actor, Response):
+            return actor
+        copy = await self._erasure.export(actor, login, now=visit.now)
+        response = Response(json.dumps(copy, ensure_ascii=False, indent=2).encode(), media_type="application/json")
+        response.raw_headers.append((b"content-disposition", b'attachment; filename="account.json"'))
+        return response
 
     def _back(self, visit: Visit, login: str, done: str) -> Response:
         return self._desk.redirect(visit, f"{_path(login)}&done={done}")

@@ -13,6 +13,7 @@ from doorward.web.pages.callback import CallbackPage
 from doorward.web.pages.confirmed import ConfirmedPage
 from doorward.web.pages.console import hold_console
 from doorward.web.pages.counted import count_acts
+from doorward.web.pages.decisions import DecisionsPage
 from doorward.web.pages.desk import Desk
 from doorward.web.pages.enrol import EnrolPage
 from doorward.web.pages.incident import IncidentPage
@@ -59,9 +60,10 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     security = SecurityPage(desk, flows.factors, flows.own_record)
     profile = ProfilePage(desk, flows.profile, flows.own_record, flows.ways, flows.post, flows.factors)
     users = UsersPage(desk, flows.administration, flows.identities, flows.ways)
-    person = PersonPage(desk, flows.administration, flows.own_record, flows.recovery)
+    person = PersonPage(desk, flows.administration, flows.own_record, flows.recovery, flows.erasure)
     invites = InvitesPage(desk, flows.invites, flows.registration, flows.post)
     policies = PolicyPage(desk, flows.policies)
+    decisions = DecisionsPage(desk, flows.decisions, flows.retention)
     letters = LettersPage(desk, flows.post)
     alerts = AlertsPage(desk, flows.alert_desk)
     sessions = SessionsPage(desk, flows.account, flows.administration, flows.turnstile)
@@ -129,12 +131,14 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/users/groups": Route(Who.ADMINISTRATOR, post=person.post_groups, back="/admin/users"),
         "/admin/users/act": Route(Who.ADMINISTRATOR, post=person.post_act, back="/admin/users"),
         "/admin/users/link": Route(Who.ADMINISTRATOR, post=person.post_hand_out, back="/admin/users"),
+        "/admin/users/export": Route(Who.ADMINISTRATOR, post=person.post_export, back="/admin/users"),
         "/admin/users/delete": Route(Who.ADMINISTRATOR, post=person.post_delete, back="/admin/users", destructive=True),
         "/admin/invites": Route(Who.ADMINISTRATOR, get=invites.get, post=invites.post),
         "/admin/invites/revoke": Route(Who.ADMINISTRATOR, post=invites.post_revoke, back="/admin/invites"),
         "/admin/policy": Route(Who.ADMINISTRATOR, get=policies.get),
         "/admin/policy/mfa": Route(Who.ADMINISTRATOR, post=policies.post_mfa, back="/admin/policy"),
         "/admin/policy/registration": Route(Who.ADMINISTRATOR, post=policies.post_registration, back="/admin/policy"),
+        "/admin/decisions": Route(Who.ADMINISTRATOR, get=decisions.get),
         "/admin/mail": Route(Who.ADMINISTRATOR, get=letters.get),
         "/admin/mail/retry": Route(Who.ADMINISTRATOR, post=letters.post_retry, back="/admin/mail"),
         "/admin/mail/test": Route(Who.ADMINISTRATOR, post=letters.post_test, back="/admin/mail"),
