@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from doorward.app.alerts import build_alert_desk
+from doorward.app.audit import build_trail, build_watch
 from doorward.app.backup import connect_backups
 from doorward.app.importing import connect_importing
 from doorward.app.incident import connect_break_glass, connect_lockdowns
@@ -122,6 +123,7 @@ def connect_flows(parts: Parts) -> Flows:
         outbox=post,
         public_url=public_url,
     )
+    trail = build_trail(parts)
     owing = Owing(terms=mfa_terms)
     vouching = Vouching(records=storage.records, keyring=keyring, find_provider=ways.find_provider)
     finishing = Finishing(
@@ -328,9 +330,11 @@ def connect_flows(parts: Parts) -> Flows:
         post=post,
         alert_desk=build_alert_desk(parts, post),
         turnstile=Turnstile(throttle=throttle, tally=counts),
+        audit=trail,
+        audit_watch=build_watch(parts, trail),
+        importing=connect_importing(parts, outbox=post),
         backups=backups,
         restoring=restoring,
-        importing=connect_importing(parts, outbox=post),
         break_glass=connect_break_glass(parts, opening=opening, throttle=throttle),
         lockdowns=connect_lockdowns(parts, opening=opening, find_ways=ways.find),
         signing_keys=connect_signing_keys(parts),

@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from doorward.app.audit import seal_old_records
 from doorward.app.connect import connect_flows
 from doorward.app.parts import Parts, PolicyInForce
 from doorward.app.rotation import renew_older_form
@@ -101,6 +102,7 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
         await open_keys(storage.records, keyring, random, now=clock.now())
         if keyring.reads_older:
             await renew_older_form(folder, storage.records, storage.sealed, keyring, clock=clock, log=log)
+        await seal_old_records(storage.records, now=clock.now())
         accounts = storage.open_live_view()
     except DoorwardError:
         await storage.close()  # its threads would keep the process from ending

@@ -96,6 +96,7 @@ async def _run(house: House, loaded: Loaded, load: Load) -> None:
             listener.end()
     await house.touches.flush()
     await gathering.write()
+    await house.flows.audit_watch.stop(house.clock.now())
     house.log.info("stopped")
 
 
@@ -157,6 +158,7 @@ def _upkeep_of(house: House, doors: Doors, gathering: Gathering) -> Upkeep:
             house.flows.signing_keys.rotate_due,
             house.flows.alert_desk.deliver_due,
             gathering.run_due,
+            house.flows.audit_watch.run_due,
             house.flows.retention.run_due,
             house.flows.erasure.repeat_due,
         ),

@@ -12,6 +12,7 @@ from pydantic import Field
 from doorward.config.access import App, Authz
 from doorward.config.accounts import Authn, Mfa, Password, Recovery, Registration, SessionSection, Totp, Webauthn
 from doorward.config.alerts import Alerts
+from doorward.config.audit import AuditSection
 from doorward.config.backup import BackupSection
 from doorward.config.limits import Limits
 from doorward.config.mail import Mail
@@ -47,6 +48,7 @@ class Config(Section):
     recovery: Recovery = Recovery()
     single_user: SingleUserSection = SingleUserSection()
     mail: Mail = Mail()
+    audit: AuditSection = AuditSection()
     backup: BackupSection = BackupSection()
     alerts: Alerts = Alerts()
     authz: Authz = Authz()

@@ -112,6 +112,11 @@ class AuditTrail:
             await self._load_key(transaction, now)
             return await self._find_keys(transaction)
 
+    async def find_installation(self) -> str:
+        """The name of this installation, which checkpoints carry."""
+        async with self._records.transaction() as transaction:
+            return await _find_installation(transaction)
+
     async def make_checkpoint(self, *, now: datetime, due: bool = False) -> Checkpoint | None:
         """Sign how the chain stands; None where there is nothing to sign. With `due` only when it is time."""
         async with self._records.transaction() as transaction:

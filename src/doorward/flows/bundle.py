@@ -6,6 +6,8 @@ from doorward.flows.account import Account
 from doorward.flows.admin import Administration
 from doorward.flows.alert_desk import AlertDesk
 from doorward.flows.asserted import AssertedSignIn
+from doorward.flows.audit_trail import AuditTrail
+from doorward.flows.audit_watch import AuditWatch
 from doorward.flows.backups import Backups
 from doorward.flows.break_glass import BreakGlass
 from doorward.flows.decisions import Decisions
@@ -61,9 +63,11 @@ class Flows:
     post: Post
     alert_desk: AlertDesk
     turnstile: Turnstile
+    audit: AuditTrail
+    audit_watch: AuditWatch
+    importing: Importing
     backups: Backups
     restoring: Restoring
-    importing: Importing
     lockdowns: Lockdowns
     break_glass: BreakGlass
     signing_keys: SigningKeys

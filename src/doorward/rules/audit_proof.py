@@ -186,6 +186,11 @@ class Walk:
             if not self._flaws:
                 self._signed = self._last
 
+    def note_cut(self, head: int, seen: int) -> None:
+        """The chain ends at `head`, and was seen up to `seen` before."""
+        text = f"{_spell(head + 1, seen)} {'was' if head + 1 == seen else 'were'} cut off the end"
+        self.note(Fault.CUT, text, head + 1, seen)
+
     def note(self, fault: Fault, text: str, first: int = 0, last: int = 0) -> None:
         """Something is wrong here."""
         if len(self._flaws) < MOST_FLAWS:
@@ -202,9 +207,7 @@ class Walk:
         self.note(Fault.MISSING, f"{_spell(first, last)} {'is' if first == last else 'are'} missing", first, last)
 
     def _cut(self, number: int) -> None:
-        first = self._last + 1
-        text = f"{_spell(first, number)} {'was' if first == number else 'were'} cut off the end"
-        self.note(Fault.CUT, text, first, number)
+        self.note_cut(self._last, number)
 
     def _compare(self, point: Checkpoint) -> None:
         if point.hash == self._hash:
