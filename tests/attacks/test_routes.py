@@ -208,6 +208,8 @@ DECLARED = {
     ("GET", "/api/v1/letters"): Declared(RULER),
     ("POST", "/api/v1/letters/test"): Declared(RULER, unsafe=True),
     ("POST", "/api/v1/letters/{letter}/retry"): Declared(RULER, unsafe=True),
+    ("POST", "/api/v1/users/import/preview"): Declared(RULER, unsafe=True),
+    ("POST", "/api/v1/users/import/apply"): Declared(RULER, unsafe=True),
     ("GET", "/api/v1/alerts"): Declared(RULER),
     ("POST", "/api/v1/alerts/test"): Declared(RULER, unsafe=True),
     ("GET", "/api/v1/providers"): Declared(RULER),

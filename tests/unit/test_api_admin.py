@@ -25,6 +25,8 @@ ACTS = {
     "refuse_user": ("POST", "/api/v1/users/{alice}/refuse", None),
     "make_recovery_link": ("POST", "/api/v1/users/{alice}/recovery-link", None),
     "end_any_session": ("DELETE", "/api/v1/sessions/x", None),
+    "preview_import": ("POST", "/api/v1/users/import/preview", {"content": "users: {}"}),
+    "apply_import": ("POST", "/api/v1/users/import/apply", {"content": "users: {}", "token": "x"}),
     "make_invite": ("POST", "/api/v1/invites", {}),
     "revoke_invite": ("POST", "/api/v1/invites/x/revoke", None),
     "remove_invite": ("DELETE", "/api/v1/invites/x", None),

@@ -19,6 +19,7 @@ from doorward.web.api.aliases import alias_routes
 from doorward.web.api.description import describe_api
 from doorward.web.api.everybody import everybody_routes
 from doorward.web.api.factors import factor_routes
+from doorward.web.api.importing import import_routes
 from doorward.web.api.incident import incident_routes
 from doorward.web.api.installation import installation_routes
 from doorward.web.api.invites import invite_routes
@@ -83,6 +84,7 @@ def build_api(parts: ApiParts) -> FastAPI:
         provider_routes,
     ):
         app.include_router(add(parts))
+    app.include_router(import_routes(parts))
     app.include_router(incident_routes(parts))
     app.include_router(alert_routes(parts))
     describe_api(app, cookie=parts.cookies.session)
