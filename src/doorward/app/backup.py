@@ -7,15 +7,18 @@ from pathlib import Path
 from doorward import __version__
 from doorward.app.parts import Parts
 from doorward.config.backup import BackupDrill, BackupSection
+from doorward.config.providers import build_outbound
 from doorward.config.schema import Config
 from doorward.flows.alerts import Alerts
-from doorward.flows.backups import Backups, Terms
+from doorward.flows.backups import Backups, Carry, Terms
 from doorward.flows.restoring import Restoring
 from doorward.flows.stored_keys import make_key, open_keys
 from doorward.interfaces import Transaction
 from doorward.outside.archive_keys import MasterArchiveKeys
+from doorward.outside.fetch import GuardedFetch
 from doorward.outside.keyring import read_retired
 from doorward.outside.shelf import FolderShelf
+from doorward.outside.system import read_environment
 from doorward.rules.age_key import parse_identity, parse_recipient
 from doorward.rules.backup import Keeping, Openers, Readers
 from doorward.rules.envelope import KEY_SIZE
@@ -68,6 +71,7 @@ def connect_backups(parts: Parts) -> tuple[Backups, Restoring]:
         log=parts.log,
         version=__version__,
         terms=lambda: _terms_of(config.backup),
+        carry=_carry_of(parts, shelf),
     )
 
     async def rotate(transaction: Transaction, now: datetime) -> None:
@@ -86,6 +90,27 @@ def connect_backups(parts: Parts) -> tuple[Backups, Restoring]:
         log=parts.log,
     )
     return backups, restoring
+
+
+def _carry_of(parts: Parts, shelf: FolderShelf) -> Carry | None:
+    """Where a backup is taken, None for nowhere. Made only where it is: most have none of it."""
+    backup = parts.config.backup
+    if not backup.command and not backup.s3.url:
+        return None
+    from doorward.outside.offsite import Bucket, Command, Everywhere
+    from doorward.rules.sigv4 import Signer
+
+    ways: list[Carry] = []
+    if backup.command:
+        ways.append(Command(backup.command, backup.command_timeout, read_environment(), shelf.path_of))
+    if backup.s3.url:
+        outbound = parts.config.outbound
+        secret = backup.s3.secret_key.reveal() if backup.s3.secret_key is not None else ""
+        ca_file = Path(outbound.ca_file) if outbound.ca_file else None
+        fetch = GuardedFetch(build_outbound(parts.config), ca_file=ca_file, timeout=backup.command_timeout)
+        signer = Signer(backup.s3.access_key, secret, backup.s3.region)
+        ways.append(Bucket(backup.s3.url, backup.s3.prefix, signer, fetch, shelf.path_of, parts.clock.now))
+    return Everywhere(ways)
 
 
 def _terms_of(backup: BackupSection) -> Terms:

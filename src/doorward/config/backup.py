@@ -5,11 +5,12 @@ from typing import Annotated, Literal
 
 from pydantic import Field, PlainValidator
 
-from doorward.config.section import Section
+from doorward.config.section import Line, Section
 from doorward.config.values import Duration, Many, SecretValue, Text, Whole, read_text, refuse
 from doorward.config.words import KeyValue
 from doorward.errors import InputError
 from doorward.rules.age_key import parse_recipient
+from doorward.rules.outbound import parse_destination
 
 
 def parse_recipient_text(value: object) -> str:
@@ -20,6 +21,21 @@ def parse_recipient_text(value: object) -> str:
         parse_recipient(text)
     except InputError as error:
         raise refuse(str(error), hint) from None
+    return text
+
+
+def parse_bucket(value: object) -> str:
+    """Read the address of a bucket; a slash at its end is left out."""
+    hint = "write https://minio.example.com/bucket"
+    text = read_text(value, hint).rstrip("/")
+    if not text:
+        return ""
+    try:
+        parse_destination(text, insecure_http=True)
+    except InputError as error:
+        raise refuse(f"{text!r}: {error}", hint) from None
+    if "?" in text or "#" in text:
+        raise refuse(f"{text!r} has something after the path", hint)
     return text
 
 
@@ -35,6 +51,23 @@ class BackupDrill(Section):
     hour: Whole = Field(default=4, ge=0, le=23, description="At which hour (UTC), unless `hourly`.")
     weekday: Whole = Field(default=6, ge=0, le=6, description="With `weekly`: 0 is Monday, 6 is Sunday.")
     day: Whole = Field(default=1, ge=1, le=28, description="With `monthly`: on which day.")
+
+
+class BackupBucket(Section):
+    """Storage elsewhere that speaks S3: each backup is put there as well. Deleting there is the bucket's own business.
+
+    It is called like providers are (`outbound`): a name of your own network has to be allowed there.
+    """
+
+    url: Annotated[str, PlainValidator(parse_bucket)] = Field(
+        default="",
+        description="The address of the bucket: `https://BUCKET.s3.eu-central-1.amazonaws.com`, or "
+        "`https://minio.example.com/BUCKET`. Unset: none.",
+    )
+    region: Line = Field(default="us-east-1", description="Its region; many servers take any.")
+    prefix: Line = Field(default="", description="What the names there begin with, such as `doorward/`.")
+    access_key: Line = Field(default="", description="The access key. One that may only write is enough.")
+    secret_key: SecretValue | None = Field(default=None, description="Its secret.")
 
 
 class BackupSection(Section):
@@ -79,4 +112,5 @@ class BackupSection(Section):
         "'remote:backups']`. Without a shell; `{path}` is the file.",
     )
     command_timeout: Duration = Field(default=timedelta(minutes=10), description="How long it may take.")
+    s3: BackupBucket = BackupBucket()
     drill: BackupDrill = BackupDrill()

@@ -35,6 +35,8 @@ def check_backup(config: Config) -> Iterator[Finding]:
             parse_identity(backup.identity.reveal())
         except InputError as error:
             yield Finding("backup.identity", str(error), "give the file that age-keygen wrote as backup.identity_file")
+    if backup.s3.url and not (backup.s3.access_key and backup.s3.secret_key):
+        yield Finding("backup.s3", "without access_key and secret_key nothing can be put there", "set both")
     if backup.command and not any("{path}" in word for word in backup.command):
         yield Finding("backup.command", "no word of it is {path}, so it would not get the backup", "add '{path}'")
 

@@ -162,6 +162,14 @@ class Backups:
             await append(transaction, actor, Act.BACKUP_REMOVED, "backup", now, {"backup": name})
             await asyncio.to_thread(self._shelf.remove, name)
 
+    async def list_ages(self, now: datetime) -> list[tuple[str, float]]:
+        """How many seconds ago a backup was last made, and last proven to restore; nothing for what never was."""
+        async with self._records.transaction() as transaction:
+            made = await transaction.find_chore(BACKUP_CHORE)
+            proven = await transaction.find_chore(DRILL_CHORE)
+        found = (("doorward_backup_last_success_seconds", made), ("doorward_restore_last_proven_seconds", proven))
+        return [(name, (now - chore.done_at).total_seconds()) for name, chore in found if chore.done_at is not None]
+
     async def run_due(self, now: datetime) -> None:
         """Make what is due: an errand of the upkeep."""
         terms = self._terms()

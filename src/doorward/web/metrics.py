@@ -118,6 +118,8 @@ class Metrics:
         find_lockdown: Callable[[], Awaitable[object | None]],
         version: str,
         list_kept: Callable[[], list[Kept]] = list,
+        list_key_ages: Callable[[], Awaitable[list[tuple[str, float]]]] | None = None,
+        list_backup_ages: Callable[[], Awaitable[list[tuple[str, float]]]] | None = None,
     ) -> None:
         self._checks = checks
         self._counts = counts
@@ -127,6 +129,8 @@ class Metrics:
         self._find_lockdown = find_lockdown
         self._version = version
         self._list_kept = list_kept
+        self._list_key_ages = list_key_ages
+        self._list_backup_ages = list_backup_ages
 
     async def render(self) -> bytes:
         """The exposition text. UnavailableError when the store cannot be counted."""
@@ -136,11 +140,21 @@ class Metrics:
         sessions = await self._count_sessions()
         tickets = await self._count_tickets()
         locked = await self._find_lockdown() is not None
+        ages = await self._list_key_ages() if self._list_key_ages is not None else []
+        backups = await self._list_backup_ages() if self._list_backup_ages is not None else []
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collected(list(self._collect(sessions, tickets, locked=locked))))
+        registry.register(_Collected(list(self._collect(sessions, tickets, ages, backups, locked=locked))))
         return generate_latest(registry)
 
-    def _collect(self, sessions: int, tickets: int, *, locked: bool) -> Iterator["Metric"]:
+    def _collect(
+        self,
+        sessions: int,
+        tickets: int,
+        ages: list[tuple[str, float]],
+        backups: list[tuple[str, float]],
+        *,
+        locked: bool,
+    ) -> Iterator["Metric"]:
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, SummaryMetricFamily
 
         requests = {key: list(cell) for key, cell in self._counts.requests.items()}
@@ -184,6 +198,12 @@ class Metrics:
                 limit.add_metric([kind], most)
         yield age
         yield limit
+        keys = GaugeMetricFamily("doorward_key_age_seconds", "Age of a key.", labels=["key"])
+        for purpose, since in ages:
+            keys.add_metric([purpose], since)
+        yield keys
+        for name, seconds in backups:
+            yield GaugeMetricFamily(name, "Seconds since this last went well.", value=seconds)
         build = GaugeMetricFamily("doorward_build_info", "This program.", labels=["version"])
         build.add_metric([self._version], 1)
         yield build
