@@ -47,6 +47,8 @@ class FakeKeyring:
 
     def __init__(self):
         self._key = b"\x01" * 32
+        self.key_ids = (envelope.key_id(self._key),)
+        self.source = "the test"
         self._random = FakeRandom("nonce")
 
     def seal(self, place, plaintext):

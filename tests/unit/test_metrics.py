@@ -19,6 +19,10 @@ async def nothing():
     return None
 
 
+async def ages():
+    return [("session", 86400.0)]
+
+
 async def unavailable():
     raise UnavailableError("down")
 
@@ -32,6 +36,7 @@ def metrics_of(counts, checks=None, *, sessions=three):
         count_hashes=lambda: 2,
         find_lockdown=nothing,
         version="9",
+        list_key_ages=ages,
     )
 
 
@@ -70,6 +75,7 @@ async def test_sign_ins_limits_and_the_queue_are_told():
     assert told['doorward_logins_total{result="success"}'] == "1.0"
     assert told['doorward_limiter_hits_total{bucket="login"}'] == "1.0"
     assert told["doorward_hash_queue"] == "2.0"
+    assert told['doorward_key_age_seconds{key="session"}'] == "86400.0"
     assert told["doorward_lockdown"] == "0.0"
     assert told['doorward_build_info{version="9"}'] == "1.0"
 

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from doorward.app.parts import Parts
 from doorward.config.schema import Config
@@ -11,6 +11,8 @@ from doorward.flows.signing_keys import SigningKeys
 from doorward.interfaces import Clock, Log, Records, SealedStore
 from doorward.outside.keyring import FileKeyring
 from doorward.storage.sqlite import SqliteStorage
+
+RETIRED_NAME: Final = "encryption_key.retired"
 
 if TYPE_CHECKING:
     from doorward.flows.resealing import Tell
@@ -67,6 +69,12 @@ def make_key_text() -> str:
     from doorward.rules.envelope import KEY_SIZE
 
     return spell_key(SystemRandom().token(KEY_SIZE))
+
+
+def folders_of(config: Config) -> list[Path]:
+    """Where no copy of the master key may lie: with the data, or with its backups."""
+    backups = [Path(config.backup.folder)] if config.backup.folder else []
+    return [Path(config.storage.path), *backups]
 
 
 def list_retired(config: Config) -> list[str]:

@@ -130,6 +130,7 @@ def _open_listeners(house: House, doors: Doors) -> tuple[list["Listener"], dict[
             count_tickets=house.storage.tickets.count,
             count_hashes=house.hasher.queued,
             find_lockdown=house.flows.lockdowns.find,
+            list_key_ages=lambda: house.flows.signing_keys.list_ages(house.clock.now()),
             list_backup_ages=lambda: house.flows.backups.list_ages(house.clock.now()),
             list_key_ages=lambda: house.flows.signing_keys.list_ages(house.clock.now()),
             version=__version__,

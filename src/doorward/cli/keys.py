@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from doorward.app.house import House
-from doorward.app.rotation import list_retired, make_key_text, rotate_master
+from doorward.app.rotation import RETIRED_NAME, folders_of, list_retired, make_key_text, rotate_master
 from doorward.cli.house import ConfigOption, JsonOption, in_house, spell_instant, tell, tell_table
 from doorward.errors import InputError
 from doorward.flows.acting import CLI
@@ -41,10 +41,8 @@ def list_keys(config: ConfigOption = None, json: JsonOption = False) -> None:
     """List all keys by name and age. No key is ever shown."""
 
     async def act(house: House) -> list[dict[str, object]]:
-        ages = await house.flows.signing_keys.look(CLI, house.keyring.key_id)
-        return describe(
-            ages, house.keyring.key_ids, list_retired(house.config), house.keyring.source, house.clock.now()
-        )
+        ages = await house.flows.signing_keys.look(CLI)
+        return describe(ages, list_retired(house.config), house.clock.now())
 
     tell_table(in_house(config, act), ("key", "name", "state", "since", "days", "source"), empty="", as_json=json)
 
@@ -58,7 +56,7 @@ def export(
     """Write the master keys to a file: the copy without which no backup of yours can be read."""
 
     async def act(house: House) -> tuple[str, ...]:
-        house.keyring.export(file, away_from=[Path(house.config.storage.path)])
+        house.keyring.export(file, away_from=folders_of(house.config))
         await house.record(Act.KEYS_EXPORTED, {"keys": ",".join(house.keyring.key_ids), "by": CLI.id})
         return house.keyring.key_ids
 
@@ -122,15 +120,13 @@ def rotate_the_master(
         raise typer.Exit(_FAILED)
 
 
-def describe(
-    ages: KeyAges, masters: tuple[str, ...], retired: list[str], source: str, now: datetime
-) -> list[dict[str, object]]:
+def describe(ages: KeyAges, retired: list[str], now: datetime) -> list[dict[str, object]]:
     """All keys, as rows."""
     rows: list[dict[str, object]] = []
-    for place, name in enumerate(masters):
+    for place, name in enumerate(ages.masters):
         since = ages.master_since if place == 0 else None
-        rows.append(_row("master", name, "opens" if place else "seals", since, source, now))
-    rows += [_row("master", name, "retired", None, source, now) for name in retired]
+        rows.append(_row("master", name, "opens" if place else "seals", since, ages.source, now))
+    rows += [_row("master", name, "retired", None, RETIRED_NAME, now) for name in retired]
     for key in ages.stored:
         state = "retired" if key.retired_at else "in use"
         rows.append(_row(key.purpose, str(key.number), state, key.created_at, "database", now))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from doorward.errors import TamperError
 from doorward.flows.acting import Actor, append, check_actor
@@ -17,8 +18,13 @@ _SYSTEM = Actor("system")
 
 @dataclass(frozen=True, slots=True)
 class KeyAges:
-    """What is known of the keys, none of which is told. `master_since`: when this one was first seen to seal here."""
+    """What is known of the keys, none of which is told.
 
+    `masters`: the names of the master keys, the newest first; `master_since`: when that was first seen to seal here.
+    """
+
+    masters: tuple[str, ...]
+    source: str
     stored: tuple[StoredKey, ...]
     master_since: datetime | None
 
@@ -28,20 +34,43 @@ class KeyAges:
         return next((key.created_at for key in self.stored if key.purpose == SESSION and not key.retired_at), None)
 
 
+class NamedKeys(Keyring, Protocol):
+    """A keyring that says where its master keys come from."""
+
+    @property
+    def key_ids(self) -> tuple[str, ...]:
+        """The names of the master keys, the newest first."""
+        ...
+
+    @property
+    def source(self) -> str:
+        """Where they come from."""
+        ...
+
+
 class SigningKeys:
     """Looks at the keys and replaces the one of session cookies. `every`: how often by itself, None for never."""
 
-    def __init__(self, *, records: Records, keyring: Keyring, random: Random, every: timedelta | None = None) -> None:
+    def __init__(self, *, records: Records, keyring: NamedKeys, random: Random, every: timedelta | None = None) -> None:
         self._records = records
         self._keyring = keyring
         self._random = random
         self.every = every
 
-    async def look(self, actor: Actor, master: str) -> KeyAges:
-        """What there is. `master`: the name of the master key that seals."""
+    async def look(self, actor: Actor) -> KeyAges:
+        """What there is, and since when."""
+        masters = self._keyring.key_ids
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
-            return KeyAges(tuple(await transaction.list_keys()), await find_master_since(transaction, master))
+            stored = tuple(await transaction.list_keys())
+            since = await find_master_since(transaction, masters[0])
+        return KeyAges(masters, self._keyring.source, stored, since)
+
+    async def list_ages(self, now: datetime) -> list[tuple[str, float]]:
+        """The ages in seconds of the keys that should not grow too old, for the metrics."""
+        ages = await self.look(_SYSTEM)
+        since = (("master", ages.master_since), ("session", ages.signing_since))
+        return [(name, (now - at).total_seconds()) for name, at in since if at is not None]
 
     async def rotate(self, actor: Actor, *, now: datetime) -> int:
         """Replace it: all sessions end, with everything that hangs on a generation. How many accounts there are.

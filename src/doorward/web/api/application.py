@@ -23,6 +23,7 @@ from doorward.web.api.importing import import_routes
 from doorward.web.api.incident import incident_routes
 from doorward.web.api.installation import installation_routes
 from doorward.web.api.invites import invite_routes
+from doorward.web.api.keys import key_routes
 from doorward.web.api.letters import letter_routes
 from doorward.web.api.own_sessions import own_session_routes
 from doorward.web.api.parts import CORRELATION_KEY, ApiParts, UnauthorizedError
@@ -86,6 +87,7 @@ def build_api(parts: ApiParts) -> FastAPI:
         app.include_router(add(parts))
     app.include_router(import_routes(parts))
     app.include_router(incident_routes(parts))
+    app.include_router(key_routes(parts))
     app.include_router(alert_routes(parts))
     describe_api(app, cookie=parts.cookies.session)
     return app

@@ -18,6 +18,7 @@ from doorward.web.pages.desk import Desk
 from doorward.web.pages.enrol import EnrolPage
 from doorward.web.pages.incident import IncidentPage
 from doorward.web.pages.invites import InvitesPage
+from doorward.web.pages.keys import KeysPage
 from doorward.web.pages.letters import LettersPage
 from doorward.web.pages.login import LoginPage
 from doorward.web.pages.logout import LogoutPage
@@ -65,6 +66,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     policies = PolicyPage(desk, flows.policies)
     decisions = DecisionsPage(desk, flows.decisions, flows.retention)
     letters = LettersPage(desk, flows.post)
+    keys = KeysPage(desk, flows.signing_keys)
     alerts = AlertsPage(desk, flows.alert_desk)
     sessions = SessionsPage(desk, flows.account, flows.administration, flows.turnstile)
     providers = ProvidersPage(desk, flows.providers, flows.ways)
@@ -138,6 +140,8 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/policy": Route(Who.ADMINISTRATOR, get=policies.get),
         "/admin/policy/mfa": Route(Who.ADMINISTRATOR, post=policies.post_mfa, back="/admin/policy"),
         "/admin/policy/registration": Route(Who.ADMINISTRATOR, post=policies.post_registration, back="/admin/policy"),
+        "/admin/keys": Route(Who.ADMINISTRATOR, get=keys.get),
+        "/admin/keys/signing": Route(Who.ADMINISTRATOR, post=keys.post_signing, back="/admin/keys", destructive=True),
         "/admin/decisions": Route(Who.ADMINISTRATOR, get=decisions.get),
         "/admin/mail": Route(Who.ADMINISTRATOR, get=letters.get),
         "/admin/mail/retry": Route(Who.ADMINISTRATOR, post=letters.post_retry, back="/admin/mail"),
