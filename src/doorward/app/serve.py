@@ -132,7 +132,6 @@ def _open_listeners(house: House, doors: Doors) -> tuple[list["Listener"], dict[
             find_lockdown=house.flows.lockdowns.find,
             list_key_ages=lambda: house.flows.signing_keys.list_ages(house.clock.now()),
             list_backup_ages=lambda: house.flows.backups.list_ages(house.clock.now()),
-            list_key_ages=lambda: house.flows.signing_keys.list_ages(house.clock.now()),
             version=__version__,
             list_kept=house.flows.retention.list_ages,
         )
