@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from doorward import __version__
+from doorward.config.exposure import note_exposed, refuse_exposed
 from doorward.config.finding import Finding
 from doorward.config.load import Loaded
 from doorward.config.mode_check import note_standing_in
@@ -49,6 +50,7 @@ def serve(loaded: Loaded, *, environ: Mapping[str, str], load: Load) -> None:
     """
     import uvloop
 
+    refuse_exposed(loaded)
     uvloop.run(_serve(loaded, environ, load))
 
 
@@ -69,7 +71,7 @@ async def _run(house: House, loaded: Loaded, load: Load) -> None:
 
     doors = build_doors(house)
     listeners, addresses = _open_listeners(house, doors)
-    for notice in (*loaded.notices, *await _note_ways(house)):
+    for notice in (*loaded.notices, *note_exposed(loaded), *await _note_ways(house)):
         tell = house.log.info if notice.calm else house.log.warning
         tell("config_notice", notice=str(notice))
     await house.record(Act.STARTED, {"version": __version__})

@@ -131,7 +131,8 @@ def _decision(decision: Decision) -> dict[str, object]:
 
 
 def _entry(entry: AuditEntry, user_id: UserId) -> dict[str, object]:
-    """SECURITY: what is personal in a record is of whoever acted: somebody else's is not in this copy."""
+    # SECURITY: what is personal in a record is of whoever acted: somebody else's is not in this copy.
+    # tests/unit/test_erasure.py would fail.
     own = entry.actor == user_id
     return {
         "sequence": entry.sequence,

@@ -13,14 +13,15 @@ def check_private(path: str, *, mode: int, owner: int, me: int) -> list[str]:
     wanted = "700" if stat.S_ISDIR(mode) else "600"
     problems = []
     if owner != me:
-        problems.append(f"{path} belongs to user {owner}, and we run as user {me}: chown {me} {_quote(path)}")
+        problems.append(f"{path} belongs to user {owner}, and we run as user {me}: chown {me} {quote(path)}")
     if mode & _OTHERS:
         problems.append(
-            f"{path} has mode {stat.S_IMODE(mode):03o}, so other users can reach it: chmod {wanted} {_quote(path)}"
+            f"{path} has mode {stat.S_IMODE(mode):03o}, so other users can reach it: chmod {wanted} {quote(path)}"
         )
     return problems
 
 
-def _quote(path: str) -> str:
+def quote(path: str) -> str:
+    """A path as a shell takes it."""
     plain = all(letter.isalnum() or letter in "/._-+@%:,=" for letter in path)
     return path if plain and path else "'" + path.replace("'", "'\"'\"'") + "'"
