@@ -209,9 +209,10 @@ class FolderShelf:
         path = self._folder / check_name(name)
         with _disk(), _named(name):
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise InputError(f"{name} is not a file")
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise InputError(f"{name} is not a file")
             yield file
 
     def _prepare(self) -> None:
