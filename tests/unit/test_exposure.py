@@ -94,3 +94,12 @@ def test_secrets_in_a_repository_are_noted(tmp_path):
     assert "part of a git repository" in str(notice)
     subprocess.run([git, "-C", str(tmp_path), "add", "data/doorward.db"], check=True)
     assert is_tracked(data.parent)
+
+
+def test_secrets_of_providers_count_too(tmp_path):
+    more = (
+        "authn: {providers: [{id: idp, type: oidc, issuer_url: 'https://idp.example.com', client_id: door, "
+        f"client_secret: {SECRET}}}]}}\n"
+    )
+    (notice,) = note_exposed(load(tmp_path, more, 0o640))
+    assert notice.path == "config"

@@ -71,7 +71,7 @@ def list_secret_files(loaded: Loaded) -> list[Path]:
 def holds_secrets(loaded: Loaded) -> bool:
     """Whether a secret stands in the configuration file itself."""
     return any(
-        loaded.path is not None and _find_origin(loaded, key) == str(loaded.path)
+        loaded.path is not None and _is_within(loaded.path, _find_origin(loaded, key))
         for key in _list_secrets(loaded.config, "")
     )
 
@@ -117,6 +117,10 @@ def _list_secrets(value: object, at: str) -> Iterator[str]:
     elif isinstance(value, tuple):
         for position, each in enumerate(value):
             yield from _list_secrets(each, f"{at}[{position}]")
+
+
+def _is_within(path: Path, origin: str) -> bool:
+    return FROM not in origin and (origin == str(path) or origin.startswith(f"{path} line "))
 
 
 def _find_origin(loaded: Loaded, key: str) -> str:
