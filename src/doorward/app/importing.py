@@ -27,20 +27,23 @@ def connect_importing(parts: Parts, *, outbox: Outbox | None) -> Importing:
     )
 
 
-def read_source(source: Source) -> Read:
-    """Read a file of accounts. Nothing of it is built that is too deep, too long or multiplies itself."""
+def read_source(source: Source, skip: frozenset[str] = frozenset()) -> Read:
+    """Read a file of accounts. Nothing of it is built that is too deep, too long or multiplies itself.
+
+    What is wrong with the accounts named in `skip` is no problem.
+    """
     raw = source.raw
     if len(raw) > MAX_BYTES:
         raise InputError(f"the file has {len(raw)} bytes; at most {MAX_BYTES} are read")
     if source.origin is Origin.DOORWARD or (source.origin is None and raw.lstrip()[:1] == b"{"):
-        return Read(Origin.DOORWARD, users_file.read_users(raw))
+        return Read(Origin.DOORWARD, users_file.read_users(raw, skip))
     document = read_document(raw, {}, name="the file")
     origin = source.origin or _find_origin(document)
     if document.findings:
         problems = (Problem(finding.path, finding.message, finding.hint) for finding in document.findings)
         return Read(origin, Reading(problems=tuple(problems)))
     if origin is Origin.AUTHELIA:
-        return Read(origin, authelia_file.read_authelia(document.tree))
+        return Read(origin, authelia_file.read_authelia(document.tree, skip))
     return Read(origin, _read_traefik_manager(document, source))
 
 

@@ -13,7 +13,6 @@ from doorward.errors import InputError
 from doorward.flows.admin import CLI
 from doorward.flows.importing import Preview, Source
 from doorward.rules.importing import Choices, Deed, Difference, Origin, Problem, Step
-from doorward.rules.names import parse_user_name
 from doorward.rules.users_file import write_users
 
 commands = typer.Typer(
@@ -69,9 +68,7 @@ def import_users(
         fernet_key=read_secret(fernet_key_file, stdin=fernet_key_stdin, what="fernet-key"),
         without_totp=without_totp,
     )
-    choices = Choices(
-        keep_admin=keep_admin, overwrite=overwrite, skip=frozenset(parse_user_name(each) for each in skip or ())
-    )
+    choices = Choices(keep_admin=keep_admin, overwrite=overwrite, skip=frozenset(skip or ()))
 
     async def act(house: House) -> Preview:
         importing = house.flows.importing
@@ -147,7 +144,8 @@ def _describe_problem(problem: Problem) -> dict[str, str]:
 def _spell(preview: Preview) -> list[str]:
     lines = [f"From {preview.origin.value}:"]
     for step in preview.steps:
-        lines.append(f"{_MARKS[step.deed]} {step.incoming.name}" + (f": {step.reason}" if step.reason else ""))
+        about = f"{step.incoming.name}: {step.reason}" if step.reason else step.incoming.name
+        lines.append(f"{_MARKS[step.deed]} {spell_cell(about)}")
         lines += [f"    {_spell_difference(one)}" for one in step.differences]
     lines += [f"problem: {spell_cell(problem.sentence)}" for problem in preview.problems]
     lines += [f"notice: {spell_cell(notice.sentence)}" for notice in preview.notices]

@@ -64,8 +64,8 @@ class Preview:
         return sum(step.deed is deed for step in self.steps)
 
 
-ReadSource = Callable[[Source], Read]
-"""Reads a source; InputError where nobody can tell what it is."""
+ReadSource = Callable[[Source, frozenset[str]], Read]
+"""Reads a source, without looking at accounts that are left out; InputError where nobody can tell what it is."""
 
 
 class Importing:
@@ -83,7 +83,7 @@ class Importing:
 
     async def preview(self, actor: Actor, source: Source, choices: Choices) -> Preview:
         """Say what importing would do; nothing is written."""
-        read = self._read(source)
+        read = self._read(source, choices.skip)
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             users = await transaction.list_users()
@@ -94,7 +94,7 @@ class Importing:
 
         ConflictError where it would be something else by now; InputError where the file has problems.
         """
-        read = self._read(source)
+        read = self._read(source, choices.skip)
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             plan = _preview(read, source, choices, await transaction.list_users(), actor)

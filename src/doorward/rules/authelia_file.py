@@ -3,14 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
-from doorward.rules.importing import Form, Incoming, Problem, Reading
+from doorward.rules.importing import Form, Incoming, Problem, Reading, leave_out
 from doorward.rules.password_hash import parse_foreign
 
 _READ: Final = frozenset({"password", "displayname", "email", "groups", "disabled"})
 _HINT: Final = "give the account a password there that is hashed with argon2id, or leave it out"
 
 
-def read_authelia(tree: Mapping[str, object]) -> Reading:
+def read_authelia(tree: Mapping[str, object], skip: frozenset[str] = frozenset()) -> Reading:
     """Every account of the file, or every problem with it. Who administers is not said there."""
     form = Form()
     users = tree.get("users")
@@ -19,7 +19,10 @@ def read_authelia(tree: Mapping[str, object]) -> Reading:
             "users", "there is no mapping of users", "give the file that authentication_backend.file.path names"
         )
         return form.finish((), "users")
-    accounts = [_read_one(form, name, fields, f"users.{name}") for name, fields in users.items()]
+    accounts = [
+        leave_out(name, f"users.{name}") if name in skip else _read_one(form, name, fields, f"users.{name}")
+        for name, fields in users.items()
+    ]
     unread = {key for fields in users.values() if isinstance(fields, Mapping) for key in fields} - _READ
     if unread:
         form.notices.append(Problem("users", f"not imported, for there is no place for it here: {_spell(unread)}"))

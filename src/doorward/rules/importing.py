@@ -78,7 +78,7 @@ class Choices:
     """What whoever imports has said besides.
 
     `keep_admin`: administrators stay administrators. `overwrite`: accounts that are here become as in the file.
-    `skip`: names of accounts to be left out.
+    `skip`: names of accounts to be left out, as the file spells them.
     """
 
     keep_admin: bool = False
@@ -118,6 +118,13 @@ class Step:
 
 
 _NONE: Final = "none"
+
+
+def leave_out(name: str, path: str) -> Incoming:
+    """An account that is left out: nobody has looked at what the file says of it, its name included."""
+    return Incoming(path=path, name=name, display_name=name)
+
+
 OWN: Final = "this is your own account"
 LAST: Final = "this is the last enabled administrator"
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from doorward.errors import InputError
-from doorward.rules.importing import MOST_ACCOUNTS, Form, Incoming, Reading
+from doorward.rules.importing import MOST_ACCOUNTS, Form, Incoming, Reading, leave_out
 from doorward.rules.language import LANGUAGES
 from doorward.rules.password_hash import read_hash
 from doorward.rules.strict_json import parse_object
@@ -42,7 +42,7 @@ def write_users(accounts: Sequence[Incoming], *, secrets: bool, now: datetime) -
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
 
 
-def read_users(raw: bytes) -> Reading:
+def read_users(raw: bytes, skip: frozenset[str] = frozenset()) -> Reading:
     """Every account of the file, or every problem with it."""
     form = Form()
     try:
@@ -55,7 +55,7 @@ def read_users(raw: bytes) -> Reading:
     if not isinstance(users, list):
         form.refuse("users", "there is no list of users")
         return form.finish((), "users")
-    accounts = [_read_one(form, fields, f"users[{at}]") for at, fields in enumerate(users[: MOST_ACCOUNTS + 1])]
+    accounts = [_read_one(form, fields, f"users[{at}]", skip) for at, fields in enumerate(users[: MOST_ACCOUNTS + 1])]
     return form.finish([account for account in accounts if account is not None], "users")
 
 
@@ -87,10 +87,12 @@ def _check_head(form: Form, document: Mapping[str, object]) -> None:
         form.refuse(key[:64], "there is no such key")
 
 
-def _read_one(form: Form, fields: object, path: str) -> Incoming | None:
+def _read_one(form: Form, fields: object, path: str, skip: frozenset[str]) -> Incoming | None:
     if not isinstance(fields, Mapping):
         form.refuse(path, "this must be an object")
         return None
+    if isinstance(name := fields.get("name"), str) and name in skip:
+        return leave_out(name, path)
     for key in sorted(fields.keys() - _FIELDS):
         form.refuse(f"{path}.{key[:64]}", "there is no such key")
     shown, email = form.read_text(fields, "display_name", path), form.read_text(fields, "email", path)

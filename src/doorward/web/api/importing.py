@@ -7,7 +7,6 @@ from pydantic import Field
 
 from doorward.flows.importing import Preview, Source
 from doorward.rules.importing import Choices, Origin, Problem
-from doorward.rules.names import parse_user_name
 from doorward.web.api.answers import Answer
 from doorward.web.api.bodies import Ask, StrictRoute
 from doorward.web.api.parts import Administrator, ApiParts
@@ -113,8 +112,7 @@ def _source_of(ask: ImportWish) -> Source:
 
 
 def _choices_of(ask: ImportWish) -> Choices:
-    skip = frozenset(parse_user_name(name) for name in ask.skip)
-    return Choices(keep_admin=ask.keep_admin, overwrite=ask.overwrite, skip=skip)
+    return Choices(keep_admin=ask.keep_admin, overwrite=ask.overwrite, skip=frozenset(ask.skip))
 
 
 def _tell(preview: Preview) -> ImportPreview:
