@@ -1,13 +1,22 @@
 """`doorward incident`, on a running server."""
 
+import io
+import json
 import re
 import sqlite3
+import zipfile
 from contextlib import closing
 
 import pytest
 
+from doorward import __version__
+from doorward.app.emergency_record import read_record
 from doorward.errors import InputError
-from tests.cli.conftest import session_cookie
+from doorward.outside.age import read_age
+from doorward.rules.backup import Openers
+from tests.cli.conftest import Server, session_cookie
+from tests.integration.gateway import doorward
+from tests.integration.processes import Process, accepts
 
 
 def keys_of(place):
@@ -81,3 +90,63 @@ def test_codes_are_taken_back(place):
     assert not beside.exists()
     assert "Nobody has a kit." in place.run("incident", "break-glass", "list").stdout
     assert "taken back: 0" in place.run("incident", "break-glass", "revoke", "root").stdout
+
+
+def test_what_is_known_is_copied_into_one_encrypted_file(place):
+    """E-90."""
+    place.add("root", "--admin")
+    file = place.folder / "evidence.age"
+    told = place.answer("incident", "evidence", str(file), "--passphrase-stdin", typed="a long passphrase\n")
+    assert file.stat().st_mode & 0o777 == 0o600
+    content = b"".join(read_age(io.BytesIO(file.read_bytes()), Openers("a long passphrase")))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.testzip() is None
+        assert archive.namelist() == told["contents"]
+        assert "incident.evidence" in archive.read("audit.jsonl").decode()
+        assert json.loads(archive.read("versions.json"))["doorward"] == __version__
+        assert json.loads(archive.read("sessions.json")) == []
+    assert b"root" not in file.read_bytes()
+    with pytest.raises(InputError, match="overwrites nothing"):
+        place.run("incident", "evidence", str(file), "--passphrase-stdin", typed="another\n")
+    with pytest.raises(InputError, match="who may read it"):
+        place.run("incident", "evidence", str(file) + "2", "--passphrase-stdin", typed="\n")
+
+
+def test_the_gate_runs_without_its_data_for_who_has_a_code(place):
+    """E-90: the database is broken; afterwards it is noted in the real record."""
+    place.add("root", "--admin")
+    (code,) = place.answer("incident", "kit", "root")["codes"]
+    database = place.folder / "data" / "doorward.db"
+    whole = database.read_bytes()
+    database.write_bytes(b"broken")
+    (place.folder / "code").write_text(code + "\n", "utf-8")
+    command = ["sh", "-c", 'exec "$@" < code', "sh", *doorward("incident", "break-glass", "serve", "--code-stdin")]
+    process = Process("emergency", [*command, "--allow-insecure-http"], place.folder)
+    server = Server(process, *place.ports)
+    try:
+        process.wait_until(lambda: accepts(place.ports[0]) and server.get("/readyz").status_code == 200)
+        link = re.search(r"(/reset\?token=\S+)", process.log)[1]
+        assert server.get(link).status_code == 200
+        assert server.get(link.replace("token=", "token=x")).status_code == 404
+    finally:
+        process.stop()
+    (kept,) = (place.folder / "data").glob("emergency-*.jsonl")
+    assert kept.stat().st_mode & 0o777 == 0o600
+    database.write_bytes(whole)
+    with place.serving() as server:
+        assert server.get("/break-glass").status_code == 404
+    assert [path.name for path in (place.folder / "data").glob("*emergency-*")] == [f"noted-{kept.name}"]
+    (noted,) = [each for each in place.answer("audit", "list") if each["act"] == "break_glass.emergency"]
+    assert noted["public"]["verified"] == "yes"
+
+
+def test_an_edited_record_of_an_emergency_is_told_as_one():
+    assert read_record(b"") == (b"", 0, False)
+    assert read_record(b'{"code": "00"}\n') == (b"\x00", 0, False)
+    assert read_record(b'{"code": "00"}\n{"sequence": 1}\n') == (b"\x00", 0, False)
+
+
+def test_what_is_no_code_starts_nothing(place):
+    place.add("root", "--admin")
+    with pytest.raises(InputError, match="opens nothing"):
+        place.run("incident", "break-glass", "serve", "--code-stdin", "--allow-insecure-http", typed="AAAA\n")

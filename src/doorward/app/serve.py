@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 
 from doorward.app.doors import Doors, build_doors
+from doorward.app.emergency_record import note_emergencies
 from doorward.app.house import House, open_house
 from doorward.app.reload import Load, reload_policy
 
@@ -76,6 +77,7 @@ async def _run(house: House, loaded: Loaded, load: Load) -> None:
         tell("config_notice", notice=str(notice))
     await house.record(Act.STARTED, {"version": __version__})
     await house.flows.providers.reconcile(now=house.clock.now())
+    await note_emergencies(house)
     await house.flows.break_glass.reconcile()
     # SECURITY: a stricter file counts for who is signed in already; tests/cli/test_policy.py restarts with one.
     await house.flows.policies.settle_mfa(now=house.clock.now())

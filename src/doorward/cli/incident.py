@@ -1,14 +1,28 @@
 """`doorward incident`: containing what went wrong, and what is kept for the worst."""
 
+import sys
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from doorward.app.house import House
-from doorward.cli.house import ConfigOption, JsonOption, NameArgument, in_house, spell_instant, tell, tell_table
+from doorward.app.house import House, read_environment
+from doorward.cli.configured import InsecureHttpOption, load
+from doorward.cli.house import (
+    ConfigOption,
+    JsonOption,
+    NameArgument,
+    in_house,
+    read_password,
+    spell_instant,
+    tell,
+    tell_table,
+)
 from doorward.flows.admin import CLI
 from doorward.flows.break_glass import MAX_CODES, Made
 from doorward.flows.lockdown import Contained, Prospect, View
+from doorward.rules.age_key import parse_recipient
+from doorward.rules.backup import Readers
 from doorward.rules.break_glass import Kit
 from doorward.rules.identity import User
 from doorward.rules.lockdown import Lockdown
@@ -98,6 +112,67 @@ def lift(config: ConfigOption = None, json: JsonOption = False) -> None:
     lifted = in_house(config, act)
     said = "There was no lockdown." if lifted is None else "The lockdown is lifted."
     tell(said, {"lifted": lifted is not None}, as_json=json)
+
+
+@commands.command("evidence")
+def evidence(
+    file: Annotated[Path, typer.Argument(help="A new file; nothing is overwritten.")],
+    recipient: Annotated[
+        list[str] | None, typer.Option(help="A public key of age that may read it; may be said repeatedly.")
+    ] = None,
+    passphrase_stdin: Annotated[
+        bool, typer.Option("--passphrase-stdin", help="Read the passphrase from stdin's first line.")
+    ] = False,
+    passphrase_file: Annotated[
+        Path | None, typer.Option("--passphrase-file", help="Read it from a file's first line.")
+    ] = None,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Copy what is known into one file encrypted with age: record, configuration, versions, decisions, sessions.
+
+    Secrets of the configuration are left out, and no log is in it. It is a ZIP archive once it is decrypted.
+    """
+    from doorward.app.evidence import new_file, write_evidence
+
+    if recipient:
+        readers = Readers(recipients=tuple(map(parse_recipient, recipient)))
+    else:
+        readers = Readers(passphrase=read_password(stdin=passphrase_stdin, file=passphrase_file))
+    loaded = load(config, allow_insecure_http=True)
+
+    with new_file(file) as sink:
+
+        async def act(house: House) -> tuple[str, ...]:
+            return await write_evidence(house, loaded, sink, readers)
+
+        names = in_house(config, act)
+    tell(f"{file}: {', '.join(names)}; encrypted.", {"file": str(file), "contents": list(names)}, as_json=json)
+
+
+@break_glass.command("serve")
+def serve(
+    code_stdin: Annotated[bool, typer.Option("--code-stdin", help="Read the code from stdin's first line.")] = False,
+    config: ConfigOption = None,
+    *,
+    allow_insecure_http: InsecureHttpOption = False,
+) -> None:
+    """Run the gateway without its data, for the administrator of a kit: when the data is down or broken.
+
+    The code is used up. Everything lies in a fresh temporary folder, which goes when it ends; what was recorded is kept
+    beside the data as emergency-INSTANT.jsonl, and noted in the real record at the next proper start.
+    """
+    from doorward.app import emergency
+
+    loaded = load(config, allow_insecure_http=allow_insecure_http)
+    code = sys.stdin.readline() if code_stdin else str(typer.prompt("Break-glass code", hide_input=True))
+    begun = emergency.begin(loaded, read_environment(), code)
+
+    def say(link: str) -> None:
+        typer.echo(f"Running in an emergency. {begun.entry.name} sets a password here:\n\n    {link}\n")
+
+    kept = emergency.run(begun, data=Path(loaded.config.storage.path), tell=say)
+    typer.echo(f"What was recorded is kept in {kept}.")
 
 
 @commands.command("kit")
