@@ -106,6 +106,7 @@ DECLARED = {
     ("POST", "/admin/invites/revoke"): Declared(RULER, unsafe=True),
     ("GET", "/admin/keys"): Declared(RULER),
     ("POST", "/admin/keys/signing"): Declared(RULER, unsafe=True),
+    ("GET", "/admin/safekeeping"): Declared(RULER),
     ("GET", "/admin/incident"): Declared(RULER),
     ("POST", "/admin/incident/lockdown"): Declared(RULER, unsafe=True),
     ("POST", "/admin/incident/lift"): Declared(RULER, unsafe=True),

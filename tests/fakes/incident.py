@@ -4,6 +4,7 @@ from doorward.errors import UnavailableError
 from doorward.flows.break_glass import BreakGlass
 from doorward.flows.decisions import Decisions
 from doorward.flows.lockdown import Lockdowns
+from doorward.flows.safekeeping import Safekeeping
 
 
 class KitNote:
@@ -30,6 +31,7 @@ def connect_incident(town):
         town.alarms.append((kind, about, dict(values)))
 
     return {
+        "safekeeping": Safekeeping(records=town.store.records),
         "break_glass": BreakGlass(
             records=town.store.records,
             opening=town.opening,

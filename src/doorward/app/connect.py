@@ -44,6 +44,7 @@ from doorward.flows.providers import Providers
 from doorward.flows.proving import Methods
 from doorward.flows.recovery import Recovery
 from doorward.flows.registration import Registration
+from doorward.flows.safekeeping import Safekeeping
 from doorward.flows.settling import Settling
 from doorward.flows.setup import Setup
 from doorward.flows.throttle import Throttle
@@ -336,6 +337,7 @@ def connect_flows(parts: Parts) -> Flows:
         backups=backups,
         restoring=restoring,
         break_glass=connect_break_glass(parts, opening=opening, throttle=throttle),
+        safekeeping=Safekeeping(records=storage.records),
         lockdowns=connect_lockdowns(parts, opening=opening, find_ways=ways.find),
         signing_keys=connect_signing_keys(parts),
         decisions=build_decisions(parts),

@@ -29,6 +29,7 @@ from doorward.flows.recovery import Recovery
 from doorward.flows.registration import Registration
 from doorward.flows.restoring import Restoring
 from doorward.flows.retention import Retention
+from doorward.flows.safekeeping import Safekeeping
 from doorward.flows.setup import Setup
 from doorward.flows.signing_keys import SigningKeys
 from doorward.flows.turnstile import Turnstile
@@ -69,6 +70,7 @@ class Flows:
     backups: Backups
     restoring: Restoring
     lockdowns: Lockdowns
+    safekeeping: Safekeeping
     break_glass: BreakGlass
     signing_keys: SigningKeys
     decisions: Decisions

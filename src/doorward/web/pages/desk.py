@@ -294,5 +294,6 @@ def _sections(user: User | None, here: str) -> list[_Section]:
             ("People", "/admin/users", "people"),
             ("Providers", "/admin/providers", "providers"),
             ("All sessions", "/admin/sessions", "everybody"),
+            ("Safekeeping", "/admin/safekeeping", "safekeeping"),
         ]
     return [_Section(title, href, key == here) for title, href, key in sections]

@@ -29,6 +29,7 @@ from doorward.web.pages.profile import ProfilePage
 from doorward.web.pages.providers import ProvidersPage
 from doorward.web.pages.recovery import RecoveryPage
 from doorward.web.pages.register import RegisterPage
+from doorward.web.pages.safekeeping import SafekeepingPage
 from doorward.web.pages.security import SecurityPage
 from doorward.web.pages.sessions import SessionsPage
 from doorward.web.pages.setup import SetupPage
@@ -72,6 +73,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     providers = ProvidersPage(desk, flows.providers, flows.ways)
     incident = IncidentPage(desk, flows.lockdowns, flows.break_glass)
     break_glass = BreakGlassPage(desk, flows.break_glass)
+    safekeeping = SafekeepingPage(desk, flows.safekeeping, lambda path: path in pages)
     notices = LogoutNotices(desk, flows.upstream_logout, flows.ways)
     pages = {
         "/": Route(Who.SOMEBODY, get=AppsPage(desk, policy).get),
@@ -156,6 +158,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/providers/disable": Route(Who.ADMINISTRATOR, post=providers.post_disable, back="/admin/providers"),
         "/admin/providers/remove": Route(Who.ADMINISTRATOR, post=providers.post_remove, back="/admin/providers"),
         "/admin/providers/passwords": Route(Who.ADMINISTRATOR, post=providers.post_passwords, back="/admin/providers"),
+        "/admin/safekeeping": Route(Who.ADMINISTRATOR, get=safekeeping.get),
         "/admin/incident": Route(Who.ADMINISTRATOR, get=incident.get),
         "/admin/incident/lockdown": Route(Who.ADMINISTRATOR, post=incident.post_lockdown, back="/admin/incident"),
         "/admin/incident/kit": Route(Who.ADMINISTRATOR, post=incident.post_kit, back="/admin/incident"),
