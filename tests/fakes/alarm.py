@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from doorward.flows.alert_desk import AlertDesk, Target
+from doorward.flows.lookout import Lookout
 from doorward.outside.letters.renderer import LetterWriter
 from doorward.rules.alert import AlertKind
+from doorward.rules.spread import Spread
 
 
 @dataclass(frozen=True)
@@ -56,3 +58,18 @@ def connect_alerts(town):
         log=town.log,
         targets=[Target("phone"), Target("room", frozenset({AlertKind.LOCKDOWN}))],
     )
+
+
+def connect_lookout(town):
+    """What notes the sign-ins of a town, which gets its alarm, and `places` by address."""
+    town.alarm, town.places = FakeAlarm(), {}
+    town.lookout = Lookout(
+        records=town.store.records,
+        keyring=town.keyring,
+        random=town.random,
+        alarm=town.alarm,
+        account_key=b"a" * 32,
+        spread=Spread(),
+        locate=lambda address: town.places.get(str(address)),
+    )
+    return town.lookout

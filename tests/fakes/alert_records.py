@@ -5,6 +5,7 @@ from datetime import datetime
 
 from doorward.errors import ConflictError
 from doorward.rules.alert import Alert, AlertId, AlertKind, AlertState
+from doorward.rules.identity import UserId
 from tests.fakes.state import State
 
 
@@ -61,3 +62,21 @@ class FakeAlertRecords:
     def _newest_first(self) -> list[Alert]:
         self._check()
         return sorted(self._state.alerts.values(), key=lambda each: (each.queued_at, each.id), reverse=True)
+
+
+class FakePreferenceRecords:
+    """`interfaces.PreferenceRecords`."""
+
+    _state: State
+    _check: Callable[[], None]
+
+    async def find_preference(self, user_id: UserId, name: str) -> str | None:
+        self._check()
+        return self._state.preferences.get((user_id, name))
+
+    async def put_preference(self, user_id: UserId, name: str, value: str | None) -> None:
+        self._check()
+        self._state.preferences.pop((user_id, name), None)
+        if value is not None:
+            self._state.check_account(user_id)
+            self._state.preferences[user_id, name] = value

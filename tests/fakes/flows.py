@@ -57,7 +57,7 @@ from doorward.rules.registration import Mode
 from doorward.rules.session import Fingerprint
 from doorward.rules.token import read_cookie
 from doorward.rules.upstream import MfaTrust
-from tests.fakes.alarm import connect_alerts
+from tests.fakes.alarm import connect_alerts, connect_lookout
 from tests.fakes.backups import connect_backups
 from tests.fakes.importing import connect_importing
 from tests.fakes.incident import connect_incident
@@ -139,7 +139,7 @@ class Town:
             owing=self.owing,
             vouching=self.vouching,
             notify=self.notify,
-            keyring=self.keyring,
+            lookout=connect_lookout(self),
             random=self.random,
             tally=self.tally,
             parse_return=self._parse_return,
@@ -276,6 +276,7 @@ class Town:
         return {
             "post": self.post,
             "alert_desk": connect_alerts(self),
+            "lookout": self.lookout,
             "asserted": AssertedSignIn(**going_on, **counted, records=self.store.records, header=self.header),
             "profile": Profile(**stores, **waiting, **mailed, **secrets, opening=self.opening),
             "own_record": OwnRecord(**seen, keyring=self.keyring, **counted),

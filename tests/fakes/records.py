@@ -15,7 +15,7 @@ from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
 from doorward.rules.throttle import Spent, Window, spend
 from doorward.rules.ticket import Purpose, Ticket, TicketId
 from tests.fakes.account_records import FakeAccountRecords, FakeFactorRecords
-from tests.fakes.alert_records import FakeAlertRecords
+from tests.fakes.alert_records import FakeAlertRecords, FakePreferenceRecords
 from tests.fakes.audit_records import FakeAuditRecords
 from tests.fakes.break_glass_records import FakeBreakGlassRecords
 from tests.fakes.decision_records import FakeDecisionRecords
@@ -90,6 +90,7 @@ class FakeTransaction(
     FakeKeyRecords,
     FakeDecisionRecords,
     FakeRetentionRecords,
+    FakePreferenceRecords,
 ):
     """`interfaces.Transaction`."""
 

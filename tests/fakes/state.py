@@ -45,6 +45,7 @@ class State:
     recovery_codes: dict[FactorId, RecoveryCode] = field(default_factory=dict)
     invites: dict[InviteId, Invite] = field(default_factory=dict)
     alerts: dict[AlertId, Alert] = field(default_factory=dict)
+    preferences: dict[tuple[UserId, str], str] = field(default_factory=dict)
     chores: dict[str, Chore] = field(default_factory=dict)
     kits: list[Kit] = field(default_factory=list)
     sign_ins: list[SignInNote] = field(default_factory=list)
@@ -75,6 +76,7 @@ class State:
             invites=dict(self.invites),
             alerts=dict(self.alerts),
             decisions=dict(self.decisions),
+            preferences=dict(self.preferences),
             chores=dict(self.chores),
             kits=list(self.kits),
             sign_ins=list(self.sign_ins),
@@ -91,6 +93,7 @@ class State:
         """What goes with an account, besides its sessions and identities."""
         self.passwords.pop(user_id, None)
         self.totps.pop(user_id, None)
+        self.preferences = {key: each for key, each in self.preferences.items() if key[0] != user_id}
         self.passkeys = {key: each for key, each in self.passkeys.items() if each.user_id != user_id}
         self.recovery_codes = {key: each for key, each in self.recovery_codes.items() if each.user_id != user_id}
         self.kits = [each for each in self.kits if each.user_id != user_id]

@@ -7,6 +7,7 @@ import pytest
 from doorward.errors import UnavailableError
 from doorward.flows.alerts import Alerts
 from doorward.rules.alert import AlertKind
+from doorward.rules.travel import Place
 from tests.fakes.administering import Desk
 from tests.fakes.system import START
 
@@ -77,3 +78,38 @@ async def test_programs_read_alerts_and_test_targets(desk):
     status, told = await desk.act(root, "POST", "/api/v1/alerts/test", {"target": "phone"})
     assert (status, told) == (200, {"answers": [{"target": "phone", "taken": True, "trouble": ""}]})
     assert (await desk.act(root, "POST", "/api/v1/alerts/test", {"target": "nobody"}))[0] == 404
+
+
+async def test_whether_places_are_noted_is_everybodys_own_choice(desk):
+    """D-37: a checkbox in the profile, and the same for programs, under its other name, too."""
+    alice = await desk.enter("alice")
+    page = await alice.get("/account/profile")
+    assert "Note where I sign in from" in page.text
+    assert (await alice.press("/account/locations", page, locations="1")).status == 303
+    _, told = await desk.look(alice, "/api/v1/account/preferences")
+    assert told == {"locations": True, "available": True}
+    assert 'name="locations" value="1" checked' in (await alice.get("/account/profile")).text
+    for target, body, agreed in (
+        ("/api/profile/settings", {"geolocation_enabled": False}, False),
+        ("/api/v1/account/preferences", {"locations": True}, True),
+        ("/api/v1/account/preferences", {}, True),
+    ):
+        status, told = await desk.act(alice, "PATCH", target, body)
+        assert (status, told["locations"]) == (200, agreed)
+    assert (await alice.post("/account/locations", {"csrf_token": "no"})).status == 403
+    desk.town.lookout._locate = None
+    assert "Note where I sign in from" not in (await alice.get("/account/profile")).text
+
+
+async def test_the_place_of_a_sign_in_is_shown_beside_it(desk):
+    alice = await desk.enter("alice")
+    await alice.press("/account/locations", await alice.get("/account/profile"), locations="1")
+
+    async def find_place(*_):
+        return Place("Berlin", "", "Germany")
+
+    desk.town.lookout._find_place = find_place
+    alice = await desk.enter("alice")
+    assert "Berlin, Germany" in (await alice.get("/account/security")).text
+    _, told = await desk.look(alice, "/api/v1/account/sign-ins")
+    assert told["sign_ins"][0]["place"] == "Berlin, Germany"

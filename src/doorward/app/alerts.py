@@ -8,9 +8,11 @@ from doorward.config.schema import Config
 from doorward.flows.alert_desk import AlertDesk, Target
 from doorward.flows.alerts import Alerts
 from doorward.flows.letters import Outbox
+from doorward.flows.lookout import Locate, Lookout
 from doorward.outside.letters.renderer import LetterWriter
 from doorward.outside.notify import AppriseMessenger
 from doorward.rules.alert import AlertKind, AlertLimits
+from doorward.rules.spread import Spread
 
 
 def build_alerts(parts: Parts) -> Alerts:
@@ -21,6 +23,27 @@ def build_alerts(parts: Parts) -> Alerts:
         random=parts.random,
         kinds=frozenset(AlertKind) - frozenset(wanted.quiet),
         limits=AlertLimits(per_kind=wanted.per_kind, overall=wanted.overall),
+    )
+
+
+def build_lookout(parts: Parts) -> Lookout:
+    """What notes sign-ins, and raises alerts. ConfigError where the database of places cannot be used."""
+    config = parts.config
+    locate: Locate | None = None
+    if config.locations.database:
+        from doorward.outside.places import MmdbPlaces
+
+        places = MmdbPlaces(Path(config.locations.database), log=parts.log)
+        places.check()
+        locate = places.find
+    return Lookout(
+        records=parts.storage.records,
+        keyring=parts.keyring,
+        random=parts.random,
+        alarm=build_alerts(parts).raise_alert,
+        account_key=parts.keyring.derive("login-names"),
+        spread=Spread(config.alerts.burst_accounts, config.alerts.burst_within),
+        locate=locate,
     )
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 
-from doorward.app.alerts import build_alert_desk
+from doorward.app.alerts import build_alert_desk, build_lookout
 from doorward.app.audit import build_trail, build_watch
 from doorward.app.backup import connect_backups
 from doorward.app.importing import connect_importing
@@ -127,6 +127,7 @@ def connect_flows(parts: Parts) -> Flows:
     trail = build_trail(parts)
     owing = Owing(terms=mfa_terms)
     vouching = Vouching(records=storage.records, keyring=keyring, find_provider=ways.find_provider)
+    lookout = build_lookout(parts)
     finishing = Finishing(
         records=storage.records,
         tickets=storage.tickets,
@@ -134,7 +135,7 @@ def connect_flows(parts: Parts) -> Flows:
         owing=owing,
         vouching=vouching,
         notify=notify,
-        keyring=keyring,
+        lookout=lookout,
         random=random,
         tally=counts,
         parse_return=parse_return,
@@ -330,6 +331,7 @@ def connect_flows(parts: Parts) -> Flows:
         ),
         post=post,
         alert_desk=build_alert_desk(parts, post),
+        lookout=lookout,
         turnstile=Turnstile(throttle=throttle, tally=counts),
         audit=trail,
         audit_watch=build_watch(parts, trail),

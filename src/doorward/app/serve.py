@@ -165,6 +165,7 @@ def _upkeep_of(house: House, doors: Doors, gathering: Gathering) -> Upkeep:
             house.flows.alert_desk.deliver_due,
             house.flows.backups.run_due,
             house.flows.audit_watch.run_due,
+            house.flows.lookout.look_at_administrators,
             gathering.run_due,
             house.flows.retention.run_due,
             house.flows.erasure.repeat_due,

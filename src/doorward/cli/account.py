@@ -120,6 +120,7 @@ def _describe(shown: SignInShown) -> dict[str, object]:
         "methods": sorted(method.value for method in note.methods),
         "address": shown.address,
         "user_agent": shown.agent,
+        "place": shown.place,
         "new_device": note.new_device,
         "session": note.session or "",
     }

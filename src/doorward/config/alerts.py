@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Annotated, Final, Literal
 
 from pydantic import Field, PlainValidator
 
 from doorward.config.finding import Finding
 from doorward.config.section import Section
-from doorward.config.values import Many, Secret, SecretValue, Whole, parse_secret, read_text, refuse
+from doorward.config.values import Duration, Many, Secret, SecretValue, Whole, parse_secret, read_text, refuse
 from doorward.errors import InputError
 from doorward.rules.alert import AlertKind
 from doorward.rules.alert_target import parse_target
@@ -83,6 +84,10 @@ class Alerts(Section):
         "`[]`: none.",
     )
     quiet: Kinds = Field(default=(), description="The kinds that are told nobody and kept nowhere.")
+    burst_accounts: Whole = Field(
+        default=20, ge=2, le=500, description="From how many accounts on failed sign-ins are told as a burst."
+    )
+    burst_within: Duration = Field(default=timedelta(minutes=10), description="The time in which they fail.")
     language: Literal["en", "de"] = Field(
         default="en", description="The language of what is sent to targets. Mails are in the reader's own."
     )

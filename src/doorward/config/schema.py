@@ -15,6 +15,7 @@ from doorward.config.alerts import Alerts
 from doorward.config.audit import AuditSection
 from doorward.config.backup import BackupSection
 from doorward.config.limits import Limits
+from doorward.config.locations import Locations
 from doorward.config.mail import Mail
 from doorward.config.modes import SingleUserSection
 from doorward.config.retention import Retention
@@ -51,6 +52,7 @@ class Config(Section):
     audit: AuditSection = AuditSection()
     backup: BackupSection = BackupSection()
     alerts: Alerts = Alerts()
+    locations: Locations = Locations()
     authz: Authz = Authz()
     apps: tuple[App, ...] = Field(default=(), description="The apps behind the gateway, for pages and log lines.")
     limits: Limits = Limits()

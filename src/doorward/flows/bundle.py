@@ -20,6 +20,7 @@ from doorward.flows.invites import Invites
 from doorward.flows.lockdown import Lockdowns
 from doorward.flows.login import SignIn
 from doorward.flows.logout import SignOut
+from doorward.flows.lookout import Lookout
 from doorward.flows.own_record import OwnRecord
 from doorward.flows.policies import Policies
 from doorward.flows.post import Post
@@ -63,6 +64,7 @@ class Flows:
     policies: Policies
     post: Post
     alert_desk: AlertDesk
+    lookout: Lookout
     turnstile: Turnstile
     audit: AuditTrail
     audit_watch: AuditWatch

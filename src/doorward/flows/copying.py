@@ -113,6 +113,7 @@ def _sign_in(note: SignInNote, keyring: Keyring) -> dict[str, object]:
         "methods": sorted(method.value for method in note.methods),
         "address": str(said["address"]),
         "user_agent": str(said["agent"]),
+        "place": said.get("place"),
         **place,
     }
 

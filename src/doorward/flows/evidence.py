@@ -64,6 +64,7 @@ class Evidence:
                 seconds = {"seconds": str(int(locked.total_seconds()))}
                 lock = AuditEvent(Act.LOGIN_LOCKED, "system", subject, now, seconds, visitor.private())
                 await transaction.append_audit(lock)
+            await self._finishing.report_failure(transaction, target.account, user, visitor, locked, now)
         return locked
 
     async def record_tampering(self, user: User | None, visitor: Visitor, where: str, now: datetime) -> None:

@@ -4,31 +4,29 @@ Whatever was proven, and in whichever way: the ticket is taken once; one transac
 what it still owes, and writes the evidence; only then is there a session, or a new ticket for the next step.
 """
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 from doorward.flows.letters import circumstances
+from doorward.flows.lookout import Lookout
 from doorward.flows.notify import Notify
-from doorward.flows.opening import HANDLE_SIZE, Opened, Opening, encode
+from doorward.flows.opening import Opened, Opening, encode
 from doorward.flows.outcome import Continued, Refused, SignedIn, Started
 from doorward.flows.owing import Owed, Owing, note_grace
 from doorward.flows.pending import Pending
 from doorward.flows.tickets import TICKET_SIZE, ParseReturn, find_bound, ticket_id, vet
 from doorward.flows.visitor import Visitor
 from doorward.flows.vouching import Vouched, Vouching
-from doorward.interfaces import Keyring, Random, Records, Tally, Tickets, Transaction
+from doorward.interfaces import Random, Records, Tally, Tickets, Transaction
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.device import is_known_device
-from doorward.rules.envelope import Place
 from doorward.rules.factor import Factor
-from doorward.rules.history import SignInNote
 from doorward.rules.identity import User
 from doorward.rules.letter import LetterKind
 from doorward.rules.login import Demand, Failure, Step, methods_for
-from doorward.rules.session import Fingerprint, Method, Session, SessionHandle, find_end
+from doorward.rules.session import Fingerprint, Method, Session, find_end
 from doorward.rules.ticket import Purpose, Ticket
 
 SECOND_PROOF_LIFETIME: Final = timedelta(minutes=5)
@@ -73,7 +71,7 @@ class Finishing:
         owing: Owing,
         vouching: Vouching,
         notify: Notify,
-        keyring: Keyring,
+        lookout: Lookout,
         random: Random,
         tally: Tally,
         parse_return: ParseReturn,
@@ -85,7 +83,7 @@ class Finishing:
         self._owing = owing
         self._vouching = vouching
         self._notify = notify
-        self._keyring = keyring
+        self._lookout = lookout
         self._random = random
         self._tally = tally
         self._parse_return = parse_return
@@ -243,10 +241,11 @@ class Finishing:
         await transaction.append_audit(_signed_in(pending, visitor, user, opened.session, old, vouched, now))
         known = self._knows(visitor, user, now)
         methods = opened.session.methods
-        await self._note(transaction, user, visitor, methods, now, session=opened.session.handle, known=known)
+        await self._lookout.note(transaction, user, visitor, methods, now, session=opened.session.handle, known=known)
         # Whoever has just made the account knows of this device.
         if not known and user.created_at != now and not pending.demand.is_of_someone:
             await self._notify(transaction, LetterKind.NEW_DEVICE, user, circumstances(visitor, now), now)
+            await self._lookout.report_device(transaction, user, visitor, now)
         return Decided(user, visitor, pending, owed, opened, vouched)
 
     async def conclude(self, decided: Decided, *, now: datetime) -> SignedIn | Continued | Refused:
@@ -289,7 +288,19 @@ class Finishing:
     ) -> None:
         """Put a failed try into the history that the account's owner sees."""
         known = self._knows(visitor, user, now)
-        await self._note(transaction, user, visitor, methods, now, failure=failure.value, known=known)
+        await self._lookout.note(transaction, user, visitor, methods, now, failure=failure.value, known=known)
+
+    async def report_failure(
+        self,
+        transaction: Transaction,
+        account: str,
+        user: User | None,
+        visitor: Visitor,
+        locked: timedelta,
+        now: datetime,
+    ) -> None:
+        """Have operators told of a failure that is one too many."""
+        await self._lookout.report_failure(transaction, account, user, visitor, locked, now)
 
     def refuse(self, failure: Failure, retry_after: timedelta = timedelta(0)) -> Refused:
         """Refuse, and count it."""
@@ -334,25 +345,6 @@ class Finishing:
 
     def _knows(self, visitor: Visitor, user: User, now: datetime) -> bool:
         return is_known_device(visitor.device, self._opening.device_key, user, now=now)
-
-    async def _note(
-        self,
-        transaction: Transaction,
-        user: User,
-        visitor: Visitor,
-        methods: frozenset[Method],
-        now: datetime,
-        *,
-        known: bool,
-        failure: str = "",
-        session: SessionHandle | None = None,
-    ) -> None:
-        note = self._random.token(HANDLE_SIZE).hex()
-        plain = {"address": visitor.address_text, "agent": visitor.agent_text}
-        sealed = self._keyring.seal(
-            Place("sign_ins", "sealed", note), json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()
-        )
-        await transaction.note_sign_in(SignInNote(note, user.id, now, failure, methods, session, not known, sealed))
 
 
 def _is_still(pending: Pending, user: User, old: Session | None, now: datetime, *, ended: bool) -> bool:

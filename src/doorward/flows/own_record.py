@@ -8,6 +8,7 @@ from datetime import datetime
 from doorward.errors import NotFoundError
 from doorward.flows.acting import Actor, Named, check_actor, get_present, get_user
 from doorward.flows.copying import make_copy
+from doorward.flows.lookout import read_place
 from doorward.flows.outcome import Refused
 from doorward.flows.rights import take_rights
 from doorward.flows.throttle import Bucket, Throttle
@@ -29,6 +30,8 @@ class SignInShown:
     address: str
     agent: str
     is_this: bool = False
+    place: str = ""
+    """City, region and country, where both the operator and the person wanted it noted."""
 
 
 class OwnRecord:
@@ -94,4 +97,6 @@ class OwnRecord:
         sealed = self._keyring.unseal(Place("sign_ins", "sealed", note.id), note.sealed)
         said = json.loads(sealed)
         is_this = this is not None and note.session == this
-        return SignInShown(note, str(said["address"]), str(said["agent"]), is_this)
+        place = read_place(said.get("place"))
+        where = place.words if place is not None else ""
+        return SignInShown(note, str(said["address"]), str(said["agent"]), is_this, where)

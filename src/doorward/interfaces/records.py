@@ -306,6 +306,18 @@ class KeyRecords(Protocol):
         ...
 
 
+class PreferenceRecords(Protocol):
+    """The part of a transaction that is about what people chose for their accounts. All of it goes with the account."""
+
+    async def find_preference(self, user_id: UserId, name: str) -> str | None:
+        """What somebody chose, None where nothing."""
+        ...
+
+    async def put_preference(self, user_id: UserId, name: str, value: str | None) -> None:
+        """Choose it, or with None take it back. ConflictError when the account is gone."""
+        ...
+
+
 class Transaction(
     AuditRecords,
     UpstreamRecords,
@@ -317,6 +329,7 @@ class Transaction(
     DecisionRecords,
     RetentionRecords,
     BreakGlassRecords,
+    PreferenceRecords,
     Protocol,
 ):
     """One durable transaction: all of it is committed when the `async with` block ends, or none of it."""

@@ -21,6 +21,7 @@ from doorward.storage.sql.evidence import SqlEvidence
 from doorward.storage.sql.factors import SqlFactors
 from doorward.storage.sql.keys import SqlKeys
 from doorward.storage.sql.lanes import Connection
+from doorward.storage.sql.preferences import SqlPreferences
 from doorward.storage.sql.retention import SqlRetention
 from doorward.storage.sql.rows import decode_user, encode_user
 from doorward.storage.sql.tables import (
@@ -69,6 +70,7 @@ class SqlTransaction(
     SqlDecisions,
     SqlRetention,
     SqlBreakGlass,
+    SqlPreferences,
 ):
     """`interfaces.Transaction` on one connection."""
 

@@ -12,6 +12,7 @@ from doorward.web.api.factors import reads_shown
 from doorward.web.api.own_answers import (
     MailAsked,
     OwnAccount,
+    OwnPreferences,
     Renewed,
     SignInsTried,
     tell_account,
@@ -31,6 +32,13 @@ class ProfileAsk(Ask):
 
     display_name: str | None = Field(default=None, max_length=1024)
     language: str | None = Field(default=None, max_length=16, description="`en`, `de`, or empty: as the browser asks.")
+
+
+class PreferencesAsk(Ask):
+    """What is left out, or null, stays as it is. `geolocation_enabled` is another name of `locations`."""
+
+    locations: bool | None = None
+    geolocation_enabled: bool | None = None
 
 
 class PasswordAsk(Ask):
@@ -59,6 +67,7 @@ def account_routes(parts: ApiParts) -> APIRouter:
     _add_password(router, parts)
     _add_email(router, parts)
     _add_record(router, parts)
+    _add_preferences(router, parts)
     return router
 
 
@@ -91,6 +100,26 @@ def _add_profile(router: APIRouter, parts: ApiParts) -> None:
         if isinstance(outcome, Unacceptable):
             raise unacceptable(outcome)
         return await tell(Subject(outcome, subject.session))
+
+
+def _add_preferences(router: APIRouter, parts: ApiParts) -> None:
+    read_visit, read_act = parts.reads_visit(), parts.reads_act()
+    lookout = parts.flows.lookout
+
+    @router.get(f"{_ACCOUNT}/preferences", responses=refusals(401))
+    async def get_preferences(visit: Annotated[Visit, Depends(read_visit)]) -> OwnPreferences:
+        """What I chose. `available`: whether the operator has set up what it takes."""
+        agreed = await lookout.agrees(get_subject(visit).user)
+        return OwnPreferences(locations=agreed, available=lookout.knows_places)
+
+    @router.patch(f"{_ACCOUNT}/preferences", responses=refusals(401, 403))
+    async def change_preferences(ask: PreferencesAsk, visit: Annotated[Visit, Depends(read_act)]) -> OwnPreferences:
+        """Agree that the places of my sign-ins are noted, or no longer. It counts for those to come."""
+        subject = get_subject(visit)
+        wanted = ask.geolocation_enabled if ask.locations is None else ask.locations
+        if wanted is not None:
+            await lookout.choose(subject, visit.visitor, wanted=wanted, now=visit.now)
+        return OwnPreferences(locations=await lookout.agrees(subject.user), available=lookout.knows_places)
 
 
 def _add_password(router: APIRouter, parts: ApiParts) -> None:

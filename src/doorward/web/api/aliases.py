@@ -21,6 +21,7 @@ ALIASES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("POST", "/api/v1/account/factors/totp/remove"): ("/api/auth/otp/disable", "/api/auth/totp/disable"),
     ("GET", "/api/v1/account/factors/passkeys"): ("/api/auth/webauthn/credentials",),
     ("POST", "/api/v1/account/factors/passkeys/options"): ("/api/auth/webauthn/setup",),
+    ("PATCH", "/api/v1/account/preferences"): ("/api/profile/settings",),
     ("POST", "/api/v1/account/factors/passkeys"): ("/api/auth/webauthn/enable",),
     ("PATCH", "/api/v1/account/factors/passkeys/{passkey_id}"): ("/api/auth/webauthn/credentials/{passkey_id}",),
     ("DELETE", "/api/v1/account/factors/passkeys/{passkey_id}"): ("/api/auth/webauthn/credentials/{passkey_id}",),

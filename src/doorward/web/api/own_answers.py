@@ -48,6 +48,13 @@ class OwnAccount(Answer):
     proven_until: datetime
 
 
+class OwnPreferences(Answer):
+    """What I chose. `locations`: sign-ins are noted with the place of their address."""
+
+    locations: bool
+    available: bool
+
+
 class OwnSession(Answer):
     """One of my sessions. Its handle names it and opens nothing."""
 
@@ -76,6 +83,7 @@ class SignInTried(Answer):
     methods: tuple[str, ...]
     user_agent: str
     address: str
+    place: str
     new_device: bool
     session: str | None
     current: bool
@@ -240,6 +248,7 @@ def tell_sign_in(shown: SignInShown) -> SignInTried:
         methods=_words(note.methods),
         user_agent=shown.agent,
         address=shown.address,
+        place=shown.place,
         new_device=note.new_device,
         session=note.session,
         current=shown.is_this,

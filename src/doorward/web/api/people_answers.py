@@ -76,6 +76,7 @@ class AccountSignIn(Answer):
     methods: tuple[str, ...]
     user_agent: str
     address: str
+    place: str
     new_device: bool
 
 
@@ -164,6 +165,7 @@ def tell_sign_in(shown: SignInShown) -> AccountSignIn:
         methods=tuple(sorted(method.value for method in note.methods)),
         user_agent=shown.agent,
         address=shown.address,
+        place=shown.place,
         new_device=note.new_device,
     )
 

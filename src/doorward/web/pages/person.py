@@ -61,6 +61,7 @@ class Line:
     at: datetime
     device: Device
     address: str
+    place: str
     failure: str
     methods: list[str]
     new_device: bool
@@ -73,6 +74,7 @@ class Line:
             at=note.at,
             device=name_device(shown.agent),
             address=shown.address,
+            place=shown.place,
             failure=note.failure,
             methods=name_methods(note.methods),
             new_device=note.new_device,

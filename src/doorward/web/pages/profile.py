@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from doorward.errors import ConflictError
 from doorward.flows.factors import Factors
+from doorward.flows.lookout import Lookout
 from doorward.flows.outcome import Refused, SignedIn, Unacceptable
 from doorward.flows.own_record import OwnRecord
 from doorward.flows.post import Post
@@ -44,7 +45,14 @@ class ProfilePage:
     """`/account/profile`, and below `/account`: `email`, `password`, `export` and `delete`."""
 
     def __init__(
-        self, desk: Desk, profile: Profile, record: OwnRecord, ways: Ways, post: Post, factors: Factors
+        self,
+        desk: Desk,
+        profile: Profile,
+        record: OwnRecord,
+        ways: Ways,
+        post: Post,
+        factors: Factors,
+        lookout: Lookout,
     ) -> None:
         self._desk = desk
         self._profile = profile
@@ -52,6 +60,7 @@ class ProfilePage:
         self._ways = ways
         self._post = post
         self._factors = factors
+        self._lookout = lookout
 
     async def get(self, visit: Visit) -> Response:
         """Show it."""
@@ -73,6 +82,14 @@ class ProfilePage:
         )
         if isinstance(outcome, Unacceptable):
             return await self._show(visit, subject, form=form, wrong=gather(outcome.problems))
+        return self._desk.redirect(visit, f"{_PAGE}?done=saved")
+
+    async def post_locations(self, visit: Visit, form: Form) -> Response:
+        """Agree that places of sign-ins are noted, or no longer."""
+        subject = admit(self._desk, visit, form, _PAGE, proven=False)
+        if isinstance(subject, Response):
+            return subject
+        await self._lookout.choose(subject, visit.visitor, wanted=bool(form.get("locations", "")), now=visit.now)
         return self._desk.redirect(visit, f"{_PAGE}?done=saved")
 
     async def post_email(self, visit: Visit, form: Form) -> Response:
@@ -216,6 +233,8 @@ class ProfilePage:
             values={name: (form or {}).get(name, value) for name, value in values.items()},
             wrong={name: (wrong or {}).get(name, "") for name in _FIELDS},
             mail_open=self._post.is_open,
+            knows_places=self._lookout.knows_places,
+            locations=await self._lookout.agrees(user),
             has_password=(await self._ways.find(user=user)).password,
             password_hint=self._desk.site.password_hint,
             problem=refused.failure.sentence if refused else _MARKED if wrong else "",

@@ -60,7 +60,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     setup = SetupPage(desk, flows.setup, policy)
     account = AccountPage(desk, flows.ways, flows.upstream, flows.identities, flows.factors)
     security = SecurityPage(desk, flows.factors, flows.own_record)
-    profile = ProfilePage(desk, flows.profile, flows.own_record, flows.ways, flows.post, flows.factors)
+    profile = ProfilePage(desk, flows.profile, flows.own_record, flows.ways, flows.post, flows.factors, flows.lookout)
     users = UsersPage(desk, flows.administration, flows.identities, flows.ways)
     person = PersonPage(desk, flows.administration, flows.own_record, flows.recovery, flows.erasure)
     invites = InvitesPage(desk, flows.invites, flows.registration, flows.post)
@@ -122,6 +122,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/account/email": Route(Who.ANYBODY, get=profile.get_email, post=profile.post_confirm_email),
         "/account/email/ask": Route(Who.SOMEBODY, post=profile.post_email, back="/account/profile"),
         "/account/password": Route(Who.SOMEBODY, post=profile.post_password, back="/account/profile"),
+        "/account/locations": Route(Who.SOMEBODY, post=profile.post_locations, back="/account/profile"),
         "/account/export": Route(Who.SOMEBODY, post=profile.post_export, back="/account/profile"),
         "/account/delete": Route(Who.SOMEBODY, post=profile.post_delete, back="/account/profile"),
         "/sessions": Route(Who.SOMEBODY, get=sessions.get),

@@ -58,6 +58,7 @@ class Line:
     at: datetime
     device: Device
     address: str
+    place: str
     methods: list[str]
     failed: bool
     new_device: bool
@@ -72,6 +73,7 @@ class Line:
             at=note.at,
             device=name_device(shown.agent),
             address=shown.address,
+            place=shown.place,
             methods=name_methods(note.methods),
             failed=bool(note.failure),
             new_device=note.new_device,
