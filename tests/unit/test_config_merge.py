@@ -113,6 +113,12 @@ def test_it_is_merged_into_whatever_is_there(present):
     assert again.text == merged.text
 
 
+@pytest.mark.parametrize("present", [b"authz:\n", b"authz: {}\n", b"authz: {rules: []}\n", b"authz:\n  rules:\n", b""])
+def test_nothing_merged_into_it_changes_nothing(present):
+    merged = merge(b"authz: {rules: []}\nserver: {}\nlogger:\n", present)
+    assert merged.text == present
+
+
 def test_the_ancestors_file_becomes_ours():
     """C-12: import is merging it into nothing."""
     merged = merge(FORWARD_AUTH.read_bytes(), b"")

@@ -96,13 +96,16 @@ class _Surgeon:
             if isinstance(value, Mapping):
                 if not value:
                     continue
-                inner = mine.get(name)
+                inner = before = mine.get(name)
+                was_there = name in mine
                 if inner is None:
                     # Not there, or there with nothing in it.
                     mine[name] = inner = {}
                 if isinstance(inner, dict):
                     self.merge(value, inner, key)
-                    if not inner:
+                    if not inner and was_there:
+                        mine[name] = before
+                    elif not inner:
                         del mine[name]
                     continue
             if known is not None and item_of(known) is not None and isinstance(value, list):
@@ -157,7 +160,7 @@ class _Surgeon:
 
     def _merge_items(self, values: list[Any], mine: dict[str, Any], key: Key) -> None:
         name = str(key[-1])
-        present = mine.get(name)
+        present, was_there = mine.get(name), name in mine
         if not present:
             mine[name] = []
         elif not isinstance(present, list):
@@ -183,6 +186,8 @@ class _Surgeon:
                 self._note((*key, place), Fate.KEPT, items[place], value)
         if fresh:
             self._append(key, fresh)
+        elif not items and was_there:
+            mine[name] = present
         elif not items:
             del mine[name]
 
