@@ -10,7 +10,6 @@ from doorward.errors import InputError
 from doorward.flows.importing import Importing, Read, Source
 from doorward.flows.letters import Outbox
 from doorward.interfaces import Random
-from doorward.rules import authelia_file, traefik_manager_file, users_file
 from doorward.rules.importing import Form, Origin, Problem, Reading
 
 MOST_BYTES: Final = MAX_BYTES
@@ -32,6 +31,9 @@ def read_source(source: Source, skip: frozenset[str] = frozenset()) -> Read:
 
     What is wrong with the accounts named in `skip` is no problem.
     """
+    # What reads files is loaded when there is one: a server that nobody moves into does without.
+    from doorward.rules import authelia_file, users_file
+
     raw = source.raw
     if len(raw) > MAX_BYTES:
         raise InputError(f"the file has {len(raw)} bytes; at most {MAX_BYTES} are read")
@@ -48,6 +50,8 @@ def read_source(source: Source, skip: frozenset[str] = frozenset()) -> Read:
 
 
 def _read_traefik_manager(document: Document, source: Source) -> Reading:
+    from doorward.rules import traefik_manager_file
+
     unseal = None
     if source.fernet_key:
         from doorward.outside.fernet import open_fernet
