@@ -81,8 +81,6 @@ async def test_what_is_alike_is_found_by_kind_and_thing_and_counted_by_time(stor
         assert await transaction.count_alerts(START) == 4
         assert await transaction.count_alerts(START, kind=AlertKind.BACKUP_FAILED) == 3
         assert await transaction.count_alerts(new.queued_at) == 2
-        assert await transaction.forget_alerts("alice") == 3
-        assert await transaction.list_alerts() == [other]
 
 
 async def test_of_many_who_take_one_alert_one_gets_it(store):
@@ -124,13 +122,3 @@ async def test_what_an_alert_is_about_never_changes(store, change):
     async with store.records.transaction() as transaction:
         with pytest.raises(ValueError, match="never changes"):
             await transaction.advance_alert(stored, replace(stored, **change))
-
-
-async def test_alerts_are_forgotten_once_they_are_done_with_for_long(store):
-    old = an_alert(state=AlertState.SENT, done_at=START - MICROSECOND)
-    new = an_alert(state=AlertState.FAILED, done_at=START)
-    waiting = an_alert()
-    await queue(store, old, new, waiting)
-    async with store.records.transaction() as transaction:
-        assert await transaction.purge_alerts(START) == 1
-        assert await transaction.list_alerts() == [waiting, new]

@@ -48,17 +48,6 @@ class FakeAlertRecords:
         self._state.alerts[new.id] = new
         return True
 
-    async def forget_alerts(self, about: str) -> int:
-        return self._drop([each for each in self._newest_first() if each.about == about])
-
-    async def purge_alerts(self, before: datetime) -> int:
-        return self._drop([each for each in self._newest_first() if each.done_at is not None and each.done_at < before])
-
-    def _drop(self, dropped: list[Alert]) -> int:
-        for each in dropped:
-            del self._state.alerts[each.id]
-        return len(dropped)
-
     def _newest_first(self) -> list[Alert]:
         self._check()
         return sorted(self._state.alerts.values(), key=lambda each: (each.queued_at, each.id), reverse=True)

@@ -27,9 +27,6 @@ FIRST_WAIT: Final = timedelta(minutes=1)
 LONGEST_WAIT: Final = timedelta(hours=2)
 CLAIMED_FOR: Final = timedelta(minutes=30)
 """Longer than a round may take: no other process tells an alert that one still tells."""
-KEEP_FOR: Final = timedelta(days=30)
-"""How long administrators see an alert."""
-PURGE_EVERY: Final = timedelta(hours=1)
 MOST_TROUBLE: Final = 300
 UNDER_WAY: Final = "It is being sent."
 _MAIL: Final = "@mail"
@@ -97,7 +94,6 @@ class AlertDesk:
         self._targets = tuple(targets)
         self._mailed = mailed
         self._language = language
-        self._purged_at: datetime | None = None
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -110,15 +106,11 @@ class AlertDesk:
         return self._outbox.is_open and bool(self._mailed)
 
     async def deliver_due(self, now: datetime) -> None:
-        """Tell what is due, as an errand. Where nothing is, forget what is old, now and then."""
+        """Tell what is due, as an errand. What was told is forgotten as `retention.alerts` says."""
         async with self._records.transaction() as transaction:
             due = await transaction.list_due_alerts(now, limit=BATCH)
         for alert in due:
             await self._deliver(alert, now)
-        if not due and (self._purged_at is None or now - self._purged_at >= PURGE_EVERY):
-            async with self._records.transaction() as transaction:
-                await transaction.purge_alerts(now - KEEP_FOR)
-            self._purged_at = now
 
     async def list_alerts(
         self, actor: Actor, *, limit: int = 100, state: AlertState | None = None, language: str = "en"

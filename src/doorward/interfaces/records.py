@@ -265,14 +265,6 @@ class AlertRecords(Protocol):
         """Replace `old` by `new` (same id, kind and thing), only if it still is exactly `old`."""
         ...
 
-    async def forget_alerts(self, about: str) -> int:
-        """Forget what was told about one thing, however it went; how many."""
-        ...
-
-    async def purge_alerts(self, before: datetime) -> int:
-        """Forget alerts that were done with before then; how many. Very many go over several calls."""
-        ...
-
 
 class ChoreRecords(Protocol):
     """The part of a transaction that is about what is done at intervals."""

@@ -1,17 +1,14 @@
 """The queue of alerts, and what it leaves to be seen, on SQL."""
 
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from sqlalchemy import RowMapping, delete, func, insert, select
+from sqlalchemy import RowMapping, func, insert, select
 
 from doorward.errors import TamperError
 from doorward.rules.alert import Alert, AlertId, AlertKind, AlertState
 from doorward.storage.sql.database import InTransaction, advance, refused
 from doorward.storage.sql.tables import alerts
-
-_PURGE_MOST: Final = 5000
-"""Alerts that one purge removes, so that nobody waits long for the writer."""
 
 
 class SqlAlerts(InTransaction):
@@ -60,15 +57,6 @@ class SqlAlerts(InTransaction):
         if (new.id, new.kind, new.about) != (old.id, old.kind, old.about):
             raise ValueError("what an alert is about never changes")
         return await advance(self._connection, alerts, _encode(old), _encode(new))
-
-    async def forget_alerts(self, about: str) -> int:
-        """Forget what was told about one thing, however it went; how many."""
-        return (await self._connection.execute(delete(alerts).where(alerts.c.about == about))).rowcount
-
-    async def purge_alerts(self, before: datetime) -> int:
-        """Forget alerts that were done with before then, a bounded number; the rest goes with the next call."""
-        few = select(alerts.c.id).where(alerts.c.done_at < before).limit(_PURGE_MOST).scalar_subquery()
-        return (await self._connection.execute(delete(alerts).where(alerts.c.id.in_(few)))).rowcount
 
 
 def _encode(alert: Alert) -> dict[str, Any]:
