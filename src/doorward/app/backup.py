@@ -5,11 +5,11 @@ from datetime import datetime
 from pathlib import Path
 
 from doorward import __version__
+from doorward.app.alerts import build_alerts
 from doorward.app.parts import Parts
 from doorward.config.backup import BackupDrill, BackupSection
 from doorward.config.providers import build_outbound
 from doorward.config.schema import Config
-from doorward.flows.alerts import Alerts
 from doorward.flows.backups import Backups, Carry, Terms
 from doorward.flows.restoring import Restoring
 from doorward.flows.stored_keys import make_key, open_keys
@@ -61,7 +61,7 @@ def connect_backups(parts: Parts) -> tuple[Backups, Restoring]:
         random=parts.random,
         open_scratch=open_scratch,
     )
-    alarm = Alerts(keyring=parts.keyring, random=parts.random).raise_alert
+    alarm = build_alerts(parts).raise_alert
     backups = Backups(
         records=storage.records,
         snapshots=SqlSnapshots(storage.database),

@@ -2,8 +2,8 @@
 
 from datetime import datetime
 
+from doorward.app.alerts import build_alerts
 from doorward.app.parts import Parts
-from doorward.flows.alerts import Alerts
 from doorward.flows.break_glass import BreakGlass
 from doorward.flows.lockdown import FindWays, Lockdowns
 from doorward.flows.opening import Opening
@@ -23,7 +23,7 @@ def connect_lockdowns(parts: Parts, *, opening: Opening, find_ways: FindWays) ->
         await transaction.retire_keys(SESSION, now, forget=True)
         await make_key(transaction, parts.keyring, parts.random.token(KEY_SIZE), SESSION, now=now)
 
-    alarm = Alerts(keyring=parts.keyring, random=parts.random).raise_alert
+    alarm = build_alerts(parts).raise_alert
     return Lockdowns(records=parts.storage.records, opening=opening, find_ways=find_ways, rotate=rotate, alarm=alarm)
 
 
@@ -36,7 +36,7 @@ def connect_break_glass(parts: Parts, *, opening: Opening, throttle: Throttle) -
         keyring=parts.keyring,
         random=parts.random,
         tally=parts.counts,
-        alarm=Alerts(keyring=parts.keyring, random=parts.random).raise_alert,
+        alarm=build_alerts(parts).raise_alert,
         note=KitFile(parts.storage.path.parent),
         draw_qr=draw_qr,
     )
