@@ -184,6 +184,8 @@ def _site_of(config: Config) -> "Site":
         banner="" if config.server.is_https else DEMO_BANNER,
         remember_for=_spell(remember) if remember else "",
         shortest_password=config.password.min_length,
+        contacts=config.security_txt.contact,
+        security_policy=config.security_txt.policy,
     )
 
 

@@ -21,6 +21,7 @@ from doorward.config.modes import SingleUserSection
 from doorward.config.retention import Retention
 from doorward.config.rotation import Rotation
 from doorward.config.section import Section
+from doorward.config.security_txt import SecurityTxt
 from doorward.config.serving import Cookie, Csrf, Headers, Https, Logger, Prometheus, Proxy, Server, Storage
 from doorward.config.upstream import Outbound
 
@@ -61,6 +62,7 @@ class Config(Section):
     password: Password = Password()
     outbound: Outbound = Outbound()
     headers: Headers = Headers()
+    security_txt: SecurityTxt = SecurityTxt()
 
     @property
     def cookie_secure(self) -> bool:

@@ -36,13 +36,15 @@ class Site:
 
     `public_url`: without a trailing slash. `banner` is shown on top of every page ("" = none). `remember_for` are the
     words after "keep me signed in for", "" where it is not offered. `shortest_password`: in
-    characters.
+    characters. `contacts` and `security_policy` are for `/.well-known/security.txt`.
     """
 
     public_url: str
     banner: str = ""
     remember_for: str = "7 days"
     shortest_password: int = 8
+    contacts: tuple[str, ...] = ()
+    security_policy: str = ""
 
     @property
     def password_hint(self) -> str:

@@ -31,6 +31,7 @@ from doorward.web.pages.recovery import RecoveryPage
 from doorward.web.pages.register import RegisterPage
 from doorward.web.pages.safekeeping import SafekeepingPage
 from doorward.web.pages.security import SecurityPage
+from doorward.web.pages.security_txt import SecurityTxtPage
 from doorward.web.pages.sessions import SessionsPage
 from doorward.web.pages.setup import SetupPage
 from doorward.web.pages.steps import StepsPage
@@ -104,6 +105,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/logout/frontchannel/*": Route(Who.ANYBODY, get=notices.get, framed=True),
         "/signed-out": Route(Who.ANYBODY, get=logout.get_signed_out),
         "/setup": Route(Who.ANYBODY, get=setup.get, post=setup.post),
+        "/.well-known/security.txt": Route(Who.ANYBODY, get=SecurityTxtPage(desk).get),
         "/break-glass": Route(Who.ANYBODY, get=break_glass.get, post=break_glass.post),
         "/account": Route(Who.SOMEBODY, get=account.get),
         "/account/link": Route(Who.SOMEBODY, post=account.post_link, back="/account"),
