@@ -69,10 +69,7 @@ class Erasure:
         """
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
-            user = await _find(transaction, login)
-            user_id = UserId(login.id) if isinstance(login, ById) and user is None else user.id if user else None
-            if user_id is None:
-                raise NotFoundError("there is no such account; one that was deleted is named by its id")
+            user_id, user = await _find(transaction, login)
             said = await signature(transaction, actor, now)
             erased = await _erase(transaction, user_id, user)
             if user is None and not any(int(count) for count in erased.counts().values()):
@@ -115,10 +112,12 @@ async def _may_go(transaction: Transaction, user: User) -> bool:
     return True
 
 
-async def _find(transaction: Transaction, login: Named) -> User | None:
+async def _find(transaction: Transaction, login: Named) -> tuple[UserId, User | None]:
+    """An account that was deleted before is known by its id alone."""
     if isinstance(login, ById):
-        return await transaction.find_user(UserId(login.id))
-    return await get_user(transaction, login)
+        return UserId(login.id), await transaction.find_user(UserId(login.id))
+    user = await get_user(transaction, login)
+    return user.id, user
 
 
 async def _erase(transaction: Transaction, user_id: UserId, user: User | None) -> Erased:

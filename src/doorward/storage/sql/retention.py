@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Select, delete, func, select, tuple_
+from sqlalchemy import ColumnElement, Executable, delete, func, select, tuple_
 
 from doorward.interfaces import Belongings
 from doorward.rules.identity import UserId
@@ -93,7 +93,7 @@ class SqlRetention(InTransaction):
         """Drop what operators were told of one account; how many."""
         return (await self._connection.execute(delete(alerts).where(_names(user_id)))).rowcount
 
-    async def _read_rows(self, query: Select[Any]) -> tuple[Any, ...]:
+    async def _read_rows(self, query: Executable) -> tuple[Any, ...]:
         return tuple(tuple(row) for row in (await self._connection.execute(query)).all())
 
     async def forget_counters(self, user_id: UserId) -> int:
