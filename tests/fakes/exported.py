@@ -28,7 +28,7 @@ def a_chain(length, *, erased=(), seed="chain", after=0, previous=GENESIS):
             {"address": f"192.0.2.{number}", "user_agent": "Firefox"},
         )
         if erased and number == length:
-            event = replace(event, act=Act.AUDIT_ERASED, public={"records": str(Ranges(erased))})
+            event = replace(event, act=Act.AUDIT_ERASED, public={"records": Ranges(erased).spell()})
         record = chain(event, sequence=number, previous=previous, entropy=random.token(16))
         entry = as_entry(record)
         entries.append(replace(entry, private=None, salt=b"") if number in erased else entry)

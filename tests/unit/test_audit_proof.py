@@ -228,5 +228,5 @@ def test_numbers_that_are_there_are_not_added_again():
     ranges = parse_ranges("1-3,7")
     ranges.add(2)
     ranges.add(5)
-    assert str(ranges) == "1-3,5,7"
-    assert str(parse_ranges("1-9").without(parse_ranges("1-2,5,20"))) == "3-4,6-9"
+    assert ranges.spell() == "1-3,5,7"
+    assert parse_ranges("1-9").without(parse_ranges("1-2,5,20")).spell() == "3-4,6-9"

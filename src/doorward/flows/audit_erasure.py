@@ -28,6 +28,6 @@ async def erase_private(
     few = await transaction.list_erasable(query, after=after, upto=upto, limit=limit)
     if few:
         count = await transaction.erase_private(few)
-        public = {**why, "records": str(Ranges(few)), "count": str(count)}
+        public = {**why, "records": Ranges(few).spell(), "count": str(count)}
         await append(transaction, actor, Act.AUDIT_ERASED, subject, now, public)
     return few

@@ -11,6 +11,7 @@ from typing import Final
 
 from doorward.errors import ConflictError, NotFoundError
 from doorward.flows.acting import Actor, ById, Named, append, check_actor, check_admin_remains, get_user
+from doorward.flows.audit_erasure import erase_private
 from doorward.flows.copying import make_copy
 from doorward.flows.letters import Outbox, signature, tell_last
 from doorward.interfaces import Keyring, Records, Sessions, Transaction
@@ -71,7 +72,7 @@ class Erasure:
             await check_actor(transaction, actor)
             user_id, user = await _find(transaction, login)
             said = await signature(transaction, actor, now)
-            erased = await _erase(transaction, user_id, user)
+            erased = await _erase(transaction, user_id, user, now)
             if user is None and not any(int(count) for count in erased.counts().values()):
                 raise NotFoundError("nothing is kept of an account with this id")
             actor = Actor(actor.id, actor.user_id) if actor.user_id == user_id else actor
@@ -96,7 +97,7 @@ class Erasure:
                     user = await transaction.find_user(user_id)
                     if user is not None and not await _may_go(transaction, user):
                         continue  # it administers alone: an operator has to make another first
-                    erased = await _erase(transaction, user_id, user)
+                    erased = await _erase(transaction, user_id, user, now)
                     if user is not None:
                         await append(transaction, Actor("system"), Act.USER_ERASED, user_id, now, erased.counts())
             if len(some) < BATCH:
@@ -120,7 +121,7 @@ async def _find(transaction: Transaction, login: Named) -> tuple[UserId, User | 
     return user.id, user
 
 
-async def _erase(transaction: Transaction, user_id: UserId, user: User | None) -> Erased:
+async def _erase(transaction: Transaction, user_id: UserId, user: User | None, now: datetime) -> Erased:
     invites = 0
     if user is not None:
         await check_admin_remains(transaction, user)
@@ -129,8 +130,17 @@ async def _erase(transaction: Transaction, user_id: UserId, user: User | None) -
         invites = await transaction.forget_invites_to(user.email) if user.email else 0
     audit = 0
     for query in (AuditQuery(actors=(user_id,)), AuditQuery(subjects=(user_id,))):
-        while few := await transaction.list_erasable(query, limit=BATCH):
-            audit += await transaction.erase_private(few)
+        # Recorded as the house's own act: as one about the account it would itself be erased, and recorded, for ever.
+        while few := await erase_private(
+            transaction,
+            Actor("system"),
+            query,
+            subject="system",
+            why={"why": "account", "account": user_id},
+            now=now,
+            limit=BATCH,
+        ):
+            audit += len(few)
     return Erased(
         audit=audit,
         decisions=await transaction.forget_decisions(user_id),

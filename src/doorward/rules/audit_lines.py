@@ -153,9 +153,9 @@ def _read(found: Mapping[str, Any]) -> tuple[Line, str]:
         return point, _text(found["installation"])
     if kind == "end":
         end = End(
-            records=str(parse_ranges(found["records"])),
-            bare=str(parse_ranges(found["bare"])),
-            checkpoints=str(parse_ranges(found["checkpoints"])),
+            records=parse_ranges(found["records"]).spell(),
+            bare=parse_ranges(found["bare"]).spell(),
+            checkpoints=parse_ranges(found["checkpoints"]).spell(),
             header=bytes.fromhex(found["header"]),
             digest=bytes.fromhex(found["digest"]),
             signed_by=_text(found["key"]),
@@ -208,9 +208,9 @@ class Writer:
     def end(self) -> str:
         """The last line."""
         end = End(
-            records=str(self._records),
-            bare=str(self._bare),
-            checkpoints=str(self._points),
+            records=self._records.spell(),
+            bare=self._bare.spell(),
+            checkpoints=self._points.spell(),
             header=self._head,
             digest=self._digest.digest(),
             signed_by=fingerprint(self._key.public),

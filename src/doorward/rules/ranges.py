@@ -4,8 +4,6 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from typing_extensions import override
-
 _PART: Final = re.compile(r"([1-9][0-9]{0,17})(?:-([1-9][0-9]{0,17}))?")
 
 
@@ -56,13 +54,13 @@ class Ranges:
     def __len__(self) -> int:
         return sum(last - first + 1 for first, last in self._runs)
 
-    @override
-    def __str__(self) -> str:
+    def spell(self) -> str:
+        """As text."""
         return ",".join(str(first) if first == last else f"{first}-{last}" for first, last in self._runs)
 
 
 def parse_ranges(text: str) -> Ranges:
-    """Read what `str` wrote. ValueError where it is anything else."""
+    """Read what `Ranges.spell` wrote. ValueError where it is anything else."""
     found = Ranges()
     for part in text.split(",") if text else ():
         shape = _PART.fullmatch(part)

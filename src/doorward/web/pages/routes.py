@@ -8,6 +8,7 @@ from doorward.web.pages.account import AccountPage
 from doorward.web.pages.alerts import AlertsPage
 from doorward.web.pages.apps import AppsPage
 from doorward.web.pages.asserted import AssertedEntry
+from doorward.web.pages.audit import AuditPage
 from doorward.web.pages.break_glass import BreakGlassPage
 from doorward.web.pages.callback import CallbackPage
 from doorward.web.pages.confirmed import ConfirmedPage
@@ -66,6 +67,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     person = PersonPage(desk, flows.administration, flows.own_record, flows.recovery, flows.erasure)
     invites = InvitesPage(desk, flows.invites, flows.registration, flows.post)
     policies = PolicyPage(desk, flows.policies)
+    audit = AuditPage(desk, flows.audit)
     decisions = DecisionsPage(desk, flows.decisions, flows.retention)
     letters = LettersPage(desk, flows.post)
     keys = KeysPage(desk, flows.signing_keys)
@@ -147,6 +149,9 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/policy/registration": Route(Who.ADMINISTRATOR, post=policies.post_registration, back="/admin/policy"),
         "/admin/keys": Route(Who.ADMINISTRATOR, get=keys.get),
         "/admin/keys/signing": Route(Who.ADMINISTRATOR, post=keys.post_signing, back="/admin/keys", destructive=True),
+        "/admin/audit": Route(Who.ADMINISTRATOR, get=audit.get),
+        "/admin/audit/verify": Route(Who.ADMINISTRATOR, post=audit.post_verify, back="/admin/audit"),
+        "/admin/audit/export": Route(Who.ADMINISTRATOR, post=audit.post_export, back="/admin/audit"),
         "/admin/decisions": Route(Who.ADMINISTRATOR, get=decisions.get),
         "/admin/mail": Route(Who.ADMINISTRATOR, get=letters.get),
         "/admin/mail/retry": Route(Who.ADMINISTRATOR, post=letters.post_retry, back="/admin/mail"),
