@@ -122,7 +122,7 @@ def test_the_database_is_verified_and_every_change_is_named(used, tmp_path):
 
 
 def test_personal_data_moved_to_another_record_is_named(used):
-    """M05: it opens in its own place alone."""
+    """It opens in its own place alone."""
     tamper(used, "UPDATE audit SET private = (SELECT private FROM audit WHERE sequence = 1) WHERE sequence = 2")
     assert "record 2 was changed" in used.run("audit", "verify").stdout
 
@@ -156,7 +156,7 @@ def test_erasing_behind_our_back_is_named(used):
 
 
 def test_what_an_older_version_left_readable_is_sealed_at_the_first_start(used):
-    """M01: also what was written before."""
+    """Also what was written before."""
     from doorward.rules.audit import GENESIS, Act, AuditEvent, chain
     from tests.fakes.system import START
 

@@ -66,7 +66,7 @@ def test_a_chain_that_does_not_begin_at_the_beginning_is_named():
 
 
 def test_a_tail_cut_off_the_live_chain_shows_by_a_checkpoint_from_elsewhere():
-    """T-04 of evidence: who cuts and forges an end has no checkpoint for it."""
+    """Who cuts and forges an end has no checkpoint for it."""
     point = a_checkpoint(CHAIN[8])
     verdict = walked(CHAIN[:6], known=[point]).finish()
     assert told(verdict) == [(Fault.CUT, 7, 9)]
