@@ -7,6 +7,7 @@ accident (C12).
 """
 
 from dataclasses import dataclass, field
+from typing import Final
 from urllib.parse import quote, urlsplit
 
 from starlette.responses import Response
@@ -14,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from doorward.errors import DoorwardError, InputError
 from doorward.interfaces import Clock, Log, Random
+from doorward.rules.backup import MAX_SIZE
 from doorward.rules.request import parse_host
 from doorward.web.errors import Refusal, status_of, wants_page
 from doorward.web.form import read_form
@@ -30,6 +32,7 @@ from doorward.web.visit import Reader, read_language
 
 MAX_HEADERS = 128
 MAX_HEADER_BYTES = 32 * 1024
+_UPLOAD: Final = "/api/v1/backups/upload"
 _CORRELATION_SIZE = 6
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 _MAX_LOGGED = 200
@@ -116,10 +119,14 @@ class Server:
         if path.startswith("/static/"):
             await self._answer_asset(path, scope, headers)(scope, receive, send)
         elif self._is_api(path):
-            await self.api(scope, limited(headers, receive, self.max_body), send)
+            await self.api(scope, limited(headers, receive, self._most_of(scope, path)), send)
         else:
             response = await self._answer_page(path, scope, receive, correlation_id)
             await response(scope, receive, send)
+
+    def _most_of(self, scope: Scope, path: str) -> int:
+        """How much a request to the API may bring. One takes a whole file, and reads none of it before who asks."""
+        return MAX_SIZE if path == _UPLOAD and scope["method"] == "POST" else self.max_body
 
     async def _answer_page(self, path: str, scope: Scope, receive: Receive, correlation_id: str) -> Response:
         found = find_route(self.routes, path)

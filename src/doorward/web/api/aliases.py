@@ -24,6 +24,9 @@ ALIASES: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("PATCH", "/api/v1/account/preferences"): ("/api/profile/settings",),
     ("POST", "/api/v1/account/factors/passkeys"): ("/api/auth/webauthn/enable",),
     ("PATCH", "/api/v1/account/factors/passkeys/{passkey_id}"): ("/api/auth/webauthn/credentials/{passkey_id}",),
+    ("GET", "/api/v1/backups"): ("/api/backups",),
+    ("POST", "/api/v1/backups"): ("/api/backups",),
+    ("POST", "/api/v1/backups/{name}/restore"): ("/api/restore/{name}",),
     ("DELETE", "/api/v1/account/factors/passkeys/{passkey_id}"): ("/api/auth/webauthn/credentials/{passkey_id}",),
 }
 """Method and address of a route, and what else it is called."""

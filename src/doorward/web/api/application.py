@@ -16,6 +16,8 @@ from doorward.errors import ConflictError, DoorwardError
 from doorward.web.api.account import account_routes
 from doorward.web.api.alerts import alert_routes
 from doorward.web.api.aliases import alias_routes
+from doorward.web.api.audit import audit_routes
+from doorward.web.api.backups import backup_routes, upload_routes
 from doorward.web.api.description import describe_api
 from doorward.web.api.everybody import everybody_routes
 from doorward.web.api.factors import factor_routes
@@ -72,7 +74,7 @@ def build_api(parts: ApiParts) -> FastAPI:
 
     app.include_router(session_routes(parts))
     app.include_router(installation_routes(parts))
-    own = (account_routes(parts), own_session_routes(parts), factor_routes(parts))
+    own = (account_routes(parts), own_session_routes(parts), factor_routes(parts), backup_routes(parts))
     for routes in (*own, alias_routes(parts, own)):
         app.include_router(routes)
     for add in (
@@ -82,6 +84,7 @@ def build_api(parts: ApiParts) -> FastAPI:
         policy_routes,
         letter_routes,
         privacy_routes,
+        audit_routes,
         provider_routes,
     ):
         app.include_router(add(parts))
@@ -89,6 +92,7 @@ def build_api(parts: ApiParts) -> FastAPI:
     app.include_router(incident_routes(parts))
     app.include_router(key_routes(parts))
     app.include_router(alert_routes(parts))
+    app.include_router(upload_routes(parts))
     describe_api(app, cookie=parts.cookies.session)
     return app
 

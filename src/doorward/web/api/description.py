@@ -20,6 +20,7 @@ _TAGS: Final = {
     "policy": "Who needs a second factor, who may make an account, and whether passwords are taken.",
     "incident": "A lockdown, for administrators.",
     "keys": "Names and ages of keys, and a new key of session cookies, for administrators.",
+    "backups": "Backups, and restoring them, for administrators.",
     "alerts": "What operators are told of, for administrators.",
     "mail": "Mail that was sent or waits, for administrators.",
     "providers": "The providers that people sign in with, for administrators.",

@@ -9,6 +9,7 @@ from doorward.web.pages.alerts import AlertsPage
 from doorward.web.pages.apps import AppsPage
 from doorward.web.pages.asserted import AssertedEntry
 from doorward.web.pages.audit import AuditPage
+from doorward.web.pages.backups import BackupsPage
 from doorward.web.pages.break_glass import BreakGlassPage
 from doorward.web.pages.callback import CallbackPage
 from doorward.web.pages.confirmed import ConfirmedPage
@@ -72,6 +73,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     letters = LettersPage(desk, flows.post)
     keys = KeysPage(desk, flows.signing_keys)
     alerts = AlertsPage(desk, flows.alert_desk)
+    backups = BackupsPage(desk, flows.backups, flows.restoring)
     sessions = SessionsPage(desk, flows.account, flows.administration, flows.turnstile)
     providers = ProvidersPage(desk, flows.providers, flows.ways)
     incident = IncidentPage(desk, flows.lockdowns, flows.break_glass)
@@ -158,6 +160,16 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/mail/test": Route(Who.ADMINISTRATOR, post=letters.post_test, back="/admin/mail"),
         "/admin/alerts": Route(Who.ADMINISTRATOR, get=alerts.get),
         "/admin/alerts/test": Route(Who.ADMINISTRATOR, post=alerts.post_test, back="/admin/alerts"),
+        "/admin/backups": Route(Who.ADMINISTRATOR, get=backups.get),
+        "/admin/backups/create": Route(Who.ADMINISTRATOR, post=backups.post_create, back="/admin/backups"),
+        "/admin/backups/drill": Route(Who.ADMINISTRATOR, post=backups.post_drill, back="/admin/backups"),
+        "/admin/backups/preview": Route(Who.ADMINISTRATOR, post=backups.post_preview, back="/admin/backups"),
+        "/admin/backups/restore": Route(
+            Who.ADMINISTRATOR, post=backups.post_restore, back="/admin/backups", destructive=True
+        ),
+        "/admin/backups/delete": Route(
+            Who.ADMINISTRATOR, post=backups.post_delete, back="/admin/backups", destructive=True
+        ),
         "/admin/providers": Route(Who.ADMINISTRATOR, get=providers.get),
         "/admin/providers/new": Route(Who.ADMINISTRATOR, get=providers.get_new, post=providers.post_new),
         "/admin/providers/edit/*": Route(Who.ADMINISTRATOR, get=providers.get_edit, post=providers.post_edit),
