@@ -11,6 +11,7 @@ from doorward.flows.alerts import Alerts
 from doorward.flows.invites import Made
 from doorward.outside.qr import draw_qr
 from doorward.rules.alert import AlertKind
+from doorward.rules.decision import NOBODY, Decision
 from doorward.rules.letter import LetterKind
 from doorward.rules.mfa import MfaRequired, MfaTerms
 from doorward.rules.registration import Mode
@@ -50,6 +51,20 @@ async def _enter(door: Door, page: Page) -> None:
 async def _open_all(page: Page) -> None:
     for summary in await page.query_selector_all("summary"):
         await summary.click()
+
+
+async def _decisions(door: Door, page: Page) -> None:
+    """What was decided about somebody, and about nobody at a host that is not ours."""
+    alice = await find_user(door.town, "alice")
+    assert alice is not None
+    begun, now = door.clock.now() - timedelta(hours=3), door.clock.now()
+    some = [
+        Decision(alice.id, "app.example.test", "GET", "/orders/{n}", "allow", "rule", 12, begun, now),
+        Decision(NOBODY, "", "", "", "deny", "unknown_host", 1, now, now),
+    ]
+    async with door.store.records.transaction() as transaction:
+        await transaction.add_decisions(some)
+    await page.goto(f"{HOME}/admin/decisions")
 
 
 async def _factor(door: Door, page: Page) -> None:
@@ -326,5 +341,6 @@ ACCOUNT_SHOTS = (
     Shot("policy", _policy, "root"),
     Shot("mail", _mail, "root"),
     Shot("alerts", _alerts, "root"),
+    Shot("decisions", _decisions, "root"),
     Shot("mail-none", at("/admin/mail"), "root"),
 )
