@@ -7,6 +7,7 @@ import pytest
 from doorward.flows.acting import CLI
 from doorward.rules.audit import Act
 from doorward.rules.audit_proof import verify_export
+from tests.fakes.api import Program, open_api, told
 from tests.fakes.door import Browser, Door
 from tests.fakes.system import START
 
@@ -81,3 +82,14 @@ async def test_the_chain_is_verified_from_the_page(door, root):
     answer = await root.press("/admin/audit/verify", await root.get(PAGE))
     assert "done=broken" in answer.location
     assert "not what was recorded" in (await root.get(f"{PAGE}?done=broken")).text
+
+
+async def test_the_api_lists_and_verifies(door):
+    program = await Program.enter(open_api(door), "root")
+    listed = told(await program.call("GET", "/api/v1/audit?act=user.*&limit=1&since=2029-01-01T00:00:00Z"))
+    assert listed["records"][0]["act"] == "user.login"
+    assert (await program.call("GET", "/api/v1/audit?since=2029-01-01T00:00:00")).status == 400
+    assert told(await program.call("POST", "/api/v1/audit/verify"))["holds"] is True
+    del door.store.state.audit[0]
+    flaws = told(await program.call("POST", "/api/v1/audit/verify"))["flaws"]
+    assert flaws[0] == {"fault": "missing", "text": "record 1 is missing", "first": 1, "last": 1}
