@@ -287,7 +287,7 @@ async def _mail(door: Door, page: Page) -> None:
     await page.goto(f"{HOME}/admin/mail")
 
 
-async def _alerts(page: Page, door: Door) -> None:
+async def _alerts(door: Door, page: Page) -> None:
     raised = Alerts(keyring=door.town.keyring, random=door.town.random)
     async with door.town.store.records.transaction() as transaction:
         for kind, values in (
