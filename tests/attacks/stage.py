@@ -320,6 +320,7 @@ class Stage:
     def open_private(self, sequence: int, sealed: str) -> tuple[dict[str, str], bytes]:
         """The personal data of an audit record, and its salt, as only the holder of the master key reads them."""
         keyring = open_keyring(self.database.parent, random=SystemRandom(), create=False)
+        keyring.join(str(self.query("SELECT value FROM settings WHERE name = 'installation'")[0][0]))
         private, salt = unpack_private(keyring.unseal(Place("audit", "private", str(sequence)), sealed))
         return dict(private), salt
 

@@ -9,12 +9,14 @@ from doorward.errors import UnavailableError
 from doorward.flows.acting import CLI
 from doorward.flows.alerts import Alerts
 from doorward.flows.invites import Made
+from doorward.flows.stored_keys import make_key, note_master
 from doorward.outside.qr import draw_qr
 from doorward.rules.alert import AlertKind
 from doorward.rules.decision import NOBODY, Decision
 from doorward.rules.letter import LetterKind
 from doorward.rules.mfa import MfaRequired, MfaTerms
 from doorward.rules.registration import Mode
+from doorward.rules.stored_key import AUDIT, DERIVE, SESSION
 from doorward.rules.totp import make_code, step_of
 from tests.browser.shot import HOME, Shot, at
 from tests.fakes.authenticator import Authenticator
@@ -46,6 +48,20 @@ async def _enter(door: Door, page: Page) -> None:
     await page.fill("#password", PASSWORD)
     await page.click(SUBMIT)
     await page.wait_for_url("**/login/*?ticket=*")
+
+
+async def _keys(door: Door, page: Page) -> None:
+    """Three keys, one of them old, and a rotation that is not finished."""
+    door.flows.signing_keys.every = timedelta(days=90)
+    door.town.keyring.source = "/var/lib/doorward/data/encryption_key"
+    door.town.keyring.key_ids += ("90331139c3bf8b4c",)
+    now = door.clock.now()
+    async with door.store.records.transaction() as transaction:
+        await note_master(transaction, door.town.keyring.key_ids[0], now - timedelta(days=400))
+        for purpose, days in ((DERIVE, 400), (AUDIT, 1), (SESSION, 0)):
+            at_then = now - timedelta(days=days)
+            await make_key(transaction, door.town.keyring, bytes(32), purpose, now=at_then)
+    await page.goto(f"{HOME}/admin/keys")
 
 
 async def _open_all(page: Page) -> None:
@@ -343,4 +359,5 @@ ACCOUNT_SHOTS = (
     Shot("alerts", _alerts, "root"),
     Shot("decisions", _decisions, "root"),
     Shot("mail-none", at("/admin/mail"), "root"),
+    Shot("keys", _keys, "root"),
 )
