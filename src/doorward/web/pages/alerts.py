@@ -80,7 +80,7 @@ class AlertsPage:
         return self._desk.page(
             visit,
             "alerts.html",
-            here="people",
+            here="safekeeping",
             alerts=[Row.of(each) for each in shown],
             targets=[target.name for target in self._alerts.targets],
             mails=self._alerts.mails,
