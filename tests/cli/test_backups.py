@@ -2,10 +2,17 @@
 
 import os
 import re
+import shutil
+import sqlite3
 import stat
+from contextlib import closing
+from hashlib import sha256
+from pathlib import Path
 
 import pyrage
 import pytest
+
+VECTORS = Path(__file__).parents[1] / "vectors"
 
 
 @pytest.fixture
@@ -52,3 +59,72 @@ def test_its_files_are_ours_alone_whatever_the_umask(house):
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == [".lock"]
+
+
+def preview(place, name):
+    return place.answer("backup", "restore", name)
+
+
+def effects_of(plan):
+    return {each["effect"]: each["names"] for each in plan["effects"]}
+
+
+def test_what_was_taken_away_since_does_not_come_back(house):
+    """N06, D-39, T-24: what a restore brings back, what not, and that it says so."""
+    house.add("carol")
+    house.add("dave", "--admin")
+    name = house.answer("backup", "create")["name"]
+    house.run("user", "disable", "bob")
+    house.run("user", "delete", "carol", "--yes")
+    house.add("erin")
+    plan = preview(house, name)
+    said = effects_of(plan)
+    assert said["stays_disabled"] == ["bob"]
+    assert said["returns_disabled"] == ["carol"]
+    assert said["goes"] == ["erin"]
+    assert "audit_stays" in said
+    before = len(house.answer("user", "list"))
+    done = house.answer("backup", "restore", name, "--apply", plan["token"])
+    users = {user["name"]: user["enabled"] for user in house.answer("user", "list")}
+    assert users == {"alice": True, "bob": False, "carol": False, "dave": True}
+    assert before == 4
+    assert done["before"].startswith("pre-restore-")
+    undone = preview(house, done["before"])
+    assert effects_of(undone)["goes"] == ["carol"]
+
+
+@pytest.mark.parametrize("version", ["0001", "0002", "0003"])
+def test_an_upgrade_saves_what_was_there_before_and_that_restores(place, version):
+    """D-45, Q11: also with nobody named who could read it, and to be restored by the newer version."""
+    folder = place.folder / "data"
+    folder.mkdir(mode=0o700)
+    database = folder / "doorward.db"
+    database.touch(mode=0o600)
+    with closing(sqlite3.connect(database)) as connection:
+        connection.executescript((VECTORS / "storage" / f"{version}.sql").read_text("utf-8"))
+        before = connection.execute("SELECT id, name FROM users ORDER BY id").fetchall()
+    key = folder / "encryption_key"
+    key.write_text(sha256(f"schema {version}".encode()).hexdigest() + "\n")
+    key.chmod(0o600)
+    (saved,) = place.answer("backup", "list")
+    assert saved["reason"] == "pre-upgrade"
+    plan = preview(place, saved["name"])
+    assert plan["schema"] == version
+    assert plan["tables"]["users"] == {"now": len(before), "then": len(before)}
+
+
+def test_a_backup_moves_to_another_machine_with_its_master_key(house, tmp_path_factory, monkeypatch):
+    """B-02, B-36: a new installation becomes the old one; the log and the accounts are those of the backup."""
+    name = house.answer("backup", "create")["name"]
+    other = type(house)(tmp_path_factory.mktemp("other"))
+    shutil.copy(house.folder / "reader.txt", other.folder / "reader.txt")
+    other.write("backup: {encryption: none, identity_file: reader.txt}\n")
+    (other.folder / "data").mkdir(mode=0o700)
+    shutil.copy2(house.folder / "data" / "encryption_key", other.folder / "data" / "encryption_key")
+    monkeypatch.chdir(other.folder)
+    plan = preview(other, str(backups_of(house) / name))
+    assert plan["ours"] is False
+    other.answer("backup", "restore", plan["backup"], "--apply", plan["token"])
+    assert [user["name"] for user in other.answer("user", "list")] == ["alice", "bob"]
+    assert other.answer("backup", "create")["encrypted"] is False
+    assert other.answer("backup", "drill")["rows"] > 0

@@ -13,24 +13,55 @@ from doorward.config.schema import Config
 from doorward.flows.backups import Backups, Carry, Terms
 from doorward.flows.restoring import Restoring
 from doorward.flows.stored_keys import make_key, open_keys
-from doorward.interfaces import Transaction
+from doorward.interfaces import Log, Random, Transaction
 from doorward.outside.archive_keys import MasterArchiveKeys
 from doorward.outside.fetch import GuardedFetch
-from doorward.outside.keyring import read_retired
+from doorward.outside.keyring import FileKeyring, read_retired
 from doorward.outside.shelf import FolderShelf
 from doorward.outside.system import read_environment
 from doorward.rules.age_key import parse_identity, parse_recipient
-from doorward.rules.backup import Keeping, Openers, Readers
+from doorward.rules.archive import Encoder, Listed, Manifest
+from doorward.rules.backup import Keeping, Openers, Readers, Reason
 from doorward.rules.envelope import KEY_SIZE
 from doorward.rules.schedule import Interval, Schedule
 from doorward.rules.stored_key import SESSION
-from doorward.storage.sql.scratch import open_scratch
+from doorward.storage.sql.scratch import open_older, open_scratch
 from doorward.storage.sql.snapshot import SqlRestores, SqlSnapshots
 
 
 def folder_of(config: Config) -> Path:
     """Where backups are kept."""
     return Path(config.backup.folder) if config.backup.folder else Path(config.storage.path) / "backups"
+
+
+def save_before_upgrade(
+    config: Config, database: Path, version: str, keyring: FileKeyring, random: Random, *, now: datetime, log: Log
+) -> None:
+    """Save a database of an older schema before it is migrated (D-45). Nothing is migrated where that fails."""
+    keys = MasterArchiveKeys(keyring, tuple)
+    shelf = _shelf_of(config, keys, random)
+    key_id, key = keys.newest()
+    with shelf.alone(), open_older(database) as older:
+        listed = tuple(Listed(table, columns, older.count(table)) for table, columns in older.columns.items())
+        encoder = Encoder(Manifest(__version__, version, now, "", key_id, listed), key)
+        with shelf.draft(Reason.UPGRADE, now) as draft:
+            draft.write(encoder.begin())
+            for table in listed:
+                for rows in older.read(table.name):
+                    draft.write(encoder.rows(rows))
+            draft.write(encoder.end())
+            log.info("backup_before_upgrade", backup=draft.finish().name, schema=version)
+
+
+def _shelf_of(config: Config, keys: MasterArchiveKeys, random: Random) -> FolderShelf:
+    return FolderShelf(
+        folder_of(config),
+        readers=_readers_of(config.backup),
+        openers=_openers_of(config.backup),
+        own=keys.reader,
+        random=random,
+        open_scratch=open_scratch,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +84,7 @@ def connect_backups(parts: Parts) -> tuple[Backups, Restoring]:
     """The flows of backups, and of restoring them."""
     config, storage = parts.config, parts.storage
     keys = MasterArchiveKeys(parts.keyring, lambda: read_retired(Path(config.storage.path)))
-    shelf = FolderShelf(
-        folder_of(config),
-        readers=_readers_of(config.backup),
-        openers=_openers_of(config.backup),
-        own=keys.reader,
-        random=parts.random,
-        open_scratch=open_scratch,
-    )
+    shelf = _shelf_of(config, keys, parts.random)
     alarm = build_alerts(parts).raise_alert
     backups = Backups(
         records=storage.records,

@@ -30,7 +30,8 @@ from doorward.outside.fetch import GuardedFetch
 from doorward.outside.hasher import Algorithm, PooledHasher
 from doorward.outside.upstream.client import UpstreamClient
 from doorward.rules.audit import Act, AuditEvent
-from doorward.storage.sqlite import SqliteLiveView, SqliteStorage, has_database, open_sqlite
+from doorward.storage.sql.schema import find_older
+from doorward.storage.sqlite import FILE_NAME, SqliteLiveView, SqliteStorage, has_database, open_sqlite
 from doorward.web.metrics import Counts
 
 if TYPE_CHECKING:
@@ -97,6 +98,7 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
         create=not has_database(folder),
     )
     apart = config.storage.type == "local"
+    _save_before_upgrade(config, keyring, random, clock, log)
     storage = open_sqlite(folder, random=random, keyring=keyring, sessions_apart=apart)
     try:
         await open_keys(storage.records, keyring, random, now=clock.now())
@@ -161,6 +163,15 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
         watch=Watch(ways=flows.ways, upstream=upstream, log=log),
         flows=flows,
     )
+
+
+def _save_before_upgrade(config: Config, keyring: keys.FileKeyring, random: Random, clock: Clock, log: Log) -> None:
+    folder = Path(config.storage.path)
+    version = find_older(folder / FILE_NAME) if has_database(folder) else None
+    if version is not None:
+        from doorward.app.backup import save_before_upgrade
+
+        save_before_upgrade(config, folder / FILE_NAME, version, keyring, random, now=clock.now(), log=log)
 
 
 def _open_log(config: Config, clock: Clock) -> Log:

@@ -50,6 +50,12 @@ def make(path: Path, version: str) -> bool:
     return True
 
 
+def find_older(path: Path) -> str | None:
+    """The schema of a database that is about to be migrated; None where it need not be, or cannot be."""
+    found = _find_version(path)
+    return found if found in _KNOWN - {HEAD} else None
+
+
 def _find_version(path: Path) -> str | None:
     try:
         connection = sqlite3.connect(path, timeout=_BUSY_SECONDS)

@@ -45,6 +45,10 @@ class SqliteScratch:
             if name not in LEFT_OUT and not name.startswith("sqlite_")
         }
 
+    def count(self, table: str) -> int:
+        """How many rows a table has."""
+        return int(self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])  # noqa: S608 -- names of ours
+
     def take(self, table: Listed, rows: Sequence[Row]) -> None:
         """Put rows in; names were compared with `columns` before."""
         names = ", ".join(column.name for column in table.columns)
@@ -93,5 +97,14 @@ def open_scratch(path: Path, version: str) -> Generator[SqliteScratch]:
         # What is lost with the power is lost with the process too: it is made again from the backup.
         for pragma in ("synchronous=OFF", "journal_mode=MEMORY", "trusted_schema=OFF", "foreign_keys=OFF"):
             connection.execute(f"PRAGMA {pragma}")
+        connection.execute("BEGIN")
+        yield SqliteScratch(path, connection)
+
+
+@contextmanager
+def open_older(path: Path) -> Generator[SqliteScratch]:
+    """A database of an older schema as it is at this moment, to be read before it is migrated."""
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as connection:
+        connection.execute("PRAGMA query_only=ON")
         connection.execute("BEGIN")
         yield SqliteScratch(path, connection)
