@@ -128,3 +128,21 @@ def test_a_backup_moves_to_another_machine_with_its_master_key(house, tmp_path_f
     assert [user["name"] for user in other.answer("user", "list")] == ["alice", "bob"]
     assert other.answer("backup", "create")["encrypted"] is False
     assert other.answer("backup", "drill")["rows"] > 0
+
+
+def test_a_backup_of_every_released_schema_restores(place):
+    """B-36, Q11: archives that were made once and kept, on a machine that has only the master key and a reader's."""
+    kept = VECTORS / "backups"
+    for archive in sorted(kept.glob("*.age")):
+        version = archive.name.partition(".")[0]
+        for name, target in (("key", "data/encryption_key"), ("reader.txt", "reader.txt")):
+            path = place.folder / target
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            path.write_bytes((kept / f"{version}.{name}").read_bytes())
+            path.chmod(0o600)
+        place.write("backup: {encryption: none, identity_file: reader.txt}\n")
+        plan = preview(place, str(archive))
+        assert plan["schema"] == version
+        place.answer("backup", "restore", plan["backup"], "--apply", plan["token"])
+        assert [user["name"] for user in place.answer("user", "list")] == ["alice", "bob"]
+        assert place.answer("backup", "verify", plan["backup"])["sealed_values_opened"] >= 2
