@@ -5,11 +5,11 @@ from datetime import datetime
 from typing import Final
 
 from doorward.flows.acting import Actor, check_actor
-from doorward.flows.audit_watch import VERIFYING
-from doorward.flows.backups import BACKUP_CHORE, DRILL_CHORE
+from doorward.flows.audit_trail import VERIFYING
 from doorward.flows.lockdown import find_lockdown
 from doorward.interfaces import Records
 from doorward.rules.alert import AlertState
+from doorward.rules.backup import BACKUP_CHORE, DRILL_CHORE
 from doorward.rules.chore import Chore
 from doorward.rules.lockdown import Lockdown
 from doorward.rules.stored_key import SESSION
