@@ -194,6 +194,7 @@ class Restoring:
         """Whether the audit log that is here stays: it does, unless it is another's, or the backup's goes on from it.
 
         SECURITY: never rolled back, or a restore would be how to be rid of what is written there.
+        tests/attacks/test_backups.py would fail.
         """
         last = await tables.find_audit_head()
         if last is None or not is_ours:

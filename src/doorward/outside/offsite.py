@@ -15,7 +15,7 @@ from doorward.rules.backup import MAX_SIZE, Backup
 from doorward.rules.sigv4 import Signer, quote_key, sign
 
 _PASSED_ON: Final = ("HOME", "LANG", "LC_ALL", "PATH", "SSH_AUTH_SOCK", "TZ", "USER", "XDG_CONFIG_HOME")
-"""What a command gets of our environment. SECURITY: never the master key, which stands there too (B-02)."""
+"""What a command gets of our environment. Never the master key, which stands there too (B-02)."""
 _MOST_SAID: Final = 2000
 _DONE: Final = frozenset({200, 201, 204})
 

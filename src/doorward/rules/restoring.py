@@ -155,7 +155,7 @@ def merge(present: Tables, saved: Tables, now: int) -> Merged:
     )
     tables["invites"] = _merge_invites(present["invites"], saved["invites"], now, note)
     tables["providers"] = _merge_providers(present["providers"], saved["providers"], note)
-    # SECURITY: what was taken out of use is not here any more, so only what is here counts.
+    # What was taken out of use is not here any more, so only what is here counts.
     tables["break_glass"] = [row for row in present["break_glass"] if row["user_id"] in there]
     tables["marks"] = _union(present["marks"], saved["marks"], ("name",))
     tables["sign_ins"] = _union(
@@ -216,7 +216,8 @@ def _merge_users(
     present: Sequence[Fields], saved: Sequence[Fields], note: Callable[[Effect, Value], None]
 ) -> list[Fields]:
     now = _by(present, "id")
-    # SECURITY: above everything that was ever given out, so that nothing made for an account counts any more.
+    # SECURITY: above everything that was ever given out, so that nothing made for an account counts any more;
+    # tests/attacks/test_backups.py would fail.
     generation = max((_number(user["generation"]) for user in (*present, *saved)), default=0) + 1
     merged: list[Fields] = []
     for user in saved:
