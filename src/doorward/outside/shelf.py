@@ -205,7 +205,10 @@ class FolderShelf:
 
     @contextmanager
     def _open(self, name: str) -> Generator[BinaryIO]:
-        """SECURITY: only a file of its own, by a name of ours: a link leads elsewhere (N02); tests/attacks/test_backups.py."""
+        """SECURITY: only a file of its own, by a name of ours: a link leads elsewhere.
+
+        tests/attacks/test_backups.py would fail (N02).
+        """
         path = self._folder / check_name(name)
         with _disk(), _named(name):
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
