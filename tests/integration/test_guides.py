@@ -12,7 +12,9 @@ from tests.integration.kubernetes import Thing, read_schema
 from tests.integration.recipes import FILES, KUBERNETES, PROXIES, ROOT
 
 GUIDES = ROOT / "docs" / "guides"
-OF_NO_PROXY = {"accounts", "api", "mail", "profiles", "second-factors"}
+OF_NO_PROXY = {
+    "accounts", "alerts", "api", "audit", "backups", "keys", "mail", "moving-in", "privacy", "profiles", "second-factors",
+}  # fmt: skip
 MANIFESTS = sorted(KUBERNETES.glob("*.yaml"))
 DOCUMENTS = [(path.name, thing) for path in MANIFESTS for thing in yaml.safe_load_all(path.read_text("utf-8"))]
 
