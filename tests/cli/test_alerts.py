@@ -70,3 +70,15 @@ def test_a_target_that_does_not_take_it_is_told_without_its_address(place):
 def test_there_are_no_alerts_and_no_targets_at_first(place):
     assert "There are no such alerts." in place.run("alert", "list", "--state", "failed").stdout
     assert "No targets are set up" in place.run("alert", "test").stdout
+
+
+def test_the_list_of_alerts_has_a_line_for_each(place):
+    """B-37: for people in one line, for programs as it was told."""
+    place.add("root", "--admin")
+    place.run("incident", "lockdown", "--reason", "a drill")
+    (told,) = place.answer("alert", "list")
+    assert told["kind"] == "lockdown"
+    assert "\n" in told["says"]
+    head, line = place.run("alert", "list").stdout.splitlines()
+    assert head.split() == ["queued", "at", "kind", "state", "tries", "trouble", "says"]
+    assert line.endswith(" ".join(told["says"].split()))

@@ -133,6 +133,7 @@ def test_a_copy_of_the_keys_goes_elsewhere_or_nowhere(place):
     assert copy.stat().st_mode & 0o777 == 0o600
     assert told["keys"] == [keys_of(place)[0][2]]
     assert acts_of(place)[-1] == "admin.keys_export"
+    assert place.answer("audit", "list")[0]["actor"] == "cli"
     with pytest.raises(InputError, match="there already"):
         place.run("keys", "export", "copy")
 

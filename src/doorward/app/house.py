@@ -65,10 +65,10 @@ class House:
         """Ask the storage for something small; UnavailableError when it does not answer."""
         await self.storage.tickets.count()
 
-    async def record(self, act: Act, public: Mapping[str, str]) -> None:
-        """Write an act of the program itself to the audit chain."""
+    async def record(self, act: Act, public: Mapping[str, str], *, actor: str = "system") -> None:
+        """Write an act of the program itself to the audit chain, or one of who runs it."""
         async with self.storage.records.transaction() as transaction:
-            await transaction.append_audit(AuditEvent(act, "system", "system", self.clock.now(), public))
+            await transaction.append_audit(AuditEvent(act, actor, "system", self.clock.now(), public))
 
     async def close(self) -> None:
         """Let go of everything, the live view last (it holds SQLite's locks)."""

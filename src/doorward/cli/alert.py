@@ -13,7 +13,7 @@ from doorward.rules.alert import AlertState
 
 commands = typer.Typer(help="Alerts: what came up, and whether those who are to know are told.", no_args_is_help=True)
 
-_COLUMNS: Final = ("queued_at", "kind", "says", "state", "tries", "trouble")
+_COLUMNS: Final = ("queued_at", "kind", "state", "tries", "trouble", "says")
 
 
 class Wish(Enum):
@@ -40,6 +40,9 @@ def list_alerts(
         return await house.flows.alert_desk.list_alerts(CLI, limit=limit, state=wanted)
 
     rows = [_describe(each) for each in in_house(config, act)]
+    if not json:
+        # What is told in several lines stands in one here.
+        rows = [{**row, "says": " ".join(str(row["says"]).split())} for row in rows]
     tell_table(rows, _COLUMNS, empty="There are no such alerts.", as_json=json)
 
 

@@ -57,7 +57,7 @@ def export(
 
     async def act(house: House) -> tuple[str, ...]:
         house.keyring.export(file, away_from=folders_of(house.config))
-        await house.record(Act.KEYS_EXPORTED, {"keys": ",".join(house.keyring.key_ids), "by": CLI.id})
+        await house.record(Act.KEYS_EXPORTED, {"keys": ",".join(house.keyring.key_ids)}, actor=CLI.id)
         return house.keyring.key_ids
 
     keys = in_house(config, act)
@@ -81,7 +81,7 @@ def rotate_signing(
         return await house.flows.signing_keys.rotate(CLI, now=house.clock.now())
 
     accounts = in_house(config, act)
-    said = f"There is a new signing key. All sessions of {accounts} accounts have ended."
+    said = f"There is a new signing key. All sessions of {accounts} {'account' if accounts == 1 else 'accounts'} have ended."
     tell(said, {"accounts": accounts}, as_json=json)
 
 

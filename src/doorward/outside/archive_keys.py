@@ -33,7 +33,7 @@ class MasterArchiveKeys:
         except TamperError:
             raise InputError(
                 f"the backup was made under another master key ({key_id}), without which nothing in it opens: "
-                "bring that key here first"
+                "put the copy of it into a line of its own in `encryption_key.retired`, in the data folder"
             ) from None
 
     def open(self, installation: str) -> "MasterArchiveSeals":
