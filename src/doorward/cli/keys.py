@@ -81,7 +81,8 @@ def rotate_signing(
         return await house.flows.signing_keys.rotate(CLI, now=house.clock.now())
 
     accounts = in_house(config, act)
-    said = f"There is a new signing key. All sessions of {accounts} {'account' if accounts == 1 else 'accounts'} have ended."
+    whose = "1 account" if accounts == 1 else f"{accounts} accounts"
+    said = f"There is a new signing key. All sessions of {whose} have ended."
     tell(said, {"accounts": accounts}, as_json=json)
 
 
