@@ -14,6 +14,7 @@ SPREAD := --numprocesses=auto --dist=loadfile
 SPREAD_GROUPS := --numprocesses=auto --dist=loadgroup
 CODE := src tests bench deploy tools
 ARGS ?=
+KILLS ?= 1000
 
 .PHONY: help
 help:  ## List the commands
@@ -87,6 +88,10 @@ unit property contract cli profiles attacks integration browser:
 .PHONY: fuzz
 fuzz: $(DEV_STAMP)  ## The property suite with 20,000 examples each (slow)
 	$(PYTEST) tests/property --hypothesis-profile=fuzz $(ARGS)
+
+.PHONY: kill
+kill: $(DEV_STAMP)  ## Kill the program at a thousand random moments, or KILLS of them (slow)
+	DOORWARD_KILLS=$(KILLS) $(PYTEST) tests/attacks/test_killed.py $(ARGS)
 
 .PHONY: system
 system: $(DEV_STAMP)

@@ -164,13 +164,13 @@ class Stage:
         """Send these bytes on a connection that is kept for the next question, as proxies do."""
         lines: dict[str, Connection] = self._kept.__dict__
         line = lines.pop(source, None)
-        answer = line.exchange(raw, method=method) if line is not None else HUNG_UP
+        answer = line.exchange_or_close(raw, method=method) if line is not None else HUNG_UP
         if answer.status == 0:
             # Not there yet, or given up while it was idle: what a kept connection may always be.
             if line is not None:
                 line.socket.close()
             line = self.connect(source)
-            answer = line.exchange(raw, method=method)
+            answer = line.exchange_or_close(raw, method=method)
         assert line is not None
         if answer.status == 0 or answer.one("connection").lower() == b"close":
             line.socket.close()

@@ -92,6 +92,14 @@ class Connection:
         answer = self.read(method=method)
         return self.read(method=method) if answer.status == 100 else answer
 
+    def exchange_or_close(self, raw: bytes, *, method: bytes = b"") -> Answer:
+        """The same; a connection on which that fails is of no use to anybody."""
+        try:
+            return self.exchange(raw, method=method)
+        except BaseException:
+            self.socket.close()
+            raise
+
     def has_ended(self) -> bool:
         """Whether nothing more comes: the server closed, and sent nothing in between."""
         return not self._rest and self._receive() == b""
