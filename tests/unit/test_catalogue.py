@@ -136,7 +136,7 @@ def spoken_in_python() -> Iterator[str]:
     yield from (reason.sentence for reason in Reason)
     yield from ("%(count)s minute", "%(count)s second", "%(count)s hour", "%(count)s day")
     for path in SPEAKING:
-        if path.name != "device.py":
+        if path.name not in {"device.py", "security_txt.py"}:
             yield from (text for text in strings_of(path) if is_words(VALUES.sub("", text)))
     for path in CHECKING:
         yield from (text for text in strings_of(path) if re.fullmatch(r"[A-Z].* .*\.", text))

@@ -49,6 +49,8 @@ OPEN_UNDER = (
     "/recover",
     "/reset",
     "/account/email",
+    "/break-glass",
+    "/.well-known/security.txt",
 )
 GUARDED = [path for path, route in ROUTES.items() if route.who is not Who.ANYBODY]
 FOR_ADMINISTRATORS = [path for path, route in ROUTES.items() if route.who is Who.ADMINISTRATOR]

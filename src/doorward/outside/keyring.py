@@ -191,7 +191,8 @@ class FileKeyring:
         try:
             keys = self._file.read()
         except ConfigError:
-            # SECURITY: the keys that are held are right; a start would refuse the file and say why.
+            # SECURITY: the keys that are held are right; a start would refuse the file and say why
+            # (test_a_file_that_cannot_be_used_any_more_changes_nothing_that_runs).
             return False
         self._seen = seen
         self._hold(keys)

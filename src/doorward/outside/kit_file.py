@@ -1,6 +1,6 @@
 """What stands beside the data of break-glass codes: digests, so that a code can be told when the data cannot be read.
 
-SECURITY: SHA-256 of 256 random bits, so whoever reads the file gains nothing; whoever can write it is the operator, who
+SHA-256 of 256 random bits, so whoever reads the file gains nothing; whoever can write it is the operator, who
 could do anything. It is 0600 all the same, like everything beside it.
 """
 
