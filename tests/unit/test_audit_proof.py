@@ -8,7 +8,7 @@ from doorward.errors import InputError
 from doorward.rules.audit_lines import read_line, write_line
 from doorward.rules.audit_proof import MOST_FLAWS, Fault, Walk, verify_export
 from doorward.rules.checkpoint import Pace, fingerprint, is_signed, parse_public_key
-from doorward.rules.ranges import parse_ranges
+from doorward.rules.ranges import Ranges, parse_ranges
 from tests.fakes.exported import INSTALLATION, KEY, OTHER_KEY, a_chain, a_checkpoint, an_export
 from tests.fakes.system import START
 
@@ -185,6 +185,29 @@ def test_a_filtered_export_names_what_is_missing_from_it():
 def test_what_no_export_has_is_malformed(line):
     with pytest.raises(InputError):
         read_line(line)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"at":"2026-01-01T00:00:00.000000+00:00","installation":"i","keys":["\\u00e9"],"kind":"doorward-audit-1",'
+        b'"private":true,"query":{},"whole":true}\n',
+        b'{"at":"0001-01-01T00:00:00.000000+23:59","installation":"i","keys":[],"kind":"doorward-audit-1",'
+        b'"private":true,"query":{},"whole":true}\n',
+    ],
+)
+def test_a_beginning_with_what_cannot_be_read_is_malformed_and_ends_nothing(line):
+    """A key that is none, and an instant before there was time."""
+    assert (Fault.MALFORMED, 0, 0) in told(judge([line]))
+
+
+def test_an_export_of_many_records_that_stand_apart_is_verified():
+    """Its last line names each of them: longer than any other, and compared in one go."""
+    ranges = Ranges(range(1, 400_000, 2))
+    line = write_line(replace(read_line(an_export(CHAIN)[-1])[0], records=ranges.spell())).encode("ascii")
+    assert read_line(line)[0].records == ranges.spell()
+    assert not len(ranges.without(parse_ranges(ranges.spell())))
+    assert all(number in ranges for number in range(1, 400_000, 2))
 
 
 def test_a_second_beginning_is_named():

@@ -14,13 +14,14 @@ from typing import Any, Final
 
 from doorward.errors import InputError
 from doorward.rules.audit import AuditEntry, spell_at
-from doorward.rules.checkpoint import Checkpoint, SigningKey, fingerprint, is_signed
+from doorward.rules.checkpoint import Checkpoint, SigningKey, fingerprint, is_signed, parse_public_key
 from doorward.rules.ranges import Ranges, parse_ranges
 from doorward.rules.strict_json import parse_object
 
 FORMAT: Final = "doorward-audit-1"
 _DOMAIN: Final = b"doorward-audit-export-v1"
-MOST_LINE: Final = 1024 * 1024
+MOST_LINE: Final = 16 * 1024 * 1024
+"""The last line names every record: half a million that stand apart are some seven million letters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +116,7 @@ def read_line(raw: bytes) -> tuple[Line, str]:
     try:
         line, installation = _read(found)
         again = write_line(line, installation=installation)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise InputError("no export has such a line") from error
     if again.encode("ascii") != raw:
         raise InputError("no export spells a line like this")
@@ -169,7 +170,7 @@ def _read(found: Mapping[str, Any]) -> tuple[Line, str]:
             whole=_truth(found["whole"]),
             private=_truth(found["private"]),
             query=_texts(found["query"]),
-            keys=tuple(_text(key) for key in found["keys"]),
+            keys=tuple(_key(key) for key in found["keys"]),
         )
         return header, ""
     raise ValueError("an unknown kind of line")
@@ -237,6 +238,13 @@ def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError("not a text")
     return value
+
+
+def _key(value: object) -> str:
+    key = parse_public_key(_text(value))
+    if key != value:
+        raise ValueError("a key has one spelling")
+    return key
 
 
 def _texts(value: object) -> dict[str, str]:

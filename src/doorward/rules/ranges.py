@@ -1,6 +1,7 @@
 """Sets of numbers written shortly: `3,7-12`."""
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from typing import Final
 
@@ -23,7 +24,18 @@ class Ranges:
         elif not runs or number > runs[-1][1]:
             runs.append((number, number))
         elif number not in self:
-            self._runs = _merge([*runs, (number, number)])
+            self._put_between(number)
+
+    def _put_between(self, number: int) -> None:
+        runs = self._runs
+        at = bisect_right(runs, number, key=_first_of)
+        first = last = number
+        if at and runs[at - 1][1] == number - 1:
+            at -= 1
+            first = runs.pop(at)[0]
+        if at < len(runs) and runs[at][0] == number + 1:
+            last = runs.pop(at)[1]
+        runs.insert(at, (first, last))
 
     def update(self, other: "Ranges") -> None:
         """Add all numbers of another."""
@@ -35,21 +47,28 @@ class Ranges:
 
     def without(self, other: "Ranges") -> "Ranges":
         """The numbers that are not in the other."""
-        left, taken = Ranges(), list(other.runs())
+        # Both are in order, so one look at each run is enough: an export may name a hundred thousand.
+        left, taken = Ranges(), other._runs  # noqa: SLF001 -- another of this class
+        at = 0
         for first, last in self._runs:
             start = first
-            for begin, end in taken:
-                if end < start or begin > last:
-                    continue
+            while at < len(taken) and taken[at][1] < start:
+                at += 1
+            while at < len(taken) and taken[at][0] <= last:
+                begin, end = taken[at]
                 if begin > start:
                     left._runs.append((start, begin - 1))
                 start = end + 1
+                if end > last:
+                    break
+                at += 1
             if start <= last:
                 left._runs.append((start, last))
         return left
 
     def __contains__(self, number: int) -> bool:
-        return any(first <= number <= last for first, last in self._runs)
+        at = bisect_right(self._runs, number, key=_first_of)
+        return at > 0 and number <= self._runs[at - 1][1]
 
     def __len__(self) -> int:
         return sum(last - first + 1 for first, last in self._runs)
@@ -73,6 +92,10 @@ def parse_ranges(text: str) -> Ranges:
     if _merge(found._runs) != found._runs:  # noqa: SLF001 -- its maker
         raise ValueError("that is no list of numbers in order")
     return found
+
+
+def _first_of(run: tuple[int, int]) -> int:
+    return run[0]
 
 
 def _merge(runs: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
