@@ -52,7 +52,9 @@ def test_a_passphrase_opens_at_both():
 
 
 @pytest.mark.parametrize(
-    "text", ["age1", "AGE1QQ", "x", "age1" + "q" * 58, str(IDENTITY), str(IDENTITY.to_public())[:-1]]
+    "text",
+    ["age1", "AGE1QQ", "x", "age1" + "q" * 58, str(IDENTITY), str(IDENTITY.to_public())[:-1]],
+    ids=["nothing", "capitals", "no prefix", "a wrong sum", "a private key", "cut"],
 )
 def test_what_is_no_public_key_is_refused(text):
     with pytest.raises(InputError):
