@@ -45,6 +45,16 @@ async def test_a_verified_address_links_where_the_operator_says_so(town):
     assert not identities(town)[0].owns_profile
 
 
+@pytest.mark.parametrize("is_admin", [False, True])
+async def test_in_a_lockdown_no_address_links_an_account(town, is_admin):
+    """E-90: nobody here has asked for it."""
+    town.providers["idp"] = a_provider(link_by_email=True)
+    await town.add_user("alice", is_admin=is_admin)
+    await town.flows.lockdowns.begin(CLI, now=town.now)
+    assert failure_of(await try_upstream(town, somebody())) is Failure.ADDRESS_TAKEN
+    assert identities(town) == []
+
+
 async def test_an_address_links_the_first_of_an_issuer_and_no_second(town):
     """Addresses are given away anew: who has it there now is not who had it then."""
     town.providers["idp"] = a_provider(link_by_email=True)

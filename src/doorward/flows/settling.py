@@ -14,6 +14,7 @@ from doorward.flows.finishing import Decided, Finishing
 from doorward.flows.granting import Witness, get_owner, refresh, shown, withdraw
 from doorward.flows.invites import find_state, use_invite
 from doorward.flows.letters import circumstances, tell
+from doorward.flows.lockdown import find_lockdown, is_shut_to
 from doorward.flows.newcomers import Newcomers
 from doorward.flows.opening import HANDLE_SIZE, encode
 from doorward.flows.pending import Pending
@@ -167,6 +168,8 @@ class Settling:
             known = await transaction.find_identity(trip.authenticated.issuer, trip.authenticated.subject)
             if known is not None:
                 return known if known.user_id == user.id else trip.deny(Failure.OTHER_ACCOUNT, user.id)
+            if await is_shut_to(transaction, user):
+                return trip.deny(Failure.LOCKDOWN, user.id)
             return await self._connect(transaction, trip, user, actor=user.id, because="asked")
 
     async def _find_or_make(self, transaction: Transaction, trip: Trip) -> Identity | Denied:
@@ -189,6 +192,10 @@ class Settling:
             return trip.deny(Failure.ADDRESS_TAKEN, owner.id)
         if not owner.enabled:
             return trip.deny(_why_not(owner), owner.id)
+        # SECURITY: in a lockdown a provider's word opens no account that it did not open before, an administrator's
+        # least of all; tests/unit/test_upstream_addresses.py tries both.
+        if await find_lockdown(transaction) is not None:
+            return trip.deny(Failure.ADDRESS_TAKEN, owner.id)
         return await self._connect(transaction, trip, owner, actor="system", because="address")
 
     async def _welcome(self, transaction: Transaction, trip: Trip, email: str) -> Identity | Denied:

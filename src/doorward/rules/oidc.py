@@ -51,6 +51,8 @@ class Failure(Enum):
     """To confirm or to link, another account came back than was asked for."""
     NOT_FRESH = "not_fresh"
     """The provider did not ask again."""
+    LOCKDOWN = "lockdown"
+    """Nothing is connected while an incident is contained."""
     SIGNED_OUT = "signed_out"
     """The provider ended the sign-in while it was under way."""
 
@@ -79,6 +81,7 @@ _SENTENCES = {
     Failure.DISABLED: "Your account is disabled.",
     Failure.OTHER_ACCOUNT: "The provider answered with another account than the one that was to be confirmed.",
     Failure.NOT_FRESH: "The provider did not ask you again, so it is not confirmed that it is still you.",
+    Failure.LOCKDOWN: "Nothing can be added at present. Please ask an administrator.",
     Failure.SIGNED_OUT: "The provider ended this sign-in before it was finished.",
 }
 

@@ -87,6 +87,7 @@ _CASES: Final = {
         403, "That was somebody else", "Choose the right account at %(name)s; you may have to sign out there first."
     ),
     Failure.NOT_FRESH: _Case(403, "It is not confirmed that it is you", "Try again, or confirm it another way."),
+    Failure.LOCKDOWN: _Case(409, "Nothing was changed", again=False),
     Failure.SIGNED_OUT: _Case(403, "%(name)s signed you out meanwhile", "Sign in again if that was not meant to be."),
 }
 
