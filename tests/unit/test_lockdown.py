@@ -176,6 +176,7 @@ async def test_a_row_that_cannot_be_read_is_a_lockdown(town, damaged):
     found = await town.flows.lockdowns.find()
     assert found is not None
     assert not found.readable
+    assert not found.admits(ip_address("127.0.0.1"))
 
 
 def test_what_is_written_is_read():
