@@ -190,10 +190,14 @@ def test_what_no_export_has_is_malformed(line):
 @pytest.mark.parametrize(
     "line",
     [
-        b'{"at":"2026-01-01T00:00:00.000000+00:00","installation":"i","keys":["\\u00e9"],"kind":"doorward-audit-1",'
-        b'"private":true,"query":{},"whole":true}\n',
-        b'{"at":"0001-01-01T00:00:00.000000+23:59","installation":"i","keys":[],"kind":"doorward-audit-1",'
-        b'"private":true,"query":{},"whole":true}\n',
+        (
+            b'{"at":"2026-01-01T00:00:00.000000+00:00","installation":"i","keys":["\\u00e9"],"kind":"doorward-audit-1",'
+            b'"private":true,"query":{},"whole":true}\n'
+        ),
+        (
+            b'{"at":"0001-01-01T00:00:00.000000+23:59","installation":"i","keys":[],"kind":"doorward-audit-1",'
+            b'"private":true,"query":{},"whole":true}\n'
+        ),
     ],
 )
 def test_a_beginning_with_what_cannot_be_read_is_malformed_and_ends_nothing(line):

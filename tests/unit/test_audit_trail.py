@@ -122,6 +122,14 @@ async def test_an_export_verifies_elsewhere_and_is_recorded(place):
     assert b"192.0.2.1" in b"".join(lines)
 
 
+async def test_whom_an_export_was_about_can_be_forgotten(place):
+    """A name or an address, as somebody typed it, is no public part of a record (B-38)."""
+    await place.export(Wish(about="alice@example.test", actor="alice", act="user.*"))
+    record = (await place.records())[-1]
+    assert record.public == {"act": "user.*", "private": "yes"}
+    assert record.private == {"about": "alice@example.test", "actor": "alice"}
+
+
 async def test_an_export_without_personal_data_has_none_and_verifies(place):
     lines = await place.export(private=False)
     assert b"192.0.2.1" not in b"".join(lines)

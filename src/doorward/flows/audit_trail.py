@@ -23,6 +23,7 @@ PAGE: Final = 500
 """Records that are read at once: nobody waits long for the writer."""
 ERASED_AT_ONCE: Final = 200
 _ANY: Final = ".*"
+_NAMES: Final = frozenset({"actor", "about"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,8 +150,11 @@ class AuditTrail:
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             query = await _read_wish(transaction, wish)
-            public = {**wish.words, "private": "yes" if private else "no"}
-            await append(transaction, actor, Act.AUDIT_EXPORTED, "system", now, public)
+            # Whom somebody asked about is a name or an address as they typed it: nothing that stays for ever.
+            public = {name: text for name, text in wish.words.items() if name not in _NAMES}
+            public["private"] = "yes" if private else "no"
+            asked = {name: text for name, text in wish.words.items() if name in _NAMES}
+            await append(transaction, actor, Act.AUDIT_EXPORTED, "system", now, public, asked)
         await self.make_checkpoint(now=now)
         async with self._records.transaction() as transaction:
             key = await self._load_key(transaction, now)
