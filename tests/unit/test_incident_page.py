@@ -58,6 +58,24 @@ async def test_who_locks_down_goes_on_and_every_page_of_the_console_says_so(door
     assert "There is a lockdown" not in (await root.get("/admin/users")).text
 
 
+async def test_what_a_lockdown_says_goes_on_when_it_is_made_again_with_nothing_typed_anew(door):
+    """E-90: nobody opens the console to everywhere by leaving a field empty that was filled."""
+    root = await enter(door)
+    await send(root, LOCK, sure="on", keep="on", reason="stolen laptop", networks="127.0.0.0/8")
+    page = (await root.get(PAGE)).text
+    assert re.search(r'<textarea id="networks"[^>]*>\s*127\.0\.0\.0/8</textarea>', page)
+    assert re.search(r'<input id="reason"[^>]*value="stolen laptop"', page)
+    assert "doorward incident evidence" in page
+
+
+async def test_the_page_that_refuses_leads_to_none_that_is_shut(door):
+    await door.flows.lockdowns.begin(CLI, networks=["192.0.2.0/24"], now=door.clock.now())
+    answer = await (await enter(door)).get("/admin/users")
+    assert answer.status == 403
+    assert "The console is shut here" in answer.text
+    assert 'href="/admin' not in answer.text
+
+
 async def test_who_does_not_stay_signs_in_again(door):
     root = await enter(door)
     answer = await send(root, LOCK, sure="on", networks="")

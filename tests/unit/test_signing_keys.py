@@ -142,7 +142,7 @@ async def test_the_page_shows_names_and_ages_and_no_key(door):
     door.flows.signing_keys.every = 90 * DAY
     door.town.keyring.key_ids += ("older",)
     page = (await root.get(PAGE)).text
-    assert "this many days old: 90" in page
+    assert "Greatest age: 90 days" in page
     assert "a rotation is not finished" in page
     assert (await (await enter(door, "alice")).get(PAGE)).status == 403
 

@@ -108,7 +108,7 @@ class AuditPage:
             visit,
             "audit.html",
             status=400 if problem else 200,
-            here="",
+            here="safekeeping",
             rows=[Row.of(entry, listed.names) for entry in listed.entries],
             asked=asked,
             acts=list(_MEANINGS),

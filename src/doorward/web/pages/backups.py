@@ -27,6 +27,7 @@ _NOTES: Final = {
     "made": ("good", "The backup is made."),
     "proven": ("good", "The newest backup restores: all of it was compared, and every sealed value opened."),
     "deleted": ("good", "The backup is deleted."),
+    "restored": ("good", "The backup is restored. What was here before is saved: it is in the list below."),
 }
 _BUSY: Final = "A backup or a restore is under way. Try again in a moment."
 _CHANGED: Final = "Something was changed since the preview. Look at it again."
@@ -91,7 +92,8 @@ class BackupsPage:
             await self._restoring.apply(actor, name, form.get("token", ""), openers, now=visit.now)
         except (ConflictError, InputError, NotFoundError, TamperError) as error:
             return await self._show(visit, actor, problem=_spell(error))
-        return self._desk.redirect(visit, "/login")
+        visit.cookies_out += self._desk.cookies.end_session()
+        return self._desk.to_login(visit, f"{_PAGE}?done=restored")
 
     async def post_delete(self, visit: Visit, form: Form) -> Response:
         """Delete one."""
@@ -110,7 +112,7 @@ class BackupsPage:
             visit,
             "backups.html",
             status=400 if problem else 200,
-            here="people",
+            here="safekeeping",
             state=await self._backups.look(actor),
             reasons=_REASONS,
             plan=plan,

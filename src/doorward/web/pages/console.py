@@ -54,7 +54,9 @@ def _hold_post(post: Post, desk: Desk, lockdowns: Lockdowns) -> Post:
 async def _stop(visit: Visit, desk: Desk, lockdowns: Lockdowns) -> Response | None:
     # SECURITY: read anew for every request, so that one made on the command line counts with the next;
     # tests/cli/test_incident.py asks from outside right after.
-    visit.lockdown = await lockdowns.find()
-    if visit.lockdown is None or visit.lockdown.admits(visit.visitor.address):
+    lockdown = await lockdowns.find()
+    if lockdown is None or lockdown.admits(visit.visitor.address):
+        # Whoever is let in sees it on every page; the page that refuses says it by itself, and leads nowhere shut.
+        visit.lockdown = lockdown
         return None
     return desk.message(visit, SHUT, status=403, fan="shut", actions=[Link("Your apps", "/")])

@@ -117,7 +117,7 @@ class DecisionsPage:
             visit,
             "decisions.html",
             status=400 if problem else 200,
-            here="",
+            here="safekeeping",
             rows=[Row.of(each) for each in found],
             asked=asked,
             verdicts=_VERDICTS,

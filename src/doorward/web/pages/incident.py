@@ -109,6 +109,10 @@ class IncidentPage:
         view = await self._lockdowns.look(actor, visit.visitor)
         kits = await self._break_glass.list_kits(actor)
         kind, note = _NOTES.get(visit.query.get("done", ""), ("", ""))
+        values = {name: (form or {}).get(name, "") for name in ("networks", "reason")}
+        if form is None and view.lockdown is not None:
+            # What is not typed anew goes on: nobody opens the console to everywhere by leaving a field empty.
+            values = {"networks": "\n".join(map(str, view.lockdown.networks)), "reason": view.lockdown.reason}
         return self._desk.page(
             visit,
             "incident.html",
@@ -117,7 +121,7 @@ class IncidentPage:
             view=view,
             kits=kits,
             unused={kit.user_id for kit, _ in kits if kit.used_at is None},
-            values={name: (form or {}).get(name, "") for name in ("networks", "reason")},
+            values=values,
             keep=form is None or "keep" in form,
             problem=problem,
             wrong=wrong,
