@@ -22,6 +22,7 @@ from doorward.web.pages.desk import DEMO_BANNER
 from doorward.web.pages.loop import MAX_BOUNCES, follow
 from tests.browser.account_shots import ACCOUNT_SHOTS
 from tests.browser.provider_shots import PROVIDER_SHOTS
+from tests.browser.safekeeping_shots import SAFEKEEPING_SHOTS
 from tests.browser.shot import HOME, Shot, at, to
 from tests.fakes.door import PASSWORD, Browser, Door, call_app, sample_policy
 
@@ -180,6 +181,7 @@ SHOTS = (
     Shot("error-503", _unavailable),
     *ACCOUNT_SHOTS,
     *PROVIDER_SHOTS,
+    *SAFEKEEPING_SHOTS,
 )
 
 
@@ -230,6 +232,7 @@ async def take(
     *,
     full_page: bool = True,
     scale: float = 1,
+    locale: str = "en",
 ) -> None:
     """One photograph, `scale` points for each pixel of the page."""
     door = await make_door(empty=shot.name == "apps-empty")
@@ -238,6 +241,7 @@ async def take(
         viewport={"width": width, "height": height},
         color_scheme=theme,  # type: ignore[arg-type]
         device_scale_factor=scale,
+        locale=locale,
     )
     page = await context.new_page()
     await connect(page, door)
