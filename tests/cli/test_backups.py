@@ -146,3 +146,26 @@ def test_a_backup_of_every_released_schema_restores(place):
         place.answer("backup", "restore", plan["backup"], "--apply", plan["token"])
         assert [user["name"] for user in place.answer("user", "list")] == ["alice", "bob"]
         assert place.answer("backup", "verify", plan["backup"])["sealed_values_opened"] >= 2
+
+
+def test_a_name_that_reads_like_a_sealed_value_spoils_no_backup(house):
+    """N08: whoever may choose a name must not decide whether anybody's backups restore."""
+    with closing(sqlite3.connect(house.folder / "data" / "doorward.db")) as connection:
+        connection.execute("UPDATE users SET display_name = 'gcm2:0123456789abcdef:x' WHERE name = 'bob'")
+        connection.commit()
+    name = house.answer("backup", "create")["name"]
+    assert house.answer("backup", "drill")["name"] == name
+    house.answer("backup", "restore", name, "--apply", preview(house, name)["token"])
+
+
+def test_what_was_saved_for_nobody_in_particular_opens_after_a_rotation_and_beside_a_passphrase(place):
+    """B-07, D-45: the way back from a restore stays open."""
+    place.write("backup: {encryption: none}\n")
+    place.add("alice", "--admin")
+    name = place.answer("backup", "create")["name"]
+    place.write()
+    before = place.answer("backup", "restore", name, "--apply", preview(place, name)["token"])["before"]
+    place.answer("keys", "rotate", "master", "--settle", "0")
+    assert place.answer("backup", "verify", before)["rows"] > 0
+    place.write("backup: {passphrase: a-long-phrase-of-many-words}\n")
+    assert place.answer("backup", "verify", before)["rows"] > 0

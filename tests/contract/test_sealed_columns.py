@@ -2,7 +2,9 @@
 
 import re
 
+from doorward.flows.backup_reading import SEALED as SEALED_IN_BACKUPS
 from doorward.storage.sql.sealed import SEALED
+from doorward.storage.sql.snapshot import LEFT_OUT
 from doorward.storage.sql.tables import metadata
 from tests.contract.durable import ROOT
 
@@ -36,3 +38,12 @@ def test_every_known_column_names_its_row_by_what_never_changes():
     for column in SEALED.values():
         assert column.row.table is column.column.table
         assert column.row.primary_key
+
+
+def test_backups_know_every_sealed_column_that_they_hold():
+    """B-05: what is not known there would be restored under a key that is not held any more."""
+    held = {name for name, column in SEALED.items() if column.column.table.name not in LEFT_OUT}
+    assert {f"{table}.{column}" for table, (_, columns) in SEALED_IN_BACKUPS.items() for column in columns} == held
+    assert {table: key for table, (key, _) in SEALED_IN_BACKUPS.items()} == {
+        column.column.table.name: column.row.name for name, column in SEALED.items() if name in held
+    }

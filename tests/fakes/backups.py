@@ -59,7 +59,7 @@ def connect_backups(town, folder=None, **given):
         folder or Path("/proc/no-backups"),
         readers=Readers(),
         openers=Openers(),
-        own=lambda: bytes(32),
+        own=lambda: (bytes(32),),
         random=town.random,
         open_scratch=open_scratch,
     )

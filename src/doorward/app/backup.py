@@ -58,7 +58,7 @@ def _shelf_of(config: Config, keys: MasterArchiveKeys, random: Random) -> Folder
         folder_of(config),
         readers=_readers_of(config.backup),
         openers=_openers_of(config.backup),
-        own=keys.reader,
+        own=keys.readers,
         random=random,
         open_scratch=open_scratch,
     )

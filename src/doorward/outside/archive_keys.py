@@ -42,9 +42,13 @@ class MasterArchiveKeys:
         keyring.join(installation, reads_older=True)
         return MasterArchiveSeals(keyring)
 
-    def reader(self) -> bytes:
-        """A private key for backups that stay beside the database, while nobody is named who is to read them."""
-        return self._keyring.apart().derive_from_master(_READER)
+    def readers(self) -> tuple[bytes, ...]:
+        """Private keys for backups that stay beside the database, while nobody is named who is to read them.
+
+        The newest encrypts. Those of retired master keys open what was made before a rotation.
+        """
+        keyring = self._keyring.apart(self._read_retired())
+        return tuple(keyring.derive_from_master(_READER, key_id) for key_id in keyring.key_ids)
 
 
 class MasterArchiveSeals:

@@ -8,7 +8,7 @@ import os
 import shutil
 import stat
 import zlib
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
 from datetime import datetime
 from hashlib import sha256
@@ -47,7 +47,8 @@ class FolderShelf:
     """`interfaces.backup.Shelf` over a folder.
 
     `readers`: for whom backups are encrypted; nobody where they need not be, None where that was never said. `own`:
-    a private key that never leaves this machine, for the backups that stay here while nobody else is named.
+    private keys that never leave this machine, for the backups that stay here while nobody else is named; the first
+    encrypts, all of them open.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class FolderShelf:
         *,
         readers: Readers | None,
         openers: Openers,
-        own: Callable[[], bytes],
+        own: Callable[[], Sequence[bytes]],
         random: Random,
         open_scratch: OpenScratch,
     ) -> None:
@@ -94,7 +95,7 @@ class FolderShelf:
                     "nobody could read the backup: set backup.recipients or backup.passphrase, "
                     "or say that it need not be encrypted with `backup.encryption: none`"
                 )
-            readers = Readers(recipients=(public_of(self._own()),))
+            readers = Readers(recipients=(public_of(self._own()[0]),))
         name = name_backup(reason, at, entropy=self._random.token(4), encrypted=bool(readers))
         with self._begin(name) as file:
             yield FolderDraft(name, file, readers, self._random, self._settle)
@@ -137,8 +138,8 @@ class FolderShelf:
             encrypted = file.read(len(INTRO)) == INTRO
             file.seek(0)
             found = openers | self._openers
-            if encrypted and not found.passphrase:
-                found |= Openers(identities=(self._own(),))
+            if encrypted:  # whatever is configured now: it was made when nobody was named
+                found |= Openers(identities=tuple(self._own()))
             yield _unpack(read_age(file, found) if encrypted else _pieces(file))
 
     def digest(self, name: str) -> str:
