@@ -3,6 +3,7 @@
 import io
 import json
 import re
+import shutil
 import sqlite3
 import zipfile
 from contextlib import closing
@@ -10,7 +11,9 @@ from contextlib import closing
 import pytest
 
 from doorward import __version__
+from doorward.app import emergency
 from doorward.app.emergency_record import read_record
+from doorward.cli.configured import load
 from doorward.errors import InputError
 from doorward.outside.age import read_age
 from doorward.rules.backup import Openers
@@ -138,6 +141,25 @@ def test_the_gate_runs_without_its_data_for_who_has_a_code(place):
     assert [path.name for path in (place.folder / "data").glob("*emergency-*")] == [f"noted-{kept.name}"]
     (noted,) = [each for each in place.answer("audit", "list") if each["act"] == "break_glass.emergency"]
     assert noted["public"]["verified"] == "yes"
+
+
+def test_an_emergency_that_was_killed_has_used_up_its_code_and_touched_nothing_of_the_data(place):
+    """E-90: what serves never comes to its end, and the data is as it was."""
+    place.write("backup: {schedule: hourly, encryption: none}\naudit: {copy_to: copy, checkpoint: {file: points}}\n")
+    place.add("root", "--admin")
+    (code,) = place.answer("incident", "kit", "root")["codes"]
+    begun = emergency.begin(load(place.config, allow_insecure_http=True), {}, code)
+    shutil.rmtree(begun.folder)
+    changed = begun.loaded.config
+    assert (changed.backup.schedule, changed.audit.copy_to, changed.audit.checkpoint.file) == ("off", "", "")
+    assert begun.record.stat().st_mode & 0o777 == 0o600
+    with place.serving() as server:
+        assert server.get("/break-glass").status_code == 404
+    (kit,) = place.answer("incident", "break-glass", "list")
+    assert kit["used"]
+    (noted,) = [each for each in place.answer("audit", "list") if each["act"] == "break_glass.emergency"]
+    assert (noted["about"], noted["public"]["verified"]) == ("root", "no")
+    assert [each["kind"] for each in place.answer("alert", "list")] == ["break_glass_used"]
 
 
 def test_an_edited_record_of_an_emergency_is_told_as_one():

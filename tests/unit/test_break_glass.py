@@ -9,6 +9,7 @@ from doorward.flows.admin import CLI
 from doorward.flows.break_glass import SESSION_LIFETIME, Made
 from doorward.flows.outcome import Refused, SignedIn
 from doorward.rules.alert import AlertKind
+from doorward.rules.audit import Act
 from doorward.rules.break_glass import hash_code, parse_code, write_code
 from doorward.rules.login import Failure
 from doorward.rules.session import Method
@@ -44,6 +45,33 @@ async def test_a_code_opens_a_short_session_with_everything_else_shut(town):
     assert await town.check(outcome) is not None
     town.clock.advance(SESSION_LIFETIME)
     assert await town.check(outcome) is None
+
+
+async def test_an_emergency_is_told_of_where_it_begins(town):
+    """E-90: a gate without its data tells the services it knows."""
+    root = await town.add_user("chief", is_admin=True)
+    town.store.state.users.clear()
+    town.store.state.first_admin = None
+    town.alarms.clear()
+    await town.flows.break_glass.open_emergency(root, b"d" * 32, now=town.now)
+    assert town.store.state.users == {root.id: root}
+    assert town.audit[-1].act is Act.KIT_USED
+    assert town.alarms == [(AlertKind.BREAK_GLASS_USED, root.id, {"who": "chief"})]
+
+
+async def test_an_emergency_is_noted_its_code_spent_and_everybody_hears_of_it(town):
+    """E-90."""
+    kit = await make(town)
+    digest = parse_code(kit.codes[0])
+    for who in ("root", ""):
+        town.alarms.clear()
+        await town.flows.break_glass.note_emergency(digest, {"file": "x"}, now=town.now)
+        assert (town.audit[-1].act, town.audit[-1].public) == (Act.EMERGENCY_NOTED, {"file": "x"})
+        ((kind, _, values),) = town.alarms
+        assert (kind, values) == (AlertKind.BREAK_GLASS_USED, {"who": who})
+    await town.flows.break_glass.note_emergency(b"", {"file": "x"}, now=town.now)
+    assert town.audit[-1].subject == "system"
+    assert isinstance(await use(town, kit.codes[0]), Refused)
 
 
 async def test_each_use_is_recorded_and_every_administrator_hears_of_it(town):

@@ -20,17 +20,13 @@ async def note_emergencies(house: House) -> int:
     for path in found:
         content = path.read_bytes()
         code, records, whole = read_record(content)
-        now = house.clock.now()
         public = {
             "file": path.name,
             "sha256": hashlib.sha256(content).hexdigest(),
             "records": str(records),
             "verified": "yes" if whole else "no",
         }
-        async with house.storage.records.transaction() as transaction:
-            kit = await transaction.spend_kit(code, now) if code else None
-            subject = "system" if kit is None else kit.user_id
-            await transaction.append_audit(AuditEvent(Act.EMERGENCY_NOTED, "system", subject, now, public))
+        await house.flows.break_glass.note_emergency(code, public, now=house.clock.now())
         path.rename(path.with_name(NOTED + path.name))
         if not whole:
             house.log.error("emergency_record_broken", file=path.name)

@@ -171,7 +171,7 @@ def serve(
     def say(link: str) -> None:
         typer.echo(f"Running in an emergency. {begun.entry.name} sets a password here:\n\n    {link}\n")
 
-    kept = emergency.run(begun, data=Path(loaded.config.storage.path), tell=say)
+    kept = emergency.run(begun, tell=say)
     typer.echo(f"What was recorded is kept in {kept}.")
 
 

@@ -5,7 +5,7 @@ recorded, and every administrator is told. Nothing here asks a provider, a passw
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
@@ -172,6 +172,26 @@ class BreakGlass:
         await self._opening.store(opened)
         self._tally.count_login("success")
         return SignedIn(user, opened.session, opened.cookie, opened.device)
+
+    async def open_emergency(self, user: User, digest: bytes, *, now: datetime) -> None:
+        """Make the administrator of a gate that runs without its data, and tell of it."""
+        async with self._records.transaction() as transaction:
+            await transaction.claim_first_admin(user.id, now)
+            await transaction.add_user(user)
+            event = AuditEvent(Act.KIT_USED, "cli", user.id, now, {"code": digest.hex()}, {"name": user.name})
+            await transaction.append_audit(event)
+            await self._alarm(transaction, AlertKind.BREAK_GLASS_USED, user.id, {"who": user.name}, now)
+
+    async def note_emergency(self, digest: bytes, public: Mapping[str, str], *, now: datetime) -> None:
+        """Note in the real record that there was an emergency, spend its code, and tell all administrators."""
+        async with self._records.transaction() as transaction:
+            kit = await transaction.spend_kit(digest, now) if digest else None
+            user = None if kit is None else await transaction.find_user(kit.user_id)
+            subject = "system" if kit is None else kit.user_id
+            await transaction.append_audit(AuditEvent(Act.EMERGENCY_NOTED, "system", subject, now, public))
+            who = "" if user is None else user.name
+            await self._alarm(transaction, AlertKind.BREAK_GLASS_USED, subject, {"who": who}, now)
+            await self._write_note(transaction)
 
     async def reconcile(self) -> None:
         """At the start, have what stands beside the data say what the data says."""
