@@ -12,6 +12,7 @@ from doorward.config.reference import make_reference
 from doorward.config.schema import Config
 from doorward.config.show import list_settings, show_config
 from doorward.config.spelling import spell_scalar
+from doorward.rules.alert import AlertKind
 from doorward.rules.audit import Act
 from doorward.rules.reason import Reason
 
@@ -39,6 +40,7 @@ def test_every_reason_and_every_event_has_its_line() -> None:
     pages = make_reference()
     assert all(f"| `{reason.value}` | {reason.sentence} |" in pages["reasons.md"] for reason in Reason)
     assert all(f"| `{act.value}` | {act.meaning} |" in pages["audit-events.md"] for act in Act)
+    assert all(f"| `{kind.value}` | {kind.meaning} |" in pages["alerts.md"] for kind in AlertKind)
 
 
 def test_the_example_as_it_stands_changes_nothing() -> None:

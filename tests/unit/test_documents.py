@@ -33,7 +33,11 @@ def examples(document: str) -> list[str]:
     return [dedent(text) for _, text in shown]
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/policy.md", "docs/operations.md", PROFILES])
+SAFEKEEPING = [f"docs/guides/{name}.md" for name in ("alerts", "audit", "backups", "keys")]
+ADDRESSES = {"ntfy": b"ntfys://ntfy.example.com/topic", "matrix": b"matrixs://user:password@matrix.example.com/#room"}
+
+
+@pytest.mark.parametrize("document", ["README.md", "docs/policy.md", "docs/operations.md", PROFILES, *SAFEKEEPING])
 def test_every_configuration_shown_in_the_documents_loads(document: str, secrets: Path) -> None:
     shown = examples(document)
     assert shown
@@ -51,7 +55,7 @@ def secrets(tmp_path: Path) -> Path:
     tmp_path.chmod(0o700)
     for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
         for name in re.findall(r"/etc/doorward/([\w-]+\.secret)\b", document.read_text("utf-8")):
-            write(tmp_path / name, b"a secret that is long enough\n")
+            write(tmp_path / name, ADDRESSES.get(name.removesuffix(".secret"), b"a secret that is long enough") + b"\n")
     key = ec.generate_private_key(ec.SECP256R1())
     write(
         tmp_path / "work.key",
@@ -143,6 +147,8 @@ def test_every_command_shown_in_the_documents_exists_with_its_options() -> None:
                 if command is None:
                     unknown.append(f"{document}: {name} {choice}")
                     continue
+                for word in words[2:]:  # such as `keys rotate master`
+                    command = getattr(command, "commands", {}).get(word, command)
             options |= {spelling for option in command.params for spelling in option.opts}
         unknown += [f"{document}: {line}: {word}" for word in words if word.startswith("--") and word not in options]
     assert unknown == []

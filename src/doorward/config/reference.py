@@ -10,6 +10,7 @@ from pydantic_core import PydanticUndefined
 
 from doorward.config import aliases, patterns, section, values
 from doorward.config.access import App, GroupSection, Require, Rule
+from doorward.config.alerts import Alerts, AlertTarget
 from doorward.config.environment import holds_secret, kinds_of, section_of, variable_of, walk_settings
 from doorward.config.finding import format_key
 from doorward.config.profiles import PROFILES
@@ -17,8 +18,10 @@ from doorward.config.schema import Config
 from doorward.config.spelling import spell_scalar, spell_setting
 from doorward.config.upstream import ProviderEntry
 from doorward.config.values import PrivateKey, Secret
+from doorward.rules.alert import AlertKind
 from doorward.rules.audit import Act
 from doorward.rules.reason import Reason
+from doorward.rules.span import format_span
 
 _MADE: Final = "Made from the models by `make docs`; edit those instead."
 _LISTS: Final[dict[tuple[str, ...], tuple[str, type[BaseModel]]]] = {
@@ -26,6 +29,7 @@ _LISTS: Final[dict[tuple[str, ...], tuple[str, type[BaseModel]]]] = {
     ("authz", "rules"): ("A rule", Rule),
     ("authz", "groups"): ("A group", GroupSection),
     ("apps",): ("An app", App),
+    ("alerts", "targets"): ("A target", AlertTarget),
 }
 _EXAMPLES: Final[dict[tuple[str, ...], str]] = {
     ("authn", "providers"): """\
@@ -73,6 +77,12 @@ apps:
     icon: 📚
     description: What we know
     contact: alice@example.com""",
+    ("alerts", "targets"): """\
+targets:
+  - name: phone
+    url: ntfys://ntfy.example.com/topic
+  - {name: room, url: "gotifys://push.example.com/token", kinds: [lockdown, chain_broken]}
+""",
 }
 
 _INTRODUCTION: Final = """\
@@ -128,6 +138,7 @@ def make_reference() -> dict[str, str]:
         "doorward.example.yaml": make_example(),
         "reasons.md": make_reasons(),
         "audit-events.md": make_audit_events(),
+        "alerts.md": make_alerts(),
     }
 
 
@@ -215,6 +226,30 @@ def make_audit_events() -> str:
             "",
             "| Event | When |",
             "|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def make_alerts() -> str:
+    """The page on alerts."""
+    rows = []
+    for kind in AlertKind:
+        mailed, at_once = ("yes" if each else "" for each in (kind in Alerts().mail, kind.is_urgent))
+        again = f"after {format_span(kind.repeat_after)}" if kind.repeat_after else "each time"
+        rows.append(_cells((f"`{kind.value}`", kind.meaning, mailed, at_once, again)))
+    return "\n".join(
+        [
+            "# Kinds of alerts",
+            "",
+            f"<!-- {_MADE} -->",
+            "",
+            "Queued in the transaction of what is told. *Mailed*: to administrators, where `alerts.mail` is not set.",
+            "*At once*: no limit holds it back. *Again*: when the same is told again of the same.",
+            "",
+            "| Kind | When | Mailed | At once | Again |",
+            "|---|---|---|---|---|",
             *rows,
             "",
         ]
