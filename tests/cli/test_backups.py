@@ -169,3 +169,43 @@ def test_what_was_saved_for_nobody_in_particular_opens_after_a_rotation_and_besi
     assert place.answer("backup", "verify", before)["rows"] > 0
     place.write("backup: {passphrase: a-long-phrase-of-many-words}\n")
     assert place.answer("backup", "verify", before)["rows"] > 0
+
+
+def test_what_a_provider_granted_and_took_back_stays_taken_back(house):
+    """N06: administration does not return, what else returns is named, and a consent that was withdrawn stays so."""
+    database = house.folder / "data" / "doorward.db"
+    bob = "(SELECT id FROM users WHERE name = 'bob')"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.executescript(
+            f"""
+            UPDATE users SET email = 'old@example.com' WHERE name = 'bob';
+            INSERT INTO memberships VALUES ({bob}, 'staff');
+            INSERT INTO preferences VALUES ({bob}, 'locations', 'on');
+            INSERT INTO identities
+                (id, user_id, issuer, subject, provider, email, name, owns_profile, is_admin, linked_at)
+                VALUES ('one', {bob}, 'https://id.example.com', '1', 'id', '', '', 0, 1, 1),
+                       ('two', {bob}, 'https://id.example.com', '2', 'id', '', '', 0, 1, 1);
+            INSERT INTO identity_groups VALUES ('one', 'wheel');
+            """
+        )
+    name = house.answer("backup", "create")["name"]
+    with closing(sqlite3.connect(database)) as connection:
+        connection.executescript(
+            """
+            UPDATE users SET email = 'new@example.com' WHERE name = 'bob';
+            UPDATE identities SET is_admin = 0 WHERE id = 'one';
+            DELETE FROM identities WHERE id = 'two';
+            DELETE FROM memberships; DELETE FROM preferences; DELETE FROM identity_groups;
+            """
+        )
+    plan = preview(house, name)
+    said = effects_of(plan)
+    for effect in ("stays_demoted", "older_address", "groups_return", "ways_return"):
+        assert said[effect] == ["bob"]
+    house.answer("backup", "restore", name, "--apply", plan["token"])
+    with closing(sqlite3.connect(database)) as connection:
+        assert connection.execute("SELECT id, is_admin FROM identities ORDER BY id").fetchall() == [
+            ("one", 0),
+            ("two", 0),
+        ]
+        assert connection.execute("SELECT count(*) FROM preferences").fetchone() == (0,)

@@ -66,6 +66,9 @@ class Effect(Enum):
     STAYS_DISABLED = "stays_disabled"
     STAYS_DEMOTED = "stays_demoted"
     OLDER_PASSWORD = "older_password"  # noqa: S105 -- a word
+    OLDER_ADDRESS = "older_address"
+    GROUPS_RETURN = "groups_return"
+    WAYS_RETURN = "ways_return"
     FACTORS_GO = "factors_go"
     FACTORS_RETURN = "factors_return"
     CODES_STAY_USED = "codes_stay_used"
@@ -88,6 +91,9 @@ _MEANINGS: Final = {
     Effect.STAYS_DISABLED: "Accounts that were disabled since stay disabled.",
     Effect.STAYS_DEMOTED: "Accounts that lost administration since do not get it back.",
     Effect.OLDER_PASSWORD: "Accounts that changed their password since have the older one again.",
+    Effect.OLDER_ADDRESS: "Accounts whose mail address was changed since have the older one again.",
+    Effect.GROUPS_RETURN: "Accounts that were taken out of groups since are in them again.",
+    Effect.WAYS_RETURN: "Accounts that gave up a provider since can sign in with it again.",
     Effect.FACTORS_GO: "Accounts that added second factors since lose them.",
     Effect.FACTORS_RETURN: "Accounts that removed second factors since have them again.",
     Effect.CODES_STAY_USED: "Recovery codes that were used or replaced since stay used up.",
@@ -142,8 +148,17 @@ def merge(present: Tables, saved: Tables, now: int) -> Merged:
     there = {user["id"] for user in users}
     both = there & {user["id"] for user in present["users"]}
     _note_credentials(present, saved, both, lambda effect, user: note(effect, names[user]))
+    _note_rights(present, saved, both, lambda effect, user: note(effect, names[user]))
     tables = {name: list(saved[name]) for name in TAKEN}
     tables["users"] = users
+    tables["identities"] = _merge_identities(
+        present["identities"], saved["identities"], both, lambda user: note(Effect.STAYS_DEMOTED, names[user])
+    )
+    # What somebody allowed and took back is not allowed again.
+    tables["preferences"] = [
+        *(row for row in present["preferences"] if row["user_id"] in both),
+        *(row for row in saved["preferences"] if row["user_id"] not in both),
+    ]
     tables["totp"] = _highest(present["totp"], saved["totp"], "user_id", "last_step")
     tables["passkeys"] = _highest(present["passkeys"], saved["passkeys"], "id", "sign_count")
     tables["recovery_codes"] = _merge_codes(
@@ -255,6 +270,49 @@ def _note_credentials(present: Tables, saved: Tables, both: set[Value], note: Ca
     for _, user, _ in own_then - own_now:
         if user in both:
             note(Effect.FACTORS_RETURN, user)
+
+
+def _note_rights(present: Tables, saved: Tables, both: set[Value], note: Callable[[Effect, Value], None]) -> None:
+    addresses = {user["id"]: user["email"] for user in present["users"]}
+    for user in saved["users"]:
+        if user["id"] in both and user["email"] != addresses[user["id"]]:
+            note(Effect.OLDER_ADDRESS, user["id"])
+    for effect, list_rights in (
+        (Effect.GROUPS_RETURN, _groups_of_users),
+        (Effect.GROUPS_RETURN, _groups_of_identities),
+        (Effect.WAYS_RETURN, _ways_of_users),
+    ):
+        for owner, _ in list_rights(saved) - list_rights(present):
+            if owner in both:
+                note(effect, owner)
+
+
+def _groups_of_users(tables: Tables) -> set[tuple[Value, Value]]:
+    return {(row["user_id"], row["group_name"]) for row in tables["memberships"]}
+
+
+def _ways_of_users(tables: Tables) -> set[tuple[Value, Value]]:
+    return {(row["user_id"], row["id"]) for row in tables["identities"]}
+
+
+def _groups_of_identities(tables: Tables) -> set[tuple[Value, Value]]:
+    owners = {row["id"]: row["user_id"] for row in tables["identities"]}
+    return {(owners[row["identity_id"]], row["group_name"]) for row in tables["identity_groups"]}
+
+
+def _merge_identities(
+    present: Sequence[Fields], saved: Sequence[Fields], both: set[Value], note: Callable[[Value], None]
+) -> list[Fields]:
+    """What a provider granted and took back stays taken back; it may grant it again at the next sign-in."""
+    now = _by(present, "id")
+    merged: list[Fields] = []
+    for identity in saved:
+        was = now.get(identity["id"])
+        is_admin = identity["is_admin"] and (identity["user_id"] not in both or (was is not None and was["is_admin"]))
+        if identity["is_admin"] and not is_admin:
+            note(identity["user_id"])
+        merged.append({**identity, "is_admin": bool(is_admin)})
+    return merged
 
 
 def _highest(present: Sequence[Fields], saved: Sequence[Fields], key: str, counter: str) -> list[Fields]:
