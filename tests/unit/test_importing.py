@@ -100,6 +100,7 @@ async def test_every_account_has_a_record_of_its_own(town):
         "deed": "add",
         "from": "doorward",
         "admin": "yes",
+        "enabled": "yes",
         "groups": "staff",
         "password": "yes",
         "totp": "yes",
@@ -153,6 +154,7 @@ async def test_whoever_is_overwritten_signs_in_again_and_is_told(town):
     assert town.flows.importing._outbox.sent() == [
         (LetterKind.EMAIL_CHANGED.value, "old@example.test"),
         (LetterKind.PASSWORD_CHANGED.value, "ann@example.test"),
+        (LetterKind.FACTOR_ADDED.value, "ann@example.test"),
     ]
 
 

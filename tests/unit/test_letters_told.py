@@ -10,16 +10,19 @@ import pytest
 from doorward.flows.accepting import PasswordRules
 from doorward.flows.admin import CLI, Administration, actor_of
 from doorward.flows.changing import Change
+from doorward.flows.importing import Source
 from doorward.flows.invites import Made
 from doorward.flows.letters import AN_ADMINISTRATOR, tell, tell_time
 from doorward.flows.ties import Ties
 from doorward.interfaces import Renewed
 from doorward.outside.letters.renderer import LetterWriter
 from doorward.outside.letters.wording import WORDINGS
+from doorward.rules.importing import Choices, Incoming
 from doorward.rules.language import LANGUAGES
 from doorward.rules.letter import LetterKind
 from doorward.rules.password import PasswordPolicy
 from doorward.rules.session import Subject
+from doorward.rules.users_file import write_users
 from doorward.words import translate
 from tests.fakes.accounts import Offices
 from tests.fakes.authenticator import Authenticator
@@ -100,6 +103,19 @@ async def be_given_a_password(house):
             "alice@example.test",
             name,
         )
+
+
+async def be_overwritten_by_a_file(house):
+    """Whose authenticator app it is from then on is somebody else's word."""
+    actor = await house.administer()
+    alice = await house.town.add_user("alice")
+    account = Incoming(path="", name="alice", display_name="Alice", email=alice.email, totp=b"s" * 20)
+    source = Source(raw=write_users([account], secrets=True, now=house.now).encode())
+    importing, choices = house.town.flows.importing, Choices(overwrite=True)
+    importing._outbox = house.outbox
+    token = (await importing.preview(actor, source, choices)).token
+    await importing.apply(actor, source, choices, token, now=house.now)
+    assert house.outbox.letters[-1].values["by"] == "Robin Root"
 
 
 async def move(house):
@@ -290,6 +306,7 @@ async def told():
         forget,
         choose_a_password,
         be_given_a_password,
+        be_overwritten_by_a_file,
         move,
         be_moved,
         invite,

@@ -9,6 +9,7 @@ import hmac
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Final
 
 from doorward.errors import ConflictError, InputError
 from doorward.flows.acting import Actor, append, check_actor
@@ -23,6 +24,8 @@ from doorward.rules.identity import User, UserId
 from doorward.rules.importing import Choices, Deed, Incoming, Origin, Problem, Reading, Step, make_plan, make_token
 from doorward.rules.letter import LetterKind
 from doorward.rules.totp import NO_STEP
+
+_APP: Final = "Authenticator app"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,6 +199,9 @@ class Importing:
             await tell(self._outbox, transaction, LetterKind.EMAIL_CHANGED, present, now, said)
         if account.password:
             await tell(self._outbox, transaction, LetterKind.PASSWORD_CHANGED, changed, now, said)
+        if account.totp:
+            told = {**said, "factor": _APP}
+            await tell(self._outbox, transaction, LetterKind.FACTOR_ADDED, changed, now, told)
 
     async def _put_secrets(self, transaction: Transaction, user: User, account: Incoming, now: datetime) -> None:
         if account.password:
@@ -230,6 +236,7 @@ async def _record(
         "deed": deed.value,
         "from": origin.value,
         "admin": "yes" if user.is_admin else "no",
+        "enabled": "yes" if user.enabled else "no",
         "groups": ",".join(sorted(user.groups)),
         "password": "yes" if account.password else "no",
         "totp": "yes" if account.totp else "no",

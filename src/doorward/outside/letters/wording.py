@@ -115,7 +115,7 @@ WORDINGS: Final[Mapping[LetterKind, Wording]] = {
     ),
     LetterKind.FACTOR_ADDED: Wording(
         "A way to sign in was added",
-        ("Your account at %(host)s has a new second factor or passkey.", _FACTOR, _WHEN, _WHERE, _FROM),
+        ("Your account at %(host)s has a new second factor or passkey.", _FACTOR, _BY, _WHEN, _WHERE, _FROM),
         notes=(_NOT_YOU,),
     ),
     LetterKind.FACTOR_REMOVED: Wording(
