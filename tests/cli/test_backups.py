@@ -209,3 +209,34 @@ def test_what_a_provider_granted_and_took_back_stays_taken_back(house):
             ("two", 0),
         ]
         assert connection.execute("SELECT count(*) FROM preferences").fetchone() == (0,)
+
+
+def test_a_machine_where_nothing_is_yet_does_at_once_what_the_preview_said(house, tmp_path_factory, monkeypatch):
+    """B-36: with the backup put into its folder, and no record in its audit log."""
+    name = house.answer("backup", "create")["name"]
+    other = type(house)(tmp_path_factory.mktemp("other"))
+    other.write(f"backup: {{encryption: none, identity_file: {house.folder}/reader.txt}}\n")
+    backups_of(other).mkdir(mode=0o700, parents=True)
+    (other.folder / "data").chmod(0o700)
+    shutil.copy2(house.folder / "data" / "encryption_key", other.folder / "data" / "encryption_key")
+    shutil.copy2(backups_of(house) / name, backups_of(other) / name)
+    monkeypatch.chdir(other.folder)
+    other.answer("backup", "restore", name, "--apply", preview(other, name)["token"])
+    assert [user["name"] for user in other.answer("user", "list")] == ["alice", "bob"]
+
+
+def test_a_log_that_lost_its_end_is_completed_by_the_backup_that_has_it(house):
+    """N06: a database that was put back by copying its file."""
+    data = house.folder / "data"
+    shutil.copytree(data, house.folder / "older", ignore=shutil.ignore_patterns("backups"))
+    house.add("carol")
+    name = house.answer("backup", "create")["name"]
+    for path in data.glob("doorward.db*"):
+        path.unlink()
+    for path in (house.folder / "older").glob("doorward.db*"):
+        shutil.copy2(path, data / path.name)
+    plan = preview(house, name)
+    assert "audit_replaced" in effects_of(plan)
+    house.answer("backup", "restore", name, "--apply", plan["token"])
+    house.answer("audit", "verify")
+    assert [each["names"] for each in preview(house, name)["effects"] if each["effect"] == "audit_stays"] == [[]]

@@ -41,6 +41,8 @@ _CHAIN: Final = ("audit", "checkpoints")
 _OTHERS: Final = ("settings", "signing_keys", "installation", "decisions")
 """What only the restore of another installation puts in place, besides the chain."""
 
+Head = tuple[int, bytes]
+"""Number and hash of the last record of an audit log."""
 Rotate = Callable[[Transaction, datetime], Awaitable[None]]
 """Put a new key of session cookies in place of the present one, in this transaction."""
 
@@ -114,7 +116,8 @@ class Restoring:
         with self._shelf.alone(), ExitStack() as stack:
             unpacked, digest = await self._unpack(stack, name, openers, progress)
             async with self._restores.transaction() as replacing:
-                return (await self._decide(replacing.tables, name, unpacked, digest, now)).plan
+                last = await replacing.tables.find_audit_head()
+                return (await self._decide(replacing.tables, name, unpacked, digest, last, now)).plan
 
     async def apply(
         self,
@@ -131,10 +134,16 @@ class Restoring:
             await check_actor(transaction, actor)
         with self._shelf.alone(), ExitStack() as stack:
             unpacked, digest = await self._unpack(stack, name, openers, progress)
+            async with self._restores.transaction() as replacing:
+                head = await replacing.tables.find_audit_head()
             before = await self._backups.save_before(actor, Reason.RESTORE, now=now, progress=progress)
             async with self._restores.transaction() as replacing:
                 await check_actor(replacing.records, actor)
-                decided = await self._decide(replacing.tables, name, unpacked, digest, now)
+                # The copy that was just made is recorded: that alone is nothing the preview did not show.
+                last = await replacing.tables.find_audit_head()
+                is_only = last is not None and last[0] == (head[0] if head is not None else 0) + 1
+                last = head if is_only else last
+                decided = await self._decide(replacing.tables, name, unpacked, digest, last, now)
                 _check(decided.plan, token)
                 await self._replace(replacing, unpacked, decided, now)
                 public = {
@@ -161,15 +170,17 @@ class Restoring:
 
         return await asyncio.to_thread(read)
 
-    async def _decide(self, tables: Replacement, name: str, unpacked: Unpacked, digest: str, now: datetime) -> _Decided:
-        """What comes of this backup and of what is here at this moment."""
+    async def _decide(
+        self, tables: Replacement, name: str, unpacked: Unpacked, digest: str, last: Head | None, now: datetime
+    ) -> _Decided:
+        """What comes of this backup and of what is here at this moment. `last`: where the audit log here ends."""
         present = {table: await tables.list_rows(table) for table in COMPARED}
         saved = {table: unpacked.all_rows(table) for table in COMPARED}
         here = next((str(row["value"]) for row in present["settings"] if row["name"] == INSTALLATION), "")
         installation = unpacked.manifest.installation or here
         is_set_up = bool(await tables.list_rows("installation"))
         is_ours = is_set_up and installation == here
-        keeps_audit, chain = await self._compare_chains(tables, unpacked, is_ours=is_ours)
+        keeps_audit, chain = await asyncio.to_thread(_compare_chains, unpacked, last, is_ours=is_ours)
         if is_ours:
             merged = merge(present, saved, (now - _EPOCH) // timedelta(microseconds=1))
             content, effects = merged.tables, [*merged.effects, *chain]
@@ -187,26 +198,6 @@ class Restoring:
             token=make_token(digest, present, effects),
         )
         return _Decided(plan, content, installation)
-
-    async def _compare_chains(
-        self, tables: Replacement, unpacked: Unpacked, *, is_ours: bool
-    ) -> tuple[bool, list[Named]]:
-        """Whether the audit log that is here stays: it does, unless it is another's, or the backup's goes on from it.
-
-        SECURITY: never rolled back, or a restore would be how to be rid of what is written there.
-        tests/attacks/test_backups.py would fail.
-        """
-        last = await tables.find_audit_head()
-        if last is None or not is_ours:
-            return False, [Named(Effect.AUDIT_REPLACED)] if last is not None else []
-        extends = False
-        newest: Fields = {"sequence": 0}
-        for page in unpacked.rows("audit"):
-            for newest in page:
-                extends = extends or (newest["sequence"], newest["hash"]) == last
-        if extends and newest["sequence"] != last[0]:
-            return False, [Named(Effect.AUDIT_REPLACED)]
-        return True, [Named(Effect.AUDIT_STAYS)]
 
     async def _replace(self, replacing: Replacing, unpacked: Unpacked, decided: _Decided, now: datetime) -> None:
         records, tables = replacing
@@ -232,6 +223,20 @@ class Restoring:
         else:
             await records.put_setting(INSTALLATION, decided.installation)
             self._rejoin.join(decided.installation)
+
+
+def _compare_chains(unpacked: Unpacked, last: Head | None, *, is_ours: bool) -> tuple[bool, list[Named]]:
+    """Whether the audit log that is here stays: it does, unless it is another's, or the backup's goes on from it.
+
+    SECURITY: never rolled back, or a restore would be how to be rid of what is written there;
+    tests/attacks/test_backups.py would fail.
+    """
+    if last is None or not is_ours:
+        return False, [Named(Effect.AUDIT_REPLACED)] if last is not None else []
+    there, newest = unpacked.scratch.find_audit(last[0])
+    if there == last[1] and newest > last[0]:
+        return False, [Named(Effect.AUDIT_REPLACED)]
+    return True, [Named(Effect.AUDIT_STAYS)]
 
 
 def _check(plan: Plan, token: str) -> None:

@@ -96,6 +96,10 @@ class Scratch(Protocol):
         """A table's rows by primary key, some at a time."""
         ...
 
+    def find_audit(self, sequence: int) -> tuple[bytes | None, int]:
+        """The hash of this record of the audit log, None where it is not there; and the number of the last."""
+        ...
+
 
 class Draft(Protocol):
     """A backup that is being written."""

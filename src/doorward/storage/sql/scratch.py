@@ -79,6 +79,14 @@ class SqliteScratch:
         while page := cursor.fetchmany(PAGE):
             yield [_with_flags(row, flags) for row in page]
 
+    def find_audit(self, sequence: int) -> tuple[bytes | None, int]:
+        """A record's hash, and the number of the last."""
+        found = self._connection.execute("SELECT hash FROM audit WHERE sequence = ?", (sequence,)).fetchone()
+        return (
+            None if found is None else bytes(found[0]),
+            int(self._connection.execute("SELECT coalesce(max(sequence), 0) FROM audit").fetchone()[0]),
+        )
+
 
 def _with_flags(row: Row, flags: Sequence[int]) -> Row:
     """SQLite keeps what is true as 1."""

@@ -4,6 +4,7 @@ Logical on purpose: rows and not pages. What is restored are values in tables of
 hold (triggers, views, broken pages) can come along (N09), and one archive fits every database we run on.
 """
 
+import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
@@ -177,7 +178,9 @@ class SqlReplacement:
         for table in reversed(tables):
             await self._connection.execute(delete(table))
         for table in tables:
-            for page in content[table.name]:
+            pages = iter(content[table.name])
+            # On a thread: they are read and sealed anew as they come, and checks go on meanwhile.
+            while (page := await asyncio.to_thread(next, pages, None)) is not None:
                 if page:
                     await self._connection.execute(insert(_bare(table)), list(page))
         await self._connection.execute(delete(letters))
