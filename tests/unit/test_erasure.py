@@ -98,7 +98,25 @@ async def test_who_was_deleted_before_is_erased_by_id(offices, store, erasure):
     assert erased.decisions == 1
     assert not any(alice.id == each.event.subject and each.event.private for each in store.state.audit)
     with pytest.raises(NotFoundError, match="nothing is kept"):
-        await erasure.erase(CLI, ById("nobody"), now=offices.now)
+        await erasure.erase(CLI, ById("A" * 22), now=offices.now)
+
+
+@pytest.mark.parametrize("word", ["anonymous", "cli", "system", "unknown", "a", "", "%"])
+async def test_evidence_of_nobodys_account_is_not_erased_by_a_word(offices, store, erasure, word):
+    """Neither at once nor by the errand, where such an erasure was recorded before."""
+    await leave_traces(offices, store)
+    async with store.records.transaction() as transaction:
+        private = {"address": "203.0.113.7"}
+        await transaction.append_audit(AuditEvent(Act.LOGIN_FAILED, word, word, offices.now, {}, private))
+    before = len(store.state.alerts)
+    with pytest.raises(NotFoundError, match="no account's id"):
+        await erasure.erase(CLI, ById(word), now=offices.now)
+    async with store.records.transaction() as transaction:
+        await transaction.append_audit(AuditEvent(Act.USER_ERASED, "cli", word, offices.now))
+    await erasure.repeat_due(START)
+    (kept,) = [each.event for each in store.state.audit if each.event.act is Act.LOGIN_FAILED]
+    assert kept.private == private
+    assert len(store.state.alerts) == before
 
 
 async def test_the_last_administrator_is_not_erased_and_others_may_not_erase(offices, store, erasure):

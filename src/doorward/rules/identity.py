@@ -1,11 +1,18 @@
 """Who somebody is: the account as every decision sees it."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
-from typing import NewType
+from typing import Final, NewType
 
 UserId = NewType("UserId", str)
 """22 characters of unpadded base64url over 16 random bytes. Never used again after the account is deleted."""
+_USER_ID: Final = re.compile(r"[A-Za-z0-9_-]{22}")
+
+
+def is_user_id(text: str) -> bool:
+    """Whether this can be an account's id: "cli", "system" and the like, who act as well, have none."""
+    return _USER_ID.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
