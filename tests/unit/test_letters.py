@@ -7,6 +7,7 @@ import pytest
 
 from doorward.outside.letters.renderer import LetterWriter
 from doorward.outside.letters.wording import WORDINGS
+from doorward.rules.alert import AlertKind
 from doorward.rules.language import LANGUAGES
 from doorward.rules.letter import LetterKind
 
@@ -104,6 +105,20 @@ def test_a_sentence_whose_values_are_not_known_is_left_out():
     assert (
         "Browser: Firefox on Linux\n" in WRITER.render(LetterKind.NEW_DEVICE, "en", {"device": "Firefox on Linux"}).text
     )
+
+
+@pytest.mark.parametrize(
+    "agent", ["[Sign in](https://evil.example)", "<https://evil.example|here>", "www.evil.example", "@everyone **now**"]
+)
+def test_what_a_browser_says_it_is_becomes_no_link_and_calls_nobody(agent):
+    """Strangers write it: of a link to a new password they ask for, and of sign-ins that fail."""
+    for text in (
+        WRITER.render(LetterKind.RESET, "en", {"device": agent, "url": f"{SITE}/reset?token=a"}).text,
+        WRITER.render_alert(AlertKind.FAILURES_BURST, "en", {"device": agent}).text,
+    ):
+        (line,) = [line for line in text.splitlines() if line.startswith("Browser:")]
+        assert not re.search(r"//|www\.|[\[\]<>@*|]", line)
+        assert re.search("evil|everyone", line)
 
 
 def test_a_language_nobody_chose_is_english():

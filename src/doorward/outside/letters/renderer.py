@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _FOLDER: Final = Path(__file__).parent / "templates"
 _VALUE: Final = re.compile(r"%\((\w+)\)s")
+_LOUD: Final = str.maketrans("[]<>`@*~|#", "()()'     ")
 _MOST: Final = 500
 """Characters of a value people wrote."""
 
@@ -80,7 +81,12 @@ class LetterWriter:
 
 def _clean(values: Mapping[str, str]) -> dict[str, str]:
     """One line each: a name with line breaks would otherwise write sentences of its own into the mail."""
-    return {name: clean_text(" ".join(value.split()), _MOST) for name, value in values.items() if value.strip()}
+    told = {name: clean_text(" ".join(value.split()), _MOST) for name, value in values.items() if value.strip()}
+    if "device" in told:
+        # SECURITY: strangers say what their browser is, and what they say must become no link and nobody's name where
+        # it is read: mail programs make links of addresses, chats of [brackets]. tests/unit/test_letters.py tries.
+        told["device"] = told["device"].translate(_LOUD).replace("//", "/ /").replace("www.", "www ")
+    return told
 
 
 def _find_wording(kind: LetterKind, values: Mapping[str, str]) -> Wording:
