@@ -161,6 +161,16 @@ async def test_the_button_signs_everybody_out_once_it_is_meant(door):
         assert (await browser.get("/account")).status == 303
 
 
+async def test_who_replaces_it_right_after_signing_in_goes_in_no_circle(door):
+    """The way to the sign-in page and back is the same a second time, and the cookie is not there: on purpose."""
+    root = Browser(door)
+    await root.sign_in("root", rd=door.public_url + PAGE)
+    page = await root.get(PAGE)
+    answer = await root.post(f"{PAGE}/signing", {"csrf_token": page.hidden("csrf_token"), "sure": "on"})
+    assert (await root.get(answer.location.removeprefix(door.public_url))).hidden("csrf_token")
+    assert "Going round in circles" not in (await root.get(f"/login?rd={door.public_url}{PAGE}")).text
+
+
 async def test_the_button_asks_for_a_recent_proof(door):
     root = await enter(door)
     token = (await root.get(PAGE)).hidden("csrf_token")

@@ -66,7 +66,7 @@ def key_routes(parts: ApiParts) -> APIRouter:
     async def rotate_signing_key(admin: Annotated[Administrator, Depends(ends)]) -> Replaced:
         """Replace the key of session cookies: every session ends, the one that asks included."""
         accounts = await keys.rotate(admin.actor, now=admin.visit.now)
-        admin.visit.cookies_out += parts.cookies.end_session()
+        admin.visit.cookies_out += [*parts.cookies.end_session(), *parts.cookies.end_trail()]
         return Replaced(accounts=accounts)
 
     router.add_api_route(ROTATIONS[0], rotate_signing_key, methods=["POST"], responses=ACTS)

@@ -92,8 +92,7 @@ class BackupsPage:
             await self._restoring.apply(actor, name, form.get("token", ""), openers, now=visit.now)
         except (ConflictError, InputError, NotFoundError, TamperError) as error:
             return await self._show(visit, actor, problem=_spell(error))
-        visit.cookies_out += self._desk.cookies.end_session()
-        return self._desk.to_login(visit, f"{_PAGE}?done=restored")
+        return self._desk.to_login_anew(visit, f"{_PAGE}?done=restored")
 
     async def post_delete(self, visit: Visit, form: Form) -> Response:
         """Delete one."""

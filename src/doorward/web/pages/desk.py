@@ -251,6 +251,12 @@ class Desk:
             visit.cookies_out += self.cookies.end_session()
         return self.redirect(visit, login_path(self.site.public_url + (page or visit.path)))
 
+    def to_login_anew(self, visit: Visit, page: str) -> Response:
+        """Send somebody whose session has just ended by their own act to sign in again, and then to a page of ours."""
+        # Whoever did so soon after signing in comes by twice in a moment, which is no circle: the trail ends, too.
+        visit.cookies_out += [*self.cookies.end_session(), *self.cookies.end_trail()]
+        return self.to_login(visit, page)
+
     def to_confirm(self, visit: Visit, page: str) -> Response:
         """Send somebody to confirm that it is still them, and then to a page of ours."""
         return self.redirect(visit, login_path(self.site.public_url + page, asking="confirm"))

@@ -63,8 +63,7 @@ class IncidentPage:
                 raise
             return await self._show(visit, actor, form=form, problem=_NO_WAY)
         if contained.signed_in is None:
-            visit.cookies_out += self._desk.cookies.end_session()
-            return self._desk.to_login(visit, PAGE)
+            return self._desk.to_login_anew(visit, PAGE)
         here = f"{self._desk.site.public_url}{PAGE}?done=locked"
         return welcome(self._desk, visit, replace(contained.signed_in, return_url=here))
 

@@ -36,8 +36,7 @@ class KeysPage:
         if "sure" not in form:
             return await self._show(visit, problem=_NOT_SURE)
         await self._keys.rotate(actor, now=visit.now)
-        visit.cookies_out += self._desk.cookies.end_session()
-        return self._desk.to_login(visit, PAGE)
+        return self._desk.to_login_anew(visit, PAGE)
 
     async def _show(self, visit: Visit, *, problem: str = "") -> Response:
         ages = await self._keys.look(actor_of(subject_of(visit), visit.visitor))
