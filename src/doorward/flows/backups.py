@@ -131,10 +131,14 @@ class Backups:
         *,
         progress: Progress = no_progress,
     ) -> Proof:
-        """Restore one into a scratch place and look at all of it. InputError or TamperError where it does not hold."""
+        """Restore one into a scratch place and look at all of it. InputError or TamperError where it does not hold.
+
+        ConflictError while another is made, tried or restored.
+        """
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
-        return await asyncio.to_thread(self._prove, name, openers, progress)
+        with self._shelf.alone():  # whoever begins something removes the scratch places of those that were killed
+            return await asyncio.to_thread(self._prove, name, openers, progress)
 
     async def drill(self, actor: Actor, *, now: datetime, progress: Progress = no_progress) -> Proof:
         """Prove that the newest backup restores, making one where there is none; the proof is noted, and audited."""

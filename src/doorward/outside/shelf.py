@@ -183,6 +183,8 @@ class FolderShelf:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         try:
             with os.fdopen(descriptor, "wb") as file:
+                with _disk():
+                    fcntl.flock(descriptor, fcntl.LOCK_EX)  # `_clean` leaves it alone: somebody is at it
                 yield file
         finally:
             with suppress(FileNotFoundError):  # it has its own name by now
@@ -229,7 +231,7 @@ class FolderShelf:
 
     def _clean(self) -> None:
         for path in self._folder.glob(f"*{PARTIAL}"):
-            if read_name(path.name.removesuffix(PARTIAL)) is not None:
+            if read_name(path.name.removesuffix(PARTIAL)) is not None and not _is_held(path):
                 path.unlink()
         for path in self._folder.glob(f"{_SCRATCH}*"):
             shutil.rmtree(path, ignore_errors=True)
@@ -294,6 +296,19 @@ def _named(name: str) -> Generator[None]:
         raise NotFoundError(f"there is no backup {name}") from None
     except OSError as error:
         raise InputError(f"{name} is not a file of its own: {error.strerror}") from None
+
+
+def _is_held(path: Path) -> bool:
+    """Whether a process that runs is writing it: what is brought from elsewhere comes in while others are at work."""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+    return False
 
 
 def _chain(first: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
-from doorward.errors import InputError
+from doorward.errors import InputError, UnavailableError
 from doorward.rules.archive import Column, Kind, Listed, Row
 from doorward.storage.sql import schema
 from doorward.storage.sql.snapshot import LEFT_OUT, PAGE
@@ -58,6 +58,8 @@ class SqliteScratch:
             self._connection.executemany(statement, rows)
         except (sqlite3.IntegrityError, sqlite3.DataError) as error:
             raise InputError(f"the backup holds rows that do not belong together: {table.name}: {error}") from None
+        except sqlite3.OperationalError as error:
+            raise UnavailableError(f"there is no room to try the backup: {error}") from error
 
     def settle(self) -> None:
         """Check what is in, and migrate it."""
