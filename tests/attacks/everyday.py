@@ -128,6 +128,7 @@ class Owner:
 
     def act(self) -> None:
         """Change one of them."""
+        self.names = self.names or [self.person.name]
         self.passwords = self.passwords or [self.person.password]
         if self.browser is None:
             self.browser = self.come(self.passwords[0])
@@ -253,7 +254,7 @@ class Newcomers:
         for person in self.people:
             assert self.stage.query("SELECT count(*) FROM users WHERE name = ?", person.name) == [(1,)]
         for person in _some(self.random, self.people)[:2]:
-            assert self.stage.browser().try_password(person.name, person.password).status == 303
+            self.stage.signed_in(person)
         spent = self.stage.query("SELECT coalesce(sum(uses), 0) FROM invites")[0][0]
         assert spent == len(self.stage.audit(Act.INVITE_USED.value)) == len(self.stage.audit(Act.REGISTERED.value))
         assert len(self.people) <= spent <= self.count

@@ -17,6 +17,7 @@ from aiosmtpd.controller import Controller
 
 from doorward.app import house
 from doorward.rules.audit import Act
+from tests.attacks.cut_off import WORKS, Folder, Work, lived_in
 from tests.attacks.everyday import Comer, Guesser, Newcomers, Owner, Ruler, Spender, Worker, work_until_killed
 from tests.attacks.hasty import hash_hastily
 from tests.attacks.household import MORE, LetterBox
@@ -27,16 +28,16 @@ from tests.integration.gateway import Gateway
 from tests.integration.processes import Process, free_ports
 
 KILLS = int(os.environ.get("DOORWARD_KILLS", "100"))
-SHARES = {"use": 40}
-"""Of a hundred."""
-LONGEST = 0.5
+IN_USE = 40
+"""Of a hundred, how many are for a gateway in use. The others have theirs in `WORKS`."""
+LONGEST = 0.4
 """Seconds that a gateway in use lives at most."""
 GENESIS = bytes(32)
 
 
-def times(what: str) -> int:
-    """How often this is killed."""
-    return max(KILLS * SHARES[what] // 100, 3)
+def times(share: int) -> int:
+    """How often something with this share is killed."""
+    return max(KILLS * share // 100, 2)
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +131,7 @@ def test_a_gateway_in_use_loses_nothing_that_it_acknowledged(tmp_path: Path, nur
             Spender.begin(stage, random),
             Guesser(stage, stage.newcomer("users")),
         ]
-        for _ in range(times("use")):
+        for _ in range(times(IN_USE)):
             work_until_killed(stage, workers, gateway, random.uniform(0.02, LONGEST))
             stage.hang_up()
             gateway = start(nursery, stage, command)
@@ -140,3 +141,67 @@ def test_a_gateway_in_use_loses_nothing_that_it_acknowledged(tmp_path: Path, nur
         gateway.stop()
         check_whole(stage)
         check_audit(stage, 0, GENESIS)
+
+
+@pytest.fixture(scope="module")
+def lived(tmp_path_factory: pytest.TempPathFactory, nursery: Nursery) -> Folder:
+    """A house that people have lived in for a while."""
+    folder = Folder(tmp_path_factory.mktemp("lived"))
+    with pytest.MonkeyPatch.context() as patch, gateway_in(folder.path) as (stage, command):
+        patch.setattr(house, "PooledHasher", hash_hastily)
+        gateway = start(nursery, stage, command)
+        random = Random(1)
+        workers = [
+            Comer(stage, ALICE, random),
+            Comer(stage, BOB, random),
+            Ruler(stage, random),
+            Newcomers(stage, random),
+        ]
+        Spender.begin(stage, random)
+        for _ in range(12):
+            for worker in workers:
+                worker.act()
+        gateway.stop()
+    folder.configure()
+    (folder.path / "doorward.log").unlink()
+    return folder
+
+
+@pytest.mark.parametrize("work", WORKS, ids=[work.name for work in WORKS])
+def test_a_command_that_was_cut_off_is_given_again(
+    work: Work, tmp_path: Path, nursery: Nursery, random: Random, lived: Folder
+) -> None:
+    """M07, N08, Q11: nothing is half done, nothing is lost, and the second time it comes to its end."""
+
+    def fresh(name: str) -> Folder:
+        folder = Folder(tmp_path / name)
+        folder.path.mkdir()
+        return folder
+
+    def run(folder: Folder) -> Child:
+        return nursery.start(folder.path, *work.arguments(folder), "--config", str(folder.config))
+
+    pattern = fresh("pattern")
+    work.prepare(pattern, lived)
+    before = pattern.read()
+    undisturbed = fresh("undisturbed")
+    lived_in(undisturbed, pattern)
+    child = run(undisturbed)
+    longest = child.measure()
+    after = undisturbed.read()
+    work.judge(undisturbed, before, after)
+    killed = number = 0
+    while killed < times(work.share):
+        folder = fresh(str(number := number + 1))
+        lived_in(folder, pattern)
+        for _ in range(random.choice([1, 1, 2, 3])):
+            child = run(folder)
+            child.lives_for(random.uniform(0, longest))
+            killed += child.kill()
+            folder.check()
+            work.look(folder, before, after)
+        assert run(folder).finish() == 0
+        folder.check()
+        work.judge(folder, before, after)
+        assert number <= 20 * times(work.share), "it ends before it can be killed"
+    folder.run("audit", "verify")
