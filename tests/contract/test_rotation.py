@@ -22,6 +22,7 @@ from doorward.storage import sqlite as sqlite_module
 from doorward.storage.sql.sealed import SEALED
 from doorward.storage.sqlite import open_sqlite
 from tests.contract.sealed_rows import fill, read
+from tests.fakes.alarm import FakeAlarm
 from tests.fakes.neighbours import FakePause
 from tests.fakes.system import START, FakeClock
 
@@ -42,6 +43,7 @@ class Site:
         self.path = folder / sqlite_module.FILE_NAME
         self.told = {}
         self.steps = []
+        self.alarm = FakeAlarm()
 
     async def open(self, *, key=None):
         """As a process that starts opens it."""
@@ -62,6 +64,7 @@ class Site:
             keyring=self.keyring,
             clock=self.clock,
             pause=FakePause(self.clock),
+            alarm=self.alarm,
         )
         return await rotation.rotate("cli", settle=settle, tell=note)
 
@@ -223,11 +226,13 @@ async def test_a_value_that_does_not_open_keeps_the_old_key(site):
     assert site.keyring.key_ids == (rotated.key_id, old)
     assert read_retired(site.folder) == []
     assert site.acts()[-1][0] is Act.MASTER_KEY_KEPT
+    assert site.alarm.rung() == [("rotation_failed", "master")]
     site.change("DELETE FROM totp WHERE user_id = 'user_id 1000'")
     site.change("DELETE FROM tickets")
     again = await site.rotate()
     assert again.is_whole
     assert (again.key_id, site.keyring.key_ids) == (rotated.key_id, (rotated.key_id,))
+    assert len(site.alarm.raised) == 1
 
 
 async def test_whatever_still_names_the_old_key_keeps_it(site):

@@ -9,6 +9,7 @@ from doorward.flows.alert_desk import AlertDesk, Target
 from doorward.flows.alerts import Alerts
 from doorward.flows.letters import Outbox
 from doorward.flows.lookout import Locate, Lookout
+from doorward.interfaces import Keyring, Random
 from doorward.outside.letters.renderer import LetterWriter
 from doorward.outside.notify import AppriseMessenger
 from doorward.rules.alert import AlertKind, AlertLimits
@@ -17,10 +18,15 @@ from doorward.rules.spread import Spread
 
 def build_alerts(parts: Parts) -> Alerts:
     """The entrance: `raise_alert` is what flows are given."""
-    wanted = parts.config.alerts
+    return open_alerts(parts.config, parts.keyring, parts.random)
+
+
+def open_alerts(config: Config, keyring: Keyring, random: Random) -> Alerts:
+    """The same, before there are parts."""
+    wanted = config.alerts
     return Alerts(
-        keyring=parts.keyring,
-        random=parts.random,
+        keyring=keyring,
+        random=random,
         kinds=frozenset(AlertKind) - frozenset(wanted.quiet),
         limits=AlertLimits(per_kind=wanted.per_kind, overall=wanted.overall),
     )

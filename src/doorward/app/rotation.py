@@ -52,11 +52,18 @@ async def rotate_master(
     config: Config, storage: SqliteStorage, keyring: FileKeyring, *, clock: Clock, settle: timedelta, tell: "Tell"
 ) -> "Rotated":
     """Rotate the master key; one at a time in one data folder."""
+    from doorward.app.alerts import open_alerts
     from doorward.flows.rotation import Rotation
     from doorward.outside.key_files import only_rotation
+    from doorward.outside.system import SystemRandom
 
     rotation = Rotation(
-        records=storage.records, sealed=storage.sealed, keyring=keyring, clock=clock, pause=asyncio.sleep
+        records=storage.records,
+        sealed=storage.sealed,
+        keyring=keyring,
+        clock=clock,
+        pause=asyncio.sleep,
+        alarm=open_alerts(config, keyring, SystemRandom()).raise_alert,
     )
     with only_rotation(Path(config.storage.path)):
         return await rotation.rotate("cli", settle=settle, tell=tell)

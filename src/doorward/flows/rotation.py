@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, Protocol
 
+from doorward.flows.alerts import Alarm
 from doorward.flows.resealing import Outcome, Progress, SealingKeys, Tell, reseal
 from doorward.flows.stored_keys import note_master
 from doorward.interfaces import Clock, Pause, Records, SealedStore
+from doorward.rules.alert import AlertKind
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.envelope import FORM
 from doorward.rules.stored_key import SEALING
@@ -68,13 +70,21 @@ class Rotation:
     """Rotates the master key. The caller sees to it that there is one at a time."""
 
     def __init__(
-        self, *, records: Records, sealed: SealedStore, keyring: MasterKeys, clock: Clock, pause: Pause
+        self,
+        *,
+        records: Records,
+        sealed: SealedStore,
+        keyring: MasterKeys,
+        clock: Clock,
+        pause: Pause,
+        alarm: Alarm,
     ) -> None:
         self._records = records
         self._sealed = sealed
         self._keyring = keyring
         self._clock = clock
         self._pause = pause
+        self._alarm = alarm
 
     async def rotate(self, actor: str, *, settle: timedelta = SETTLE, tell: Tell) -> Rotated:
         """Rotate, or go on with a rotation that was interrupted."""
@@ -104,10 +114,14 @@ class Rotation:
         return Rotated(new, tuple(old), outcome, retired=retired)
 
     async def _note(self, actor: str, act: Act, new: str, old: Sequence[str], more: dict[str, str]) -> None:
-        public = {"key": new, "old": ",".join(old), **more}
+        public, now = {"key": new, "old": ",".join(old), **more}, self._clock.now()
         async with self._records.transaction() as transaction:
-            await note_master(transaction, new, self._clock.now())
-            await transaction.append_audit(AuditEvent(act, actor, "system", self._clock.now(), public))
+            await note_master(transaction, new, now)
+            await transaction.append_audit(AuditEvent(act, actor, "system", now, public))
+            if act is Act.MASTER_KEY_KEPT:
+                reason = f"values that do not open: {more['failed']}; the old key is kept"
+                values = {"what": "doorward keys rotate master", "reason": reason}
+                await self._alarm(transaction, AlertKind.ROTATION_FAILED, "master", values, now)
 
 
 async def renew_form(

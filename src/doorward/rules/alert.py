@@ -23,7 +23,6 @@ class AlertKind(Enum):
     CHAIN_BROKEN = "chain_broken"
     CHECKPOINT_NOT_SENT = "checkpoint_not_sent"
     ROTATION_FAILED = "rotation_failed"
-    ROTATION_OVERDUE = "rotation_overdue"
     LOCKDOWN = "lockdown"
     LOCKDOWN_LIFTED = "lockdown_lifted"
     BREAK_GLASS_USED = "break_glass_used"
@@ -55,8 +54,7 @@ _MEANINGS: Final = {
     AlertKind.RESTORED: "A backup was restored.",
     AlertKind.CHAIN_BROKEN: "The audit chain does not verify.",
     AlertKind.CHECKPOINT_NOT_SENT: "A checkpoint of the audit chain could not be sent to its other place.",
-    AlertKind.ROTATION_FAILED: "A rotation of keys ended with values that could not be re-sealed.",
-    AlertKind.ROTATION_OVERDUE: "A key is older than it should be.",
+    AlertKind.ROTATION_FAILED: "A rotation of the master key ended, and something still needs the old one.",
     AlertKind.LOCKDOWN: "The gateway was locked down.",
     AlertKind.LOCKDOWN_LIFTED: "The lockdown was lifted.",
     AlertKind.BREAK_GLASS_USED: "A break-glass code was used.",
@@ -84,7 +82,6 @@ _REPEAT_AFTER: Final = {
     AlertKind.CHAIN_BROKEN: _DAY,
     AlertKind.CHECKPOINT_NOT_SENT: _DAY,
     AlertKind.ROTATION_FAILED: _DAY,
-    AlertKind.ROTATION_OVERDUE: 7 * _DAY,
 }
 
 

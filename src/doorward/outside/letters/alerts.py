@@ -71,7 +71,6 @@ ALERTS: Final[Mapping[AlertKind, Wording]] = {
     AlertKind.ROTATION_FAILED: _wording(
         "A rotation of keys is not done", "A rotation of keys at %(host)s ended with values that are not re-sealed."
     ),
-    AlertKind.ROTATION_OVERDUE: _wording("A key is too old", "A key of %(host)s is older than it should be."),
     AlertKind.LOCKDOWN: _wording(
         "The gateway is locked down", "%(host)s was locked down: all sessions ended, and nobody new is let in."
     ),
