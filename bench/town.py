@@ -15,6 +15,7 @@ from doorward.config.load import load_config
 from doorward.flows.methods.password import place_of
 from doorward.rules.identity import UserId
 from doorward.rules.token import make_cookie
+from doorward.storage.sql.factor_marks import seal_marks
 from doorward.storage.sql.tables import to_micros
 from doorward.storage.sqlite import FILE_NAME
 
@@ -101,6 +102,7 @@ async def _settle(folder: Path, sessions: int) -> list[str]:
     hashed = (await house.hasher.hash(PASSWORD)).encode()
     sealed = [(user_id, house.keyring.seal(place_of(UserId(user_id)), hashed)) for user_id in map(_id, range(SIGNERS))]
     made = [make_cookie(house.random.token(32), house.signing_key) for _ in range(min(LIVE, sessions))]
+    marks = [seal_marks(house.keyring, UserId(_id(number))) for number in range(USERS)]
     await house.close()
 
     at, day = to_micros(now), to_micros(now + timedelta(days=1))
@@ -110,9 +112,9 @@ async def _settle(folder: Path, sessions: int) -> list[str]:
             database.execute(f"PRAGMA {pragma}")
         database.execute("BEGIN")
         database.executemany(
-            "INSERT INTO users (id, name, display_name, email, is_admin, enabled, generation, created_at)"
-            " VALUES (?, ?, ?, ?, 0, 1, 1, ?)",
-            [(_id(n), f"user{n}", f"User {n}", f"user{n}@example.com", at) for n in range(USERS)],
+            "INSERT INTO users (id, name, display_name, email, is_admin, enabled, generation, created_at, factors)"
+            " VALUES (?, ?, ?, ?, 0, 1, 1, ?, ?)",
+            [(_id(n), f"user{n}", f"User {n}", f"user{n}@example.com", at, marks[n]) for n in range(USERS)],
         )
         database.executemany("INSERT INTO memberships VALUES (?, 'family')", [(_id(n),) for n in range(USERS)])
         database.executemany("INSERT INTO passwords VALUES (?, ?, ?)", [(*pair, at) for pair in sealed])

@@ -26,8 +26,8 @@ from tests.fakes.neighbours import FakeKeyring
 from tests.fakes.system import START, FakeRandom
 
 VERSIONS = ["0001", "0002", "0003"]
-SINCE_0003 = {"signing_keys": ("session", "", None)}
-SINCE_0001 = {"users": (0, 0, 0, "", None), **SINCE_0003}
+SINCE_0003 = {"users": ("",), "signing_keys": ("session", "", None)}
+SINCE_0001 = {**SINCE_0003, "users": (0, 0, 0, "", None, "")}
 ADDED_COLUMNS = {"0001": SINCE_0001, "0002": SINCE_0001, "0003": SINCE_0003}
 """What a row of an older version gets, after its own columns, by version and table."""
 ALICE = a_user(is_admin=True)

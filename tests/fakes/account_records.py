@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TypeVar
 
 from doorward.errors import ConflictError
-from doorward.rules.factor import FactorId, Factors, Passkey, RecoveryCode, Totp
+from doorward.rules.factor import UNREADABLE, FactorId, Factors, Passkey, RecoveryCode, Totp, list_marks
 from doorward.rules.history import KEPT_OF_EACH, SignInNote
 from doorward.rules.identity import UserId
 from doorward.rules.invite import Invite, InviteId
@@ -33,6 +33,30 @@ class FakeFactorRecords:
             recovery_codes=tuple(sorted(codes, key=lambda each: each.position)),
         )
 
+    async def find_lost_factors(self, user_id: UserId) -> frozenset[str]:
+        marks = self._state.factor_marks.get(user_id)
+        return frozenset({UNREADABLE}) if marks is None else marks - list_marks(await self.find_factors(user_id))
+
+    async def clear_factors(self, user_id: UserId) -> None:
+        await self.remove_totp(user_id)
+        for passkey in (await self.find_factors(user_id)).passkeys:
+            await self.remove_passkey(passkey.id)
+        await self.put_recovery_codes(user_id, ())
+        if user_id in self._state.users:
+            self._state.factor_marks[user_id] = frozenset()
+
+    async def mark_factors(self) -> int:
+        unmarked = self._state.users.keys() - self._state.factor_marks.keys()
+        for user_id in unmarked:
+            self._state.factor_marks[user_id] = list_marks(await self.find_factors(user_id))
+        return len(unmarked)
+
+    def _change_marks(self, user_id: UserId, drop: str, add: str = "") -> None:
+        marks = self._state.factor_marks.get(user_id)
+        if marks is not None:
+            kept = {mark for mark in marks if not mark.startswith(drop)}
+            self._state.factor_marks[user_id] = frozenset(kept | ({add} if add else set()))
+
     async def list_protected(self) -> frozenset[UserId]:
         self._check()
         return frozenset(self._state.totps) | {each.user_id for each in self._state.passkeys.values()}
@@ -41,6 +65,7 @@ class FakeFactorRecords:
         self._check()
         self._state.check_account(totp.user_id)
         self._state.totps[totp.user_id] = totp
+        self._change_marks(totp.user_id, "totp", "totp")
 
     async def advance_totp(self, old: Totp, new: Totp) -> bool:
         self._check()
@@ -50,6 +75,7 @@ class FakeFactorRecords:
 
     async def remove_totp(self, user_id: UserId) -> bool:
         self._check()
+        self._change_marks(user_id, "totp")
         return self._state.totps.pop(user_id, None) is not None
 
     async def find_passkey(self, digest: bytes) -> Passkey | None:
@@ -62,6 +88,7 @@ class FakeFactorRecords:
         if passkey.id in self._state.passkeys or await self.find_passkey(passkey.digest) is not None:
             raise ConflictError("that passkey is registered already")
         self._state.passkeys[passkey.id] = passkey
+        self._change_marks(passkey.user_id, f"passkey:{passkey.id}", f"passkey:{passkey.id}")
 
     async def advance_passkey(self, old: Passkey, new: Passkey) -> bool:
         self._check()
@@ -71,7 +98,10 @@ class FakeFactorRecords:
 
     async def remove_passkey(self, passkey_id: FactorId) -> bool:
         self._check()
-        return self._state.passkeys.pop(passkey_id, None) is not None
+        passkey = self._state.passkeys.pop(passkey_id, None)
+        if passkey is not None:
+            self._change_marks(passkey.user_id, f"passkey:{passkey_id}")
+        return passkey is not None
 
     async def put_recovery_codes(self, user_id: UserId, codes: Sequence[RecoveryCode]) -> None:
         self._check()
@@ -87,6 +117,7 @@ class FakeFactorRecords:
                 raise ConflictError("these recovery codes are there already")
             kept[code.id] = code
         self._state.recovery_codes = kept
+        self._change_marks(user_id, "codes:", f"codes:{len(codes)}" if codes else "")
 
     async def spend_recovery_code(self, code_id: FactorId, at: datetime) -> bool:
         self._check()

@@ -120,6 +120,7 @@ class FakeTransaction(
             raise ConflictError("that id is taken")
         self._check_names(user)
         self._state.users[user.id] = own(user)
+        self._state.factor_marks[user.id] = frozenset()
 
     async def advance_user(self, old: User, new: User) -> None:
         self._store.check()

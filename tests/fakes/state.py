@@ -42,6 +42,7 @@ class State:
     settings: dict[str, str] = field(default_factory=dict)
     totps: dict[UserId, Totp] = field(default_factory=dict)
     passkeys: dict[FactorId, Passkey] = field(default_factory=dict)
+    factor_marks: dict[UserId, frozenset[str]] = field(default_factory=dict)
     recovery_codes: dict[FactorId, RecoveryCode] = field(default_factory=dict)
     invites: dict[InviteId, Invite] = field(default_factory=dict)
     alerts: dict[AlertId, Alert] = field(default_factory=dict)
@@ -72,6 +73,7 @@ class State:
             settings=dict(self.settings),
             totps=dict(self.totps),
             passkeys=dict(self.passkeys),
+            factor_marks=dict(self.factor_marks),
             recovery_codes=dict(self.recovery_codes),
             invites=dict(self.invites),
             alerts=dict(self.alerts),
@@ -93,6 +95,7 @@ class State:
         """What goes with an account, besides its sessions and identities."""
         self.passwords.pop(user_id, None)
         self.totps.pop(user_id, None)
+        self.factor_marks.pop(user_id, None)
         self.preferences = {key: each for key, each in self.preferences.items() if key[0] != user_id}
         self.passkeys = {key: each for key, each in self.passkeys.items() if each.user_id != user_id}
         self.recovery_codes = {key: each for key, each in self.recovery_codes.items() if each.user_id != user_id}

@@ -19,6 +19,7 @@ _PAGE: Final = 500
 _MODULUS: Final = 1 << 256
 
 SEALED: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
+    "users": ("id", ("factors",)),
     "passwords": ("user_id", ("sealed",)),
     "totp": ("user_id", ("sealed",)),
     "passkeys": ("id", ("sealed",)),

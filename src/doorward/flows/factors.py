@@ -372,10 +372,7 @@ class Factors:
 async def take_all(transaction: Transaction, user: User) -> factor.Factors:
     """Take every factor and recovery code of an account away; what there was. Rights and audit are the caller's."""
     factors = await transaction.find_factors(user.id)
-    await transaction.remove_totp(user.id)
-    for passkey in factors.passkeys:
-        await transaction.remove_passkey(passkey.id)
-    await transaction.put_recovery_codes(user.id, ())
+    await transaction.clear_factors(user.id)
     return factors
 
 

@@ -171,6 +171,8 @@ class Finishing:
             present = await transaction.find_user(standing.user.id)
             if present is None or not present.enabled or not pending.is_of(present):
                 return Failure.TICKET_GONE
+            if await self._lookout.miss_factors(transaction, present, visitor, now):
+                return Failure.FACTORS_LOST
             owed = await self._owing.find(transaction, present, pending, now)
             if owed.step is not standing.owed.step and not settled:
                 return Failure.TICKET_GONE
@@ -178,7 +180,7 @@ class Finishing:
             if done is None:
                 return None
             after, user = done
-            return await self.decide(transaction, after, visitor, user, old, now=now, vouched=vouched)
+            return await self._decide(transaction, after, visitor, user, old, now=now, vouched=vouched)
 
     async def step(
         self,
@@ -210,6 +212,23 @@ class Finishing:
         vouched: Vouched | None = None,
     ) -> Decided | Failure:
         """In the transaction: what comes next for an account that was looked at in it and, at the end, its session."""
+        # SECURITY: before anything is asked for or set up, or whoever removes a row in the database would be let in by
+        # the password alone, or by a factor of their own (M10). tests/attacks/test_lost_factors.py removes each.
+        if await self._lookout.miss_factors(transaction, user, visitor, now):
+            return Failure.FACTORS_LOST
+        return await self._decide(transaction, pending, visitor, user, old, now=now, vouched=vouched)
+
+    async def _decide(
+        self,
+        transaction: Transaction,
+        pending: Pending,
+        visitor: Visitor,
+        user: User,
+        old: Session | None,
+        *,
+        now: datetime,
+        vouched: Vouched | None,
+    ) -> Decided | Failure:
         pending = replace(pending, account=user.id, generation=user.generation)
         owed = await self._owing.find(transaction, user, pending, now)
         if owed.step in {Step.ENROL, Step.FINISHED}:

@@ -123,6 +123,16 @@ class Lookout:
             count = {"accounts": str(len(self._failed)), **_seen(visitor)}
             await self._alarm(transaction, AlertKind.FAILURES_BURST, "", count, now)
 
+    async def miss_factors(self, transaction: Transaction, user: User, visitor: Visitor, now: datetime) -> bool:
+        """Whether second factors of the account are gone though nobody took them away; written down, and told of."""
+        lost = await transaction.find_lost_factors(user.id)
+        if lost:
+            public = {"where": "users.factors", "lost": ",".join(sorted(lost))}
+            event = AuditEvent(Act.TAMPERED, "system", user.id, now, public, visitor.private())
+            await transaction.append_audit(event)
+            await self._alarm(transaction, AlertKind.FACTORS_LOST, user.id, {"who": user.name}, now)
+        return bool(lost)
+
     async def look_at_administrators(self, now: datetime) -> None:
         """Tell of accounts that administer with a password alone, as an errand."""
         if self._looked_at is not None and now - self._looked_at < LOOK_EVERY:

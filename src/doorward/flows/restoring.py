@@ -24,6 +24,7 @@ from doorward.rules.audit import Act
 from doorward.rules.backup import NO_OPENERS, Backup, Openers, Reason
 from doorward.rules.restoring import (
     COMPARED,
+    MARKS_SINCE,
     TAKEN,
     Effect,
     Fields,
@@ -223,6 +224,8 @@ class Restoring:
         else:
             await records.put_setting(INSTALLATION, decided.installation)
             self._rejoin.join(decided.installation)
+        if unpacked.manifest.schema < MARKS_SINCE:
+            await records.mark_factors()
 
 
 def _compare_chains(unpacked: Unpacked, last: Head | None, *, is_ours: bool) -> tuple[bool, list[Named]]:

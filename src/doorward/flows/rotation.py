@@ -133,6 +133,8 @@ async def renew_form(
     """
     outcome = await reseal(sealed, keyring, tell)
     async with records.transaction() as transaction:
+        # Once: afterwards an account of which nothing is remembered is one whose row was changed (M10).
+        await transaction.mark_factors()
         await transaction.put_setting(SEALING, FORM)
         counts = {"form": FORM, "resealed": str(outcome.resealed), "failed": str(sum(outcome.failed.values()))}
         await transaction.append_audit(AuditEvent(Act.RESEALED, "system", "system", clock.now(), counts))

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from doorward.interfaces.break_glass import BreakGlassRecords
 from doorward.interfaces.evidence import AuditRecords
+from doorward.interfaces.factor_marks import FactorMarks
 from doorward.interfaces.kept import DecisionRecords, RetentionRecords
 from doorward.rules.alert import Alert, AlertId, AlertKind, AlertState
 from doorward.rules.chore import Chore
@@ -124,7 +125,7 @@ class UpstreamRecords(Protocol):
         ...
 
 
-class FactorRecords(Protocol):
+class FactorRecords(FactorMarks, Protocol):
     """The part of a transaction that is about second factors. All of it goes with the account."""
 
     async def find_factors(self, user_id: UserId) -> Factors:

@@ -20,6 +20,7 @@ class AlertKind(Enum):
     BACKUP_FAILED = "backup_failed"
     DRILL_FAILED = "drill_failed"
     RESTORED = "restored"
+    FACTORS_LOST = "factors_lost"
     CHAIN_BROKEN = "chain_broken"
     CHECKPOINT_NOT_SENT = "checkpoint_not_sent"
     ROTATION_FAILED = "rotation_failed"
@@ -52,6 +53,7 @@ _MEANINGS: Final = {
     AlertKind.BACKUP_FAILED: "A backup could not be made, or not be taken to its off-site place.",
     AlertKind.DRILL_FAILED: "A backup could not be restored in a drill.",
     AlertKind.RESTORED: "A backup was restored.",
+    AlertKind.FACTORS_LOST: "Second factors of an account are missing in the database, though nobody took them away.",
     AlertKind.CHAIN_BROKEN: "The audit chain does not verify.",
     AlertKind.CHECKPOINT_NOT_SENT: "A checkpoint of the audit chain could not be sent to its other place.",
     AlertKind.ROTATION_FAILED: "A rotation of the master key ended, and something still needs the old one.",
@@ -62,6 +64,7 @@ _MEANINGS: Final = {
 _URGENT: Final = frozenset(
     {
         AlertKind.CHAIN_BROKEN,
+        AlertKind.FACTORS_LOST,
         AlertKind.RESTORED,
         AlertKind.LOCKDOWN,
         AlertKind.LOCKDOWN_LIFTED,
@@ -79,6 +82,7 @@ _REPEAT_AFTER: Final = {
     AlertKind.ADMIN_WITHOUT_FACTOR: 7 * _DAY,
     AlertKind.BACKUP_FAILED: _DAY,
     AlertKind.DRILL_FAILED: _DAY,
+    AlertKind.FACTORS_LOST: _DAY,
     AlertKind.CHAIN_BROKEN: _DAY,
     AlertKind.CHECKPOINT_NOT_SENT: _DAY,
     AlertKind.ROTATION_FAILED: _DAY,

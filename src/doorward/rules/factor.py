@@ -16,6 +16,11 @@ MAX_PASSKEYS: Final = 20
 """The most passkeys and security keys of one account (attack R04)."""
 RECOVERY_CODES: Final = 10
 """How many recovery codes make a set (2.11)."""
+TOTP_MARK: Final = "totp"
+PASSKEY_MARK: Final = "passkey:"
+CODES_MARK: Final = "codes:"
+UNREADABLE: Final = "mark"
+"""In the place of what is missed, where what was remembered is gone too."""
 
 
 class Factor(Enum):
@@ -117,6 +122,14 @@ class Factors:
         found = {Factor.TOTP} if self.totp is not None else set[Factor]()
         found |= {Factor.PASSKEY} if self.passkeys else set[Factor]()
         return frozenset(found | ({Factor.RECOVERY_CODE} if self.unused_codes else set[Factor]()))
+
+
+def list_marks(factors: Factors) -> frozenset[str]:
+    """A word for each factor, and for the set of recovery codes: what is remembered of them beside them (M10)."""
+    marks = {f"{PASSKEY_MARK}{passkey.id}" for passkey in factors.passkeys}
+    marks |= {TOTP_MARK} if factors.totp is not None else set[str]()
+    marks |= {f"{CODES_MARK}{len(factors.recovery_codes)}"} if factors.recovery_codes else set[str]()
+    return frozenset(marks)
 
 
 def must_show_one(factors: Factors, session: Session) -> bool:

@@ -143,6 +143,8 @@ class Failure(Enum):
     """A proxy names somebody who has no account here, or one that is disabled."""
     AWAITS_APPROVAL = "awaits_approval"
     """Told only to whoever proved that the account is theirs."""
+    FACTORS_LOST = "factors_lost"
+    """Second factors that the account had are not there any more, and nobody took them away (M10)."""
     UPSTREAM_GONE = "upstream_gone"
     """What a provider said does not hold any more: it was closed, disconnected, or ended the sign-in meanwhile."""
     ENROLMENT_DUE = "enrolment_due"
@@ -171,6 +173,7 @@ _SENTENCES = {
     Failure.PASSWORDS_CLOSED: "Passwords are not accepted here. Please sign in with one of the providers.",
     Failure.NOBODY: "You are signed in elsewhere, but with no account that counts here.",
     Failure.AWAITS_APPROVAL: "Your account waits for an administrator to let it in.",
+    Failure.FACTORS_LOST: "This account cannot be used at present. Please ask an administrator.",
     Failure.UPSTREAM_GONE: "Your sign-in with the provider has ended. Please sign in again.",
     Failure.ENROLMENT_DUE: "A second factor is needed now. Please set one up.",
     Failure.FACTOR_NEEDED: "A second factor is needed here, so the last one cannot be removed.",

@@ -57,6 +57,10 @@ _VOLATILE: Final = frozenset({"last_step", "last_used_at", "used_at", "sign_coun
 _UNSTEADY: Final = frozenset({"sign_ins", "marks"})
 
 
+MARKS_SINCE: Final = "0004"
+"""The schema since which it is remembered with an account which factors it has."""
+
+
 class Effect(Enum):
     """What a restore does to something that is not as it was."""
 

@@ -59,6 +59,11 @@ ALERTS: Final[Mapping[AlertKind, Wording]] = {
     AlertKind.RESTORED: _wording(
         "A backup was restored", "What is stored at %(host)s was replaced by what a backup held. All sessions ended."
     ),
+    AlertKind.FACTORS_LOST: _wording(
+        "Second factors are missing in the database",
+        "Second factors of %(who)s at %(host)s are gone, though nobody took them away. Nobody is let in by it.",
+        "Find out who can write to the database. Then reset the second factors of the account to let it in again.",
+    ),
     AlertKind.CHAIN_BROKEN: _wording(
         "The audit chain does not verify",
         "Records of what was done at %(host)s were edited, removed or put in by somebody.",

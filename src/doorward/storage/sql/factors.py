@@ -6,13 +6,25 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, RowMapping, Table, delete, insert, select, union, update
 
-from doorward.rules.factor import FactorId, Factors, Passkey, RecoveryCode, Totp
+from doorward.rules.factor import (
+    CODES_MARK,
+    PASSKEY_MARK,
+    TOTP_MARK,
+    UNREADABLE,
+    FactorId,
+    Factors,
+    Passkey,
+    RecoveryCode,
+    Totp,
+    list_marks,
+)
 from doorward.rules.identity import UserId
-from doorward.storage.sql.database import InTransaction, advance, refused
-from doorward.storage.sql.tables import passkeys, recovery_codes, totps
+from doorward.storage.sql.database import advance, refused
+from doorward.storage.sql.factor_marks import SqlFactorMarks
+from doorward.storage.sql.tables import passkeys, recovery_codes, totps, users
 
 
-class SqlFactors(InTransaction):
+class SqlFactors(SqlFactorMarks):
     """`interfaces.FactorRecords` on one connection: a part of the transaction."""
 
     async def find_factors(self, user_id: UserId) -> Factors:
@@ -31,11 +43,30 @@ class SqlFactors(InTransaction):
         query = union(select(totps.c.user_id), select(passkeys.c.user_id))
         return frozenset((await self._connection.scalars(query)).all())
 
+    async def find_lost_factors(self, user_id: UserId) -> frozenset[str]:
+        """What is remembered and not there."""
+        marks = await self._read_marks(user_id)
+        return frozenset({UNREADABLE}) if marks is None else marks - list_marks(await self.find_factors(user_id))
+
+    async def clear_factors(self, user_id: UserId) -> None:
+        """Take everything away, and remember that."""
+        for table in (totps, passkeys, recovery_codes):
+            await self._connection.execute(delete(table).where(table.c.user_id == user_id))
+        await self._write_marks(user_id, frozenset())
+
+    async def mark_factors(self) -> int:
+        """Remember what accounts of an older schema have."""
+        unmarked = list((await self._connection.scalars(select(users.c.id).where(users.c.factors == ""))).all())
+        for user_id in unmarked:
+            await self._write_marks(user_id, list_marks(await self.find_factors(user_id)))
+        return len(unmarked)
+
     async def put_totp(self, totp: Totp) -> None:
         """Set the account's authenticator app."""
         await self.remove_totp(totp.user_id)
         with refused("the account is gone"):
             await self._connection.execute(insert(totps).values(_encode_totp(totp)))
+        await self._change_marks(totp.user_id, drop=TOTP_MARK, add=TOTP_MARK)
 
     async def advance_totp(self, old: Totp, new: Totp) -> bool:
         """Replace `old` by `new`, only if it still is exactly `old`."""
@@ -45,6 +76,7 @@ class SqlFactors(InTransaction):
 
     async def remove_totp(self, user_id: UserId) -> bool:
         """Take the authenticator app away; whether there was one."""
+        await self._change_marks(user_id, drop=TOTP_MARK)
         return (await self._connection.execute(delete(totps).where(totps.c.user_id == user_id))).rowcount > 0
 
     async def find_passkey(self, digest: bytes) -> Passkey | None:
@@ -57,6 +89,8 @@ class SqlFactors(InTransaction):
         """Add one, unless anybody has its credential."""
         with refused("that passkey is registered already, or its account is gone"):
             await self._connection.execute(insert(passkeys).values(_encode_passkey(passkey)))
+        mark = PASSKEY_MARK + passkey.id
+        await self._change_marks(passkey.user_id, drop=mark, add=mark)
 
     async def advance_passkey(self, old: Passkey, new: Passkey) -> bool:
         """Replace `old` by `new`, only if it still is exactly `old`."""
@@ -66,7 +100,12 @@ class SqlFactors(InTransaction):
 
     async def remove_passkey(self, passkey_id: FactorId) -> bool:
         """Remove one; whether there was one."""
-        return (await self._connection.execute(delete(passkeys).where(passkeys.c.id == passkey_id))).rowcount > 0
+        owner = await self._connection.scalar(select(passkeys.c.user_id).where(passkeys.c.id == passkey_id))
+        if owner is None:
+            return False
+        await self._connection.execute(delete(passkeys).where(passkeys.c.id == passkey_id))
+        await self._change_marks(UserId(owner), drop=PASSKEY_MARK + passkey_id)
+        return True
 
     async def put_recovery_codes(self, user_id: UserId, codes: Sequence[RecoveryCode]) -> None:
         """Put a new set in place of the old one."""
@@ -76,6 +115,7 @@ class SqlFactors(InTransaction):
         if codes:
             with refused("these recovery codes are there already, or their account is gone"):
                 await self._connection.execute(insert(recovery_codes), [_encode_recovery_code(code) for code in codes])
+        await self._change_marks(user_id, drop=CODES_MARK, add=f"{CODES_MARK}{len(codes)}" if codes else "")
 
     async def spend_recovery_code(self, code_id: FactorId, at: datetime) -> bool:
         """Mark one as used: one UPDATE, so it counts for at most one of those who ask."""

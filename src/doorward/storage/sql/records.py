@@ -18,6 +18,7 @@ from doorward.storage.sql.chores import SqlChores
 from doorward.storage.sql.database import Database, change_total, map_faults, raise_revision
 from doorward.storage.sql.decisions import SqlDecisions
 from doorward.storage.sql.evidence import SqlEvidence
+from doorward.storage.sql.factor_marks import seal_marks
 from doorward.storage.sql.factors import SqlFactors
 from doorward.storage.sql.keys import SqlKeys
 from doorward.storage.sql.lanes import Connection
@@ -109,8 +110,9 @@ class SqlTransaction(
 
     async def add_user(self, user: User) -> None:
         """Add an account."""
+        row = {**encode_user(user), "factors": seal_marks(self._keyring, user.id)}
         with _taken():
-            await self._connection.execute(insert(users).values(encode_user(user)))
+            await self._connection.execute(insert(users).values(row))
         await self._join(user.id, user.groups)
 
     async def advance_user(self, old: User, new: User) -> None:

@@ -28,6 +28,7 @@ from doorward.storage.sql.tables import (
     tickets,
     totps,
     upstream_sessions,
+    users,
 )
 
 
@@ -54,6 +55,7 @@ SEALED: Final = {
     each.name: each
     for each in (
         SealedColumn(signing_keys.c.sealed, signing_keys.c.id),
+        SealedColumn(users.c.factors, users.c.id),
         SealedColumn(passwords.c.sealed, passwords.c.user_id),
         SealedColumn(totps.c.sealed, totps.c.user_id),
         SealedColumn(passkeys.c.sealed, passkeys.c.id),

@@ -82,6 +82,8 @@ users = Table(
     Column("console_only", Boolean, nullable=False, server_default=false()),
     Column("language", Text, nullable=False, server_default=""),
     Column("enrol_by", Instant),
+    # Which factors were set up, sealed: one that is gone without having been taken away is missed.
+    Column("factors", Text, nullable=False, server_default=""),
 )
 # An account may have no address; two accounts may not share one.
 Index(

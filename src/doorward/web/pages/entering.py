@@ -26,6 +26,7 @@ STATUS_OF: Final = {
     Failure.PASSKEY_COPIED: 403,
     Failure.NOBODY: 403,
     Failure.AWAITS_APPROVAL: 403,
+    Failure.FACTORS_LOST: 403,
     Failure.UPSTREAM_GONE: 409,
     Failure.ENROLMENT_DUE: 409,
     Failure.FACTOR_NEEDED: 409,

@@ -10,6 +10,7 @@ depends_on = None
 
 
 def upgrade() -> None:
+    op.add_column("users", sa.Column("factors", sa.Text(), server_default="", nullable=False))
     op.add_column("signing_keys", sa.Column("purpose", sa.Text(), server_default="session", nullable=False))
     op.add_column("signing_keys", sa.Column("public", sa.Text(), server_default="", nullable=False))
     op.add_column("signing_keys", sa.Column("retired_at", sa.BigInteger(), nullable=True))
