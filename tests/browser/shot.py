@@ -14,11 +14,15 @@ Go = Callable[[Door, Page], Awaitable[None]]
 
 @dataclass(frozen=True)
 class Shot:
-    """`go` leads there, from signed out or, with `user`, signed in."""
+    """`go` leads there, from signed out or, with `user`, signed in.
+
+    `judged`: axe-core and the ruler are asked as well; not for what another shot shows, too, and not for paper.
+    """
 
     name: str
     go: Go
     user: str = ""
+    judged: bool = True
 
 
 def at(path: str) -> Go:

@@ -49,7 +49,7 @@ async def find_small(page: Page) -> list[str]:
     return small
 
 
-@pytest.mark.parametrize("shot", SHOTS, ids=lambda shot: shot.name)
+@pytest.mark.parametrize("shot", [shot for shot in SHOTS if shot.judged], ids=lambda shot: shot.name)
 async def test_a_page_shuts_nobody_out_fits_a_phone_and_blocks_nothing_of_its_own(
     chromium: Browser, shot: Shot
 ) -> None:
