@@ -1,5 +1,6 @@
 """The chain looked after: checkpoints made when due and sent, records copied, the chain walked, and breaks told."""
 
+import asyncio
 import json
 from dataclasses import replace
 from datetime import timedelta
@@ -184,6 +185,22 @@ async def test_the_end_is_not_held_up_by_a_store_that_does_not_answer():
     place.store.broken = True
     await place.watch.stop(NOW)
     assert place.log.events[-1][0] == "audit_not_finished"
+
+
+async def test_the_end_is_not_held_up_by_a_place_that_does_not_answer():
+    place = Watched(places=("file",))
+
+    async def hang(_line):
+        await asyncio.Event().wait()
+
+    place.watch._places = {"file": hang}
+    place.watch._finish_within = timedelta(milliseconds=20)
+    await place.fill(3)
+    await place.watch.stop(NOW)
+    assert place.log.events[-1] == ("audit_not_finished", {"error": "it took too long"})
+    # It is signed all the same, and sent after the next start.
+    async with place.store.records.transaction() as transaction:
+        assert len(await transaction.list_unsent_checkpoints(limit=9)) == 1
 
 
 async def test_what_is_appended_is_found_by_both_walks():

@@ -10,6 +10,7 @@ from doorward.errors import ConflictError, ForbiddenError, InputError, NotFoundE
 from doorward.flows.admin import CLI, actor_of
 from doorward.flows.outcome import Refused
 from doorward.flows.pace import MIN_FAILURE_TIME
+from doorward.rules.lockdown import LOCKDOWN_SETTING
 from doorward.rules.login import Demand, Failure
 from doorward.rules.session import Method, Subject
 from doorward.rules.ticket import Purpose
@@ -77,12 +78,14 @@ async def test_no_answer_tells_whether_there_is_an_account(offices):
     assert [event.subject for event in offices.town.audit[-2:]] == ["unknown", "unknown"]
 
 
-@pytest.mark.parametrize("kind", ["disabled", "no password"])
+@pytest.mark.parametrize("kind", ["disabled", "no password", "lockdown"])
 async def test_who_could_not_sign_in_with_a_password_is_sent_none(offices, kind):
-    """E22, E25."""
+    """E22, E25. Nobody is, while an incident is being contained."""
     alice = await offices.user_of("alice")
     if kind == "disabled":
         await offices.change(alice, replace(alice, enabled=False))
+    elif kind == "lockdown":
+        offices.town.store.state.settings[LOCKDOWN_SETTING] = "{}"
     else:
         del offices.town.store.state.passwords[alice.id]
     assert await ask(offices) is None

@@ -1,5 +1,6 @@
 """The audit chain, looked after while the gateway runs: checkpoints made and sent, the chain walked, records copied."""
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -24,6 +25,8 @@ AGAIN: Final = timedelta(minutes=15)
 """After which a checkpoint that could not be sent is tried again."""
 ROUND: Final = timedelta(hours=24)
 """The chain is walked from the beginning this often; what is new is walked at once."""
+FINISH_WITHIN: Final = timedelta(seconds=8)
+"""All that is done at the end is done in this time: whoever stops the program kills it after a while."""
 SENT_AT_ONCE: Final = 10
 PAGES_AT_ONCE: Final = 4
 
@@ -40,6 +43,7 @@ class AuditWatch:
         copy_out: CopyOut | None,
         alarm: Alarm,
         log: Log,
+        finish_within: timedelta = FINISH_WITHIN,
     ) -> None:
         self._records = records
         self._trail = trail
@@ -47,6 +51,7 @@ class AuditWatch:
         self._copy_out = copy_out
         self._alarm = alarm
         self._log = log
+        self._finish_within = finish_within
         self._next: datetime | None = None
         self._send_at: datetime | None = None
         self._sent: set[tuple[int, str]] = set()
@@ -62,12 +67,15 @@ class AuditWatch:
         await self.verify_on(now)
 
     async def stop(self, now: datetime) -> None:
-        """Before the end: sign what there is, send and copy it."""
+        """Before the end: sign what there is, send and copy it. What takes too long is left for the next start."""
         try:
-            await self._trail.make_checkpoint(now=now)
-            self._send_at = None
-            await self.send_waiting(now)
-            await self.copy_new(now)
+            async with asyncio.timeout(self._finish_within.total_seconds()):
+                await self._trail.make_checkpoint(now=now)
+                self._send_at = None
+                await self.send_waiting(now)
+                await self.copy_new(now)
+        except TimeoutError:
+            self._log.warning("audit_not_finished", error="it took too long")
         except DoorwardError as error:
             self._log.warning("audit_not_finished", error=str(error))
 
