@@ -46,6 +46,12 @@ async def test_what_nobody_can_ask_for_is_said(root, query):
     assert "That is no such act, or no day." in page.text
 
 
+async def test_the_last_day_there_is_can_be_asked_for(root):
+    page = await root.get(f"{PAGE}?until=9999-12-31")
+    assert page.status == 200
+    assert (await root.get(f"{PAGE}?until=9999-12-30")).status == 200
+
+
 async def test_only_administrators_see_it(door):
     browser = Browser(door)
     assert (await browser.get(PAGE)).status == 303
@@ -89,6 +95,7 @@ async def test_the_api_lists_and_verifies(door):
     listed = told(await program.call("GET", "/api/v1/audit?act=user.*&limit=1&since=2029-01-01T00:00:00Z"))
     assert listed["records"][0]["act"] == "user.login"
     assert (await program.call("GET", "/api/v1/audit?since=2029-01-01T00:00:00")).status == 400
+    assert (await program.call("GET", f"/api/v1/audit?before={10**30}")).status == 400
     assert told(await program.call("POST", "/api/v1/audit/verify"))["holds"] is True
     del door.store.state.audit[0]
     flaws = told(await program.call("POST", "/api/v1/audit/verify"))["flaws"]

@@ -95,6 +95,17 @@ async def test_records_come_in_pages_with_the_names_of_accounts(place):
     assert last.older is None
 
 
+async def test_an_account_that_is_called_like_nobody_passes_for_nobody(place):
+    """Whoever registers as "system" or "cli" is shown, and found, by the id alone."""
+    async with place.store.records.transaction() as transaction:
+        await transaction.add_user(a_user("cli", id="mallory-id"))
+    await place.act(Act.LOGIN, "mallory-id", "mallory-id", START + 8 * HOUR)
+    listed = await place.trail.find(CLI, Wish(actor="mallory-id"), limit=9)
+    assert [entry.sequence for entry in listed.entries] == [9]
+    assert listed.names == {}
+    assert await numbers(place, actor="cli") == []
+
+
 async def test_only_administrators_look(place):
     alice = Actor("alice-id", UserId("alice-id"))
     for asked in (

@@ -14,6 +14,8 @@ from doorward.web.api.parts import Administrator, ApiParts
 from doorward.web.api.users import ACTS, LONGEST, LOOKS, MOST
 
 _AUDIT: Final = "/api/v1/audit"
+_MOST_NUMBER: Final = 2**53 - 1
+"""The largest number that every reader of JSON reads as it stands."""
 
 
 class AuditRecordAnswer(Answer):
@@ -68,7 +70,7 @@ def audit_routes(parts: ApiParts) -> APIRouter:
         act: Annotated[str, Query(max_length=LONGEST, description="One act, or `user.*`.")] = "",
         since: AwareDatetime | None = None,
         until: AwareDatetime | None = None,
-        before: Annotated[int | None, Query(ge=1)] = None,
+        before: Annotated[int | None, Query(ge=1, le=_MOST_NUMBER)] = None,
         limit: Annotated[int, Query(ge=1, le=MOST)] = 100,
     ) -> AuditRecordsAnswer:
         """Records of what was done, that fit everything that is given."""

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Final
 from urllib.parse import urlencode
 
@@ -144,6 +144,8 @@ class AuditPage:
 def read_wish(asked: Mapping[str, str]) -> Wish:
     """What the fields ask for; days in UTC, the last one included. InputError for what is no day."""
     until = _read_day(asked["until"])
+    if until is not None and until.date() == date.max:
+        until = None  # there is no day after it
     return Wish(
         actor=asked["actor"],
         about=asked["about"],
