@@ -12,6 +12,12 @@ from pathlib import Path
 import pyrage
 import pytest
 
+from doorward.cli.house import in_house
+from doorward.errors import ConflictError
+from doorward.flows.acting import CLI
+from doorward.flows.stored_keys import find_key
+from doorward.rules.stored_key import SESSION
+
 VECTORS = Path(__file__).parents[1] / "vectors"
 
 
@@ -240,3 +246,44 @@ def test_a_log_that_lost_its_end_is_completed_by_the_backup_that_has_it(house):
     house.answer("backup", "restore", name, "--apply", plan["token"])
     house.answer("audit", "verify")
     assert [each["names"] for each in preview(house, name)["effects"] if each["effect"] == "audit_stays"] == [[]]
+
+
+def test_a_running_gateway_becomes_another_installation_as_a_whole_or_stays_what_it_was(
+    house, tmp_path_factory, monkeypatch
+):
+    """B-05, N08: also where the keys of both happen to have the same number."""
+    name = house.answer("backup", "create")["name"]
+    other = type(house)(tmp_path_factory.mktemp("other"))
+    other.write(f"backup: {{encryption: none, identity_file: {house.folder}/reader.txt}}\n")
+    (other.folder / "data").mkdir(mode=0o700)
+    shutil.copy2(house.folder / "data" / "encryption_key", other.folder / "data" / "encryption_key")
+    monkeypatch.chdir(other.folder)
+    other.add("root", "--admin")
+    newest = max(int(key["name"]) for key in house.answer("keys", "list") if key["key"] != "master")
+    name = preview(other, str(backups_of(house) / name))["backup"]
+
+    async def refuse(*_):
+        raise ConflictError("not now")
+
+    async def act(gateway):
+        restoring = gateway.flows.restoring
+        while await number_of(gateway) <= newest:
+            await gateway.flows.signing_keys.rotate(CLI, now=gateway.clock.now())
+        before = gateway.signing_key()
+        token = (await restoring.preview(CLI, name, now=gateway.clock.now())).token
+        with monkeypatch.context() as patched:
+            patched.setattr(restoring, "_alarm", refuse)
+            with pytest.raises(ConflictError, match="not now"):
+                await restoring.apply(CLI, name, token, now=gateway.clock.now())
+        gateway.signing_key.forget()
+        assert gateway.signing_key() == before
+        number = await number_of(gateway)
+        await restoring.apply(CLI, name, token, now=gateway.clock.now())
+        assert await number_of(gateway) == number
+        assert gateway.signing_key() != before
+
+    async def number_of(gateway):
+        async with gateway.storage.records.transaction() as transaction:
+            return (await find_key(transaction, SESSION)).number
+
+    in_house(None, act)

@@ -73,11 +73,13 @@ class _Rejoin:
     def join(self, installation: str) -> None:
         """Seal and open for that installation."""
         self.parts.keyring.join(installation)
+        self.parts.signing_key.forget()
 
     async def reopen(self) -> None:
         """Take up its stored keys."""
         parts = self.parts
         await open_keys(parts.storage.records, parts.keyring, parts.random, now=parts.clock.now())
+        parts.signing_key.forget()
 
 
 def connect_backups(parts: Parts) -> tuple[Backups, Restoring]:

@@ -74,6 +74,8 @@ class _Decided:
     tables: Mapping[str, Sequence[Fields]]
     """The tables that were merged; those that are taken as they are come from the scratch database."""
     installation: str
+    left: str
+    """The installation that this was before."""
 
 
 class Restoring:
@@ -138,23 +140,25 @@ class Restoring:
             async with self._restores.transaction() as replacing:
                 head = await replacing.tables.find_audit_head()
             before = await self._backups.save_before(actor, Reason.RESTORE, now=now, progress=progress)
-            async with self._restores.transaction() as replacing:
-                await check_actor(replacing.records, actor)
-                # The copy that was just made is recorded: that alone is nothing the preview did not show.
-                last = await replacing.tables.find_audit_head()
-                is_only = last is not None and last[0] == (head[0] if head is not None else 0) + 1
-                last = head if is_only else last
-                decided = await self._decide(replacing.tables, name, unpacked, digest, last, now)
-                _check(decided.plan, token)
-                await self._replace(replacing, unpacked, decided, now)
-                public = {
-                    "backup": name,
-                    "made_at": decided.plan.manifest.created_at.isoformat(),
-                    "before": before.name,
-                    "audit": "kept" if decided.plan.keeps_audit else "replaced",
-                }
-                await append(replacing.records, actor, Act.RESTORED, "backup", now, public)
-                await self._alarm(replacing.records, AlertKind.RESTORED, "backup", {"what": name}, now)
+            with ExitStack() as undo:
+                async with self._restores.transaction() as replacing:
+                    await check_actor(replacing.records, actor)
+                    # The copy that was just made is recorded: that alone is nothing the preview did not show.
+                    last = await replacing.tables.find_audit_head()
+                    is_only = last is not None and last[0] == (head[0] if head is not None else 0) + 1
+                    last = head if is_only else last
+                    decided = await self._decide(replacing.tables, name, unpacked, digest, last, now)
+                    _check(decided.plan, token)
+                    await self._replace(replacing, unpacked, decided, undo, now)
+                    public = {
+                        "backup": name,
+                        "made_at": decided.plan.manifest.created_at.isoformat(),
+                        "before": before.name,
+                        "audit": "kept" if decided.plan.keeps_audit else "replaced",
+                    }
+                    await append(replacing.records, actor, Act.RESTORED, "backup", now, public)
+                    await self._alarm(replacing.records, AlertKind.RESTORED, "backup", {"what": name}, now)
+                undo.pop_all()
             if not decided.plan.is_ours:
                 await self._rejoin.reopen()
         self._log.warning("backup_restored", backup=name, before=before.name)
@@ -198,9 +202,11 @@ class Restoring:
             has_administrator=has_administrator(content["users"], content["identities"]),
             token=make_token(digest, present, effects),
         )
-        return _Decided(plan, content, installation)
+        return _Decided(plan, content, installation, here)
 
-    async def _replace(self, replacing: Replacing, unpacked: Unpacked, decided: _Decided, now: datetime) -> None:
+    async def _replace(
+        self, replacing: Replacing, unpacked: Unpacked, decided: _Decided, undo: ExitStack, now: datetime
+    ) -> None:
         records, tables = replacing
         seals = self._keys.open(decided.installation)
         content: dict[str, Iterable[Sequence[Fields]]] = {
@@ -223,6 +229,8 @@ class Restoring:
             await self._rotate(records, now)
         else:
             await records.put_setting(INSTALLATION, decided.installation)
+            # Where nothing is committed, we go on as what we were.
+            undo.callback(self._rejoin.join, decided.left)
             self._rejoin.join(decided.installation)
         if unpacked.manifest.schema < MARKS_SINCE:
             await records.mark_factors()

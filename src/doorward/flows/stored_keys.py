@@ -177,6 +177,10 @@ class SessionKey:
             self._stamp = stamp
         return self._key
 
+    def forget(self) -> None:
+        """Take it up anew: the database became that of another installation, where numbers mean other keys."""
+        self._stamp, self._revision, self._number, self._key = None, -1, 0, b""
+
     def _take_up(self) -> None:
         found = self._view.find_session_key()
         if found is None:
