@@ -70,7 +70,13 @@ class Offices:
             **stores, **waiting, go_on=self._go_on, public_url=public_url, is_password_open=self._is_password_open
         )
         self.profile = Profile(
-            **stores, **waiting, opening=self.opening, password=town.password, rules=rules, public_url=public_url
+            **stores,
+            **waiting,
+            opening=self.opening,
+            evidence=town.evidence,
+            password=town.password,
+            rules=rules,
+            public_url=public_url,
         )
         self.own_record = OwnRecord(
             records=records,

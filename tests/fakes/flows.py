@@ -173,11 +173,12 @@ class Town:
             is_password_open=self._is_password_open,
         )
         watched = {"records": records, "finishing": self.finishing}
+        self.evidence = Evidence(**watched, throttle=throttle, clock=self.clock, pause=self.pause, tally=self.tally)
         self.factors = Factors(
             records=records,
             offers=Offers(tickets=self.store.tickets, keyring=self.keyring, random=self.random),
             throttle=throttle,
-            evidence=Evidence(**watched, throttle=throttle, clock=self.clock, pause=self.pause, tally=self.tally),
+            evidence=self.evidence,
             totp=self.methods.totp,
             passkey=self.methods.passkey,
             recovery_code=self.methods.recovery_code,
@@ -278,7 +279,7 @@ class Town:
             "alert_desk": connect_alerts(self),
             "lookout": self.lookout,
             "asserted": AssertedSignIn(**going_on, **counted, records=self.store.records, header=self.header),
-            "profile": Profile(**stores, **waiting, **mailed, **secrets, opening=self.opening),
+            "profile": Profile(**stores, **waiting, **mailed, **secrets, opening=self.opening, evidence=self.evidence),
             "own_record": OwnRecord(**seen, keyring=self.keyring, **counted),
             "registration": Registration(
                 **stores,

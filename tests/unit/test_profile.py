@@ -12,6 +12,7 @@ from doorward.flows.outcome import Refused, SignedIn, Unacceptable
 from doorward.flows.pace import MIN_FAILURE_TIME
 from doorward.flows.profile import LINK_LIFETIME, SAME_PASSWORD
 from doorward.outside.letters.renderer import LetterWriter
+from doorward.rules.alert import AlertKind
 from doorward.rules.login import Failure
 from doorward.rules.session import RECENT, Method, Subject, is_recent
 from tests.fakes.accounts import Offices
@@ -132,7 +133,8 @@ async def test_wrong_tries_count_with_those_of_the_sign_in(offices, alice):
     third = await change_password(offices, alice, visitor, current=OTHER)
     assert third.failure is Failure.LOCKED
     assert offices.town.acts()[-2:] == ["user.login_failed", "user.login_locked"]
-    assert offices.town.audit[-2].public == {"method": "pwd", "at": "password_change"}
+    assert offices.town.audit[-2].public == {"method": "pwd", "known_device": "no", "at": "password_change"}
+    assert [each.kind for each in offices.town.alarm.raised] == [AlertKind.LOCKED_OUT]
     # The lock stands at both doors, for what is right, too.
     assert (await change_password(offices, alice, visitor)).failure is Failure.LOCKED
     assert (await offices.town.try_login("alice", GOOD, visitor)).failure is Failure.LOCKED

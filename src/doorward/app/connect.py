@@ -152,18 +152,19 @@ def connect_flows(parts: Parts) -> Flows:
             must_verify=config.webauthn.verify == "required",
         ),
     )
+    evidence = Evidence(
+        records=storage.records,
+        throttle=throttle,
+        finishing=finishing,
+        clock=clock,
+        pause=asyncio.sleep,
+        tally=counts,
+    )
     factors = Factors(
         records=storage.records,
         offers=Offers(tickets=storage.tickets, keyring=keyring, random=random),
         throttle=throttle,
-        evidence=Evidence(
-            records=storage.records,
-            throttle=throttle,
-            finishing=finishing,
-            clock=clock,
-            pause=asyncio.sleep,
-            tally=counts,
-        ),
+        evidence=evidence,
         totp=methods.totp,
         passkey=methods.passkey,
         recovery_code=methods.recovery_code,
@@ -277,6 +278,7 @@ def connect_flows(parts: Parts) -> Flows:
             records=storage.records,
             tickets=storage.tickets,
             throttle=throttle,
+            evidence=evidence,
             opening=opening,
             password=password,
             rules=rules,

@@ -10,6 +10,7 @@ from typing import Final
 from doorward.errors import ForbiddenError
 from doorward.flows.accepting import PasswordRules, accept_display_name, accept_email, accept_new_password
 from doorward.flows.acting import append_own, check_admin_remains, get_present
+from doorward.flows.evidence import Evidence
 from doorward.flows.letters import Outbox, circumstances, tell, tell_last, tell_time
 from doorward.flows.methods.password import PasswordMethod
 from doorward.flows.opening import Opening, encode
@@ -44,6 +45,7 @@ class Profile:
         records: Records,
         tickets: Tickets,
         throttle: Throttle,
+        evidence: Evidence,
         opening: Opening,
         password: PasswordMethod,
         rules: PasswordRules,
@@ -57,6 +59,7 @@ class Profile:
         self._records = records
         self._tickets = tickets
         self._throttle = throttle
+        self._evidence = evidence
         self._opening = opening
         self._password = password
         self._rules = rules
@@ -114,12 +117,15 @@ class Profile:
             if locked > timedelta(0):
                 return Refused(Failure.LOCKED, locked)
             right = (await self._password.prove(user, secret)).right
-            if not right:
-                locked = await self._throttle.record_failure(target, now=now)
-            else:
+            if right:
                 await self._throttle.clear(target)
+            else:
+                locked = await self._evidence.fail(
+                    target, visitor, user, Method.PASSWORD, Failure.WRONG, now, at=Bucket.PASSWORD_CHANGE
+                )
         if not right:
-            return await self._refuse_password(user, visitor, began, locked, now)
+            await self._evidence.even_out(began)
+            return Refused(Failure.LOCKED if locked > timedelta(0) else Failure.WRONG, locked)
         accepted = accept_new_password(password, again, name=user.name, email=user.email, rules=self._rules)
         if isinstance(accepted, Unacceptable):
             return accepted
@@ -151,18 +157,6 @@ class Profile:
             await tell(self._outbox, transaction, LetterKind.PASSWORD_CHANGED, user, now, said)
         await self._opening.store(opened)
         return SignedIn(changed, opened.session, opened.cookie, opened.device)
-
-    async def _refuse_password(
-        self, user: User, visitor: Visitor, began: float, locked: timedelta, now: datetime
-    ) -> Refused:
-        async with self._records.transaction() as transaction:
-            public = {"method": Method.PASSWORD.value, "at": Bucket.PASSWORD_CHANGE.value}
-            await append_own(transaction, Act.LOGIN_FAILED, user, visitor, now, public)
-            if locked > timedelta(0):
-                seconds = {"seconds": str(int(locked.total_seconds()))}
-                await append_own(transaction, Act.LOGIN_LOCKED, user, visitor, now, seconds)
-        await even_out(self._clock, self._pause, began)
-        return Refused(Failure.LOCKED if locked > timedelta(0) else Failure.WRONG, locked)
 
     async def ask_email(
         self, subject: Subject, visitor: Visitor, *, email: str, now: datetime
