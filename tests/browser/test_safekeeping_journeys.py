@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pyrage
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page, expect
-from pyrage.x25519 import Identity
 
 from tests.browser.town import AUTH, DIARY, Town, enter, open_town, sign_in
 from tests.fakes.peer import Peer, listening
@@ -42,7 +42,7 @@ async def place(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Place
     """Ada administers; Otto reads his diary."""
     (nobody,) = free_ports(1)
     async with listening() as office:
-        pair = Identity.generate()  # a passphrase would be stretched at every look, for seconds
+        pair = pyrage.x25519.Identity.generate()  # a passphrase would be stretched at every look, for seconds
         more = MORE.format(taken=office.port, nobody=nobody, recipient=pair.to_public(), identity=pair)
         async with open_town(tmp_path_factory.mktemp("town"), more=more) as town:
             town.add("ada", "--admin")

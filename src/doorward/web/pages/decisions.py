@@ -1,7 +1,7 @@
 """What the gate decided, and how long what is kept, for administrators."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from starlette.responses import Response
@@ -23,6 +23,7 @@ _VERDICTS: Final = {
     "deny": "refused",
     "error": "no answer",
 }
+_DAY: Final = timedelta(days=1)
 _FILTERS: Final = ("user", "host", "verdict", "reason")
 _KEPT: Final = {
     Kept.SIGN_INS: "Sign-ins and tries, with address and browser",
@@ -72,10 +73,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """A kind of what is kept, as the page shows it. `limit` "" where it has an end of its own."""
+    """A kind of what is kept, as the page shows it. `limit` "" where it has an end of its own; `days`: it, if whole."""
 
     name: str
     limit: str
+    days: int
     is_endless: bool
     oldest: datetime | None
     holds: bool
@@ -87,6 +89,7 @@ class Age:
         return cls(
             name=_KEPT[measured.kept],
             limit="" if own_end or measured.limit is None else format_span(measured.limit),
+            days=0 if measured.limit is None or measured.limit % _DAY else measured.limit // _DAY,
             is_endless=measured.limit is None,
             oldest=measured.oldest if measured.oldest is not None and measured.oldest <= now else None,
             holds=measured.holds(now),
