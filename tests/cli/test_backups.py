@@ -67,6 +67,18 @@ def test_its_files_are_ours_alone_whatever_the_umask(house):
     assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == [".lock"]
 
 
+def test_a_backup_that_could_not_be_taken_elsewhere_says_so(house):
+    """B-37: it is there all the same."""
+    house.config.write_text(house.config.read_text().replace("backup: {", "backup: {command: [test, -d, '{path}'], "))
+    said = house.run("backup", "create")
+    assert said.exit_code == 1
+    name, trouble = said.stdout.splitlines()
+    assert trouble.startswith("It was not taken elsewhere: ")
+    assert [each["name"] for each in house.answer("backup", "list")] == [name]
+    house.config.write_text(house.config.read_text().replace("test, -d", "test, -f"))
+    assert house.answer("backup", "create")["trouble"] == ""
+
+
 def preview(place, name):
     return place.answer("backup", "restore", name)
 

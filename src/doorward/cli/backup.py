@@ -43,13 +43,18 @@ def show_progress(table: str, done: int, total: int) -> None:
 
 @commands.command("create")
 def create(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Make one now, while the gateway runs or not."""
+    """Make one now, while the gateway runs or not. Exit code 1 where it could not be taken elsewhere."""
 
-    async def act(house: House) -> Backup:
-        return await house.flows.backups.create(CLI, now=house.clock.now(), progress=show_progress)
+    async def act(house: House) -> tuple[Backup, str]:
+        flow = house.flows.backups
+        backup = await flow.create(CLI, now=house.clock.now(), progress=show_progress)
+        return backup, (await flow.look(CLI)).carried.trouble
 
-    backup = in_house(config, act)
-    tell(backup.name, describe(backup), as_json=json)
+    backup, trouble = in_house(config, act)
+    said = f"{backup.name}\nIt was not taken elsewhere: {spell_cell(trouble)}" if trouble else backup.name
+    tell(said, {**describe(backup), "trouble": trouble}, as_json=json)
+    if trouble:
+        raise typer.Exit(1)
 
 
 @commands.command("list")
