@@ -18,14 +18,10 @@ import pytest
 from typer.testing import CliRunner
 
 from doorward.cli import build
-from doorward.errors import ConflictError, DoorwardError, InputError, NotFoundError, UnavailableError
+from doorward.errors import ConflictError, DoorwardError, InputError, NotFoundError
 from doorward.outside.keyring import FileKeyring
-from doorward.outside.shelf import FolderShelf
 from doorward.rules import archive
 from doorward.rules.archive import Encoder, Listed, Manifest
-from doorward.rules.backup import Openers, Readers
-from doorward.storage.sql.schema import HEAD
-from doorward.storage.sql.scratch import open_scratch
 from tests.fakes.system import START, FakeRandom
 
 READER = pyrage.x25519.Identity.generate()
@@ -367,39 +363,6 @@ def test_a_full_disk_leaves_all_as_it_was(vault, name):
     assert [each["name"] for each in vault.run("backup", "list")] == [name]
     vault.create()
     assert not list(vault.backups.glob("*.partial"))
-
-
-def test_what_comes_in_from_elsewhere_is_not_swept_away_while_it_comes(tmp_path):
-    """N08: an upload takes minutes, and backups are made meanwhile; what a killed one left is swept."""
-    shelf = FolderShelf(
-        tmp_path / "backups",
-        readers=Readers(),
-        openers=Openers(),
-        own=lambda: (bytes(32),),
-        random=FakeRandom("shelf"),
-        open_scratch=open_scratch,
-    )
-
-    def come():
-        yield b"some of it, "
-        with shelf.alone():
-            yield b"and the rest"
-
-    brought = shelf.take_in(come(), START)
-    assert shelf.path_of(brought.name).read_bytes() == b"some of it, and the rest"
-    left = tmp_path / "backups" / f"{brought.name}.partial"
-    left.touch()
-    with shelf.alone():
-        assert not left.exists()
-
-
-def test_no_room_to_try_a_backup_is_told_as_that(tmp_path):
-    """N08: so that a drill notes it, and tells who is to know."""
-    with open_scratch(tmp_path / "room.db", HEAD) as scratch:
-        scratch._connection.execute("PRAGMA max_page_count = 1")
-        table = Listed("settings", scratch.columns["settings"], 1)
-        with pytest.raises(UnavailableError, match="no room"):
-            scratch.take(table, [("x", "y" * 1_000_000)])
 
 
 def test_a_restore_of_the_past_keeps_what_was_taken_away(vault, name):
