@@ -45,6 +45,9 @@ async def test_the_page_shows_what_was_decided_about_whom(root):
     assert "a host that is not ours" in page.text
     assert "Personal data in the audit trail" in page.text
     assert set(_KEPT) == set(Kept)
+    assert "30 days" in page.text
+    german = await root.get(PAGE, accept_language="de")
+    assert "30 Tage" in german.text
 
 
 @pytest.mark.parametrize(
