@@ -15,7 +15,7 @@ from doorward.rules.audit_proof import Verdict, Walk
 from doorward.rules.checkpoint import Checkpoint, Pace, SigningKey, StoredCheckpoint, make_checkpoint
 from doorward.rules.chore import Chore
 from doorward.rules.names import parse_login
-from doorward.rules.stored_key import AUDIT, INSTALLATION, StoredKey, place_of
+from doorward.rules.stored_key import AUDIT, INSTALLATION, place_of
 
 VERIFYING: Final = "audit-verify"
 """The chore of walking the chain again and again (`flows.audit_watch`)."""
@@ -308,14 +308,13 @@ class AuditTrail:
         return SigningKey(secret)
 
     async def _find_keys(self, transaction: Transaction) -> list[str]:
-        return [self._public_of(key) for key in await transaction.list_keys(AUDIT)]
-
-    def _public_of(self, key: StoredKey) -> str:
-        # SECURITY: from the sealed secret where there is one: who writes to the database could put another public key
-        # beside it. tests/unit/test_audit_trail.py would fail.
-        if key.sealed:
-            return SigningKey(self._keyring.unseal(place_of(key.number), key.sealed)).public
-        return key.public
+        # SECURITY: from the sealed secrets alone: who writes to the database could put another public key beside one,
+        # or a row with nothing but a public key. tests/unit/test_audit_trail.py does both.
+        return [
+            SigningKey(self._keyring.unseal(place_of(key.number), key.sealed)).public
+            for key in await transaction.list_keys(AUDIT)
+            if key.sealed
+        ]
 
 
 async def _find_installation(transaction: Transaction) -> str:

@@ -16,6 +16,13 @@ class Ranges:
         for number in numbers:
             self.add(number)
 
+    @classmethod
+    def of_runs(cls, runs: Iterable[tuple[int, int]]) -> "Ranges":
+        """Runs that are in order and do not touch."""
+        made = cls()
+        made._runs = list(runs)
+        return made
+
     def add(self, number: int) -> None:
         """Add a number. Quick where numbers come in order."""
         runs = self._runs
@@ -80,7 +87,7 @@ class Ranges:
 
 def parse_ranges(text: str) -> Ranges:
     """Read what `Ranges.spell` wrote. ValueError where it is anything else."""
-    found = Ranges()
+    runs: list[tuple[int, int]] = []
     for part in text.split(",") if text else ():
         shape = _PART.fullmatch(part)
         if shape is None:
@@ -88,10 +95,10 @@ def parse_ranges(text: str) -> Ranges:
         first, last = int(shape[1]), int(shape[2] or shape[1])
         if last < first:
             raise ValueError("that is no list of numbers")
-        found._runs.append((first, last))  # noqa: SLF001 -- its maker
-    if _merge(found._runs) != found._runs:  # noqa: SLF001 -- its maker
+        runs.append((first, last))
+    if _merge(runs) != runs:
         raise ValueError("that is no list of numbers in order")
-    return found
+    return Ranges.of_runs(runs)
 
 
 def _first_of(run: tuple[int, int]) -> int:
