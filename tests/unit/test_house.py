@@ -62,7 +62,6 @@ LONG_FILES: dict[str, str] = {
     "tests/attacks/stage.py": "the one stage on which every attack is played",
     "tests/attacks/test_sign_in.py": "one door, and every way of forcing it",
     "tests/attacks/test_forwarded.py": "whom to believe is one question with many spellings",
-    "tests/unit/test_identities.py": "one way of connecting, and all that may be the matter with it",
     "tests/unit/test_factors.py": "one flow, and what may happen between its two steps",
     "src/doorward/flows/factors.py": "what is set up is taken away again: one flow for each factor, side by side",
     "src/doorward/storage/sql/tables.py": "the schema is one list",
