@@ -34,15 +34,19 @@ class Worker(Protocol):
         """Assert that everything that was acknowledged is so. Nobody else is there meanwhile."""
 
 
-def work_until_killed(stage: Stage, workers: Sequence[Worker], gateway: Child, moment: float) -> None:
-    """Have all of them work at once, and kill the gateway so many seconds after the first had an answer."""
-    begun, killed = Event(), Event()
+def work_until_killed(stage: Stage, workers: Sequence[Worker], gateway: Child, moment: float) -> set[str]:
+    """Have all of them work at once, and kill the gateway so many seconds after the first had an answer.
+
+    Which kinds of them had one.
+    """
+    begun, killed, done = Event(), Event(), set[str]()
 
     def work(worker: Worker) -> None:
         try:
             while not killed.is_set():
                 worker.act()
                 begun.set()
+                done.add(type(worker).__name__)
         except (OSError, AssertionError):
             # Until it is killed, everything is answered, and answered well.
             if not killed.is_set():
@@ -61,6 +65,7 @@ def work_until_killed(stage: Stage, workers: Sequence[Worker], gateway: Child, m
     for future in futures:
         future.result()
     assert was_there, f"it ended by itself, with {gateway.code}:\n{gateway.log}"
+    return done
 
 
 def call(browser: Browser, method: str, target: str, token: str, body: object) -> Answer:
@@ -283,7 +288,7 @@ class Spender:
         if not self.codes:
             return
         code = self.codes.pop()
-        status = enter(browser, self.guarded.person, "/login/recovery-code", {**fields, "code": code})
+        status = enter(browser, self.guarded.person, "/login/recovery-code", {**fields, "recovery_code": code})
         assert status == 303
         self.spent.append(code)
         if len(self.codes) < 2:
@@ -312,7 +317,8 @@ class Spender:
         if self.spent:
             browser, fields = half_way(self.stage, self.guarded.person)
             assert (
-                enter(browser, self.guarded.person, "/login/recovery-code", {**fields, "code": self.spent[-1]}) == 403
+                enter(browser, self.guarded.person, "/login/recovery-code", {**fields, "recovery_code": self.spent[-1]})
+                == 403
             )
         if not self.known:
             # Which ten are good nobody was told. Somebody else takes over.

@@ -30,7 +30,7 @@ from tests.integration.processes import Process, free_ports
 KILLS = int(os.environ.get("DOORWARD_KILLS", "100"))
 IN_USE = 40
 """Of a hundred, how many are for a gateway in use. The others have theirs in `WORKS`."""
-LONGEST = 0.4
+LONGEST = 0.6
 """Seconds that a gateway in use lives at most."""
 GENESIS = bytes(32)
 
@@ -131,8 +131,9 @@ def test_a_gateway_in_use_loses_nothing_that_it_acknowledged(tmp_path: Path, nur
             Spender.begin(stage, random),
             Guesser(stage, stage.newcomer("users")),
         ]
+        done = set[str]()
         for _ in range(times(IN_USE)):
-            work_until_killed(stage, workers, gateway, random.uniform(0.02, LONGEST))
+            done |= work_until_killed(stage, workers, gateway, random.uniform(0.02, LONGEST))
             stage.hang_up()
             gateway = start(nursery, stage, command)
             check_whole(stage)
@@ -141,6 +142,8 @@ def test_a_gateway_in_use_loses_nothing_that_it_acknowledged(tmp_path: Path, nur
         gateway.stop()
         check_whole(stage)
         check_audit(stage, 0, GENESIS)
+        if KILLS >= 100:
+            assert done == {type(worker).__name__ for worker in workers}
 
 
 @pytest.fixture(scope="module")
