@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from html import unescape
 from pathlib import Path
+from typing import Final
 from urllib.parse import urlsplit
 
 from doorward.rules.audit import Act, AuditEvent, AuditRecord, verify_link
@@ -34,6 +35,7 @@ _LINKS = re.compile(rb"(?:GET|HEAD|POST) /(?:reset|account/email|register|regist
 _ASKS_FIRST = re.compile(rb'method="post" action="/(?:reset|account/email|register|register/mail)"')
 """Where links of mails lead, and the forms they lead to."""
 _FRAMED = re.compile(rb"GET /logout/frontchannel/")
+_BEGUN: Final = frozenset({Act.LOGIN, Act.REAUTHENTICATED, Act.KIT_USED})
 _ASKS_PROVIDER = re.compile(_DEPARTS.pattern + b"|" + _COMES_BACK.pattern)
 _PROVES = (
     (re.compile(rb"POST /(?:login|account/password)[? ]"), b'type="password"'),
@@ -75,7 +77,7 @@ def attacked(stage: Stage, *, faults: bool = False) -> Iterator[Stage]:
     known = {hashlib.sha256(value.partition(b".")[0]).digest() for value in stage.issued}
     assert _fingerprints(stage) - sessions <= known, "there is a session that nobody was given"  # 6
     records = check_audit(stage, *(last[0] if last else (0, bytes(32))))
-    begun = [record for record in records if record.event.act in {Act.LOGIN, Act.REAUTHENTICATED}]
+    begun = [record for record in records if record.event.act in _BEGUN]
     failed = [record for record in records if record.event.act is Act.LOGIN_FAILED and not _is_upstream(record)]
     withdrawn = [record for record in records if _is_withdrawn(record, begun)]
     assert len(begun) == len(given) + len(withdrawn), f"{len(given)} sign-ins, {len(begun)} records of one"  # 10
