@@ -66,7 +66,12 @@ def test_what_is_no_address_is_refused(url):
     ["verify=no", "redirect=yes", "template=/etc/passwd", "attach=/etc/passwd", "pgp=yes", "smimekey=/x", "Retry=9"],
 )
 def test_an_address_neither_weakens_the_call_nor_reads_files(option):
-    for mark in ("?", "?a=b&"):
+    spelt = [f"%{ord(option[0]):02x}{option[1:]}", f"+{option}", f"%20{option}", option.replace("=", "%20=")]
+    spelt += [option.partition("=")[0], f"%25{ord(option[0]):02X}{option[1:]}"]
+    for other in spelt:
+        with pytest.raises(InputError, match="must not say"):
+            parse_target(f"ntfys://ntfy.example.test/topic?a=b&{other}")
+    for mark in ("?", "?a=b&", "?a=b;"):
         with pytest.raises(InputError, match="must not say"):
             parse_target(f"ntfys://ntfy.example.test/{TOKEN}{mark}{option}")
 

@@ -2,6 +2,7 @@
 
 import re
 from typing import Final
+from urllib.parse import unquote
 
 from doorward.errors import InputError
 
@@ -53,9 +54,8 @@ machine it runs on, as other words that Apprise knows do. tests/unit/test_alert_
 MAIL_SCHEMES: Final = frozenset({"mailto", "mailtos"})
 MAIL_PORTS: Final = frozenset({25, 465, 587})
 _SHAPE: Final = re.compile(r"(?P<scheme>[a-zA-Z0-9]{1,20})://(?P<rest>[\x21-\x7e]+)")
-_REFUSED: Final = re.compile(
-    r"[?&](?P<option>verify|redirect|template|attach|attachment|pgp|pgpkey|smime\w*|retry|wait)=", re.IGNORECASE
-)
+_REFUSED: Final = re.compile(r"verify|redirect|template|attach|attachment|pgp|pgpkey|smime\w*|retry|wait")
+_OPTIONS: Final = re.compile(r"[?&;]")
 _MOST: Final = 2000
 
 
@@ -67,7 +67,15 @@ def parse_target(url: str) -> str:
     scheme = shape["scheme"].lower()
     if scheme not in SCHEMES:
         raise InputError(f"`{scheme}://` is none of the services alerts can be sent to: {', '.join(sorted(SCHEMES))}")
-    option = _REFUSED.search(url)
-    if option is not None:
-        raise InputError(f"the address must not say `{option['option'].lower()}=`")
+    for part in _OPTIONS.split(url)[1:]:
+        option = _read_name(part.partition("=")[0])
+        if _REFUSED.fullmatch(option):
+            raise InputError(f"the address must not say `{option}=`")
     return scheme
+
+
+def _read_name(text: str) -> str:
+    """The name of an option, whatever its spelling: Apprise decodes names, and takes off what is around them."""
+    while (plain := unquote(text)) != text:
+        text = plain
+    return re.sub(r"[^a-z0-9_]", "", text.lower())
