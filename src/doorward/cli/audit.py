@@ -181,7 +181,7 @@ def checkpoint(config: ConfigOption = None) -> None:
 
 
 @contextmanager
-def _open_new(path: Path | None) -> Iterator[TextIO]:
+def _open_new(path: Path | None) -> Generator[TextIO]:
     """A file that is not there yet, for us alone from its first moment; standard output where none is named."""
     if path is None:
         yield sys.stdout

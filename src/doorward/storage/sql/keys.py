@@ -40,7 +40,9 @@ class SqlKeys(InTransaction):
 
     async def retire_keys(self, purpose: str, at: datetime, *, forget: bool) -> int:
         """Retire those of a purpose that are in use."""
-        values: dict[str, object] = {"retired_at": at} | ({"sealed": ""} if forget else {})
+        values: dict[str, object] = {"retired_at": at}
+        if forget:
+            values["sealed"] = ""
         retired = await self._connection.execute(
             update(signing_keys)
             .where(signing_keys.c.purpose == purpose, signing_keys.c.retired_at.is_(None))

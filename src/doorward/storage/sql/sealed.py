@@ -94,8 +94,8 @@ class SqlSealed:
                 tuple_(*key) > tuple_(*(literal(part, each.type) for part, each in zip(after, key, strict=True)))
             )
         async with self._database.read() as connection:
-            rows = (await connection.execute(query)).all()
-        return [_read(chosen, tuple(row[: len(key)]), row[-2], row[-1]) for row in rows]
+            rows = [tuple[Any, ...](row) for row in await connection.execute(query)]
+        return [_read(chosen, row[: len(key)], row[-2], row[-1]) for row in rows]
 
     async def replace(self, values: Sequence[tuple[SealedValue, str]]) -> int:
         """Put new ones in the place of those that are still what was read; how many. One transaction for all."""
