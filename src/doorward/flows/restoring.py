@@ -139,6 +139,8 @@ class Restoring:
             unpacked, digest = await self._unpack(stack, name, openers, progress)
             async with self._restores.transaction() as replacing:
                 head = await replacing.tables.find_audit_head()
+                # Refused before anything is made: a token that is not the preview's leaves no copy behind.
+                _check((await self._decide(replacing.tables, name, unpacked, digest, head, now)).plan, token)
             before = await self._backups.save_before(actor, Reason.RESTORE, now=now, progress=progress)
             with ExitStack() as undo:
                 async with self._restores.transaction() as replacing:
