@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
@@ -20,6 +21,7 @@ from tests.fakes.audit_records import FakeAuditRecords
 from tests.fakes.break_glass_records import FakeBreakGlassRecords
 from tests.fakes.decision_records import FakeDecisionRecords
 from tests.fakes.key_records import FakeKeyRecords
+from tests.fakes.recorded import check_unrecorded
 from tests.fakes.retention_records import FakeRetentionRecords
 from tests.fakes.safekeeping_records import FakeChoreRecords
 from tests.fakes.state import State, end, end_all, end_one, is_over, own, touch
@@ -71,12 +73,17 @@ class FakeRecords:
         self._store = store
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
-        return self._transaction()
+        # What tests prepare for themselves needs no record; what the program does, does.
+        caller = sys._getframe(1).f_code
+        return self._transaction("" if "/doorward/" not in caller.co_filename else caller.co_name)
 
     @asynccontextmanager
-    async def _transaction(self) -> AsyncIterator[Transaction]:
+    async def _transaction(self, caller: str) -> AsyncIterator[Transaction]:
         async with self._store.write() as state:
+            before, count = state.copy(), len(state.audit)
             yield FakeTransaction(self._store, state)
+            if caller and len(state.audit) == count:
+                check_unrecorded(before, state, caller)
 
 
 class FakeTransaction(
