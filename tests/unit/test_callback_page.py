@@ -281,7 +281,7 @@ async def test_the_provider_that_is_gone_meanwhile_is_not_remembered(door: Door)
 @pytest.mark.parametrize("failure", Failure)
 async def test_there_are_words_and_a_status_for_whatever_may_happen(door: Door, failure: Failure) -> None:
     refused = UpstreamRefused(failure)
-    assert status_of(refused) in {400, 403, 429, 502}
+    assert status_of(refused) in {400, 403, 409, 429, 502}
     browser = Browser(door)
     visit = await door.server.reader.read(
         {"type": "http", "method": "GET", "path": CALLBACK, "query_string": b"", "headers": [], "client": None},
