@@ -14,13 +14,16 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.attacks.factors import enter, guard, half_way, own_form
 from tests.attacks.hasty import HASTY
-from tests.attacks.household import CROWD
+from tests.attacks.household import CROWD, House, LetterBox, form_post, rush
 from tests.attacks.invariants import attacked
 from tests.attacks.stage import ALICE, BOB, CONFIG, NAVIGATION, ROOT, STRANGER, Person, Stage, handed_out, serving
 from tests.attacks.wire import DIALECTS, Answer, question, write
 from tests.integration.processes import free_ports
 
+SPENT = ("totp", "recovery_codes", "passwords", "users")
+"""What codes, links and new passwords change."""
 FORM = (b"Content-Type", b"application/x-www-form-urlencoded")
 
 
@@ -180,6 +183,39 @@ def test_what_could_not_be_written_did_not_happen(own: Stage, trouble) -> None:
     # And when the trouble is over, everything works again.
     assert signed_in.sign_out().status == 303
     assert own.browser().sign_in(ROOT).status == 303
+
+
+@pytest.mark.parametrize("trouble", [locked, full], ids=["locked", "full"])
+def test_what_could_not_be_spent_opens_nothing_and_is_still_good(own: Stage, trouble) -> None:
+    """R11, R12, F01, F09: codes, links and new passwords, all at once; later each of them works, once."""
+    guarded, guest = guard(own), own.newcomer("users")
+    link = House(own, LetterBox()).hand_out(guest.name)
+    inside = own.signed_in(own.newcomer("users"))
+    started = {name: half_way(own, guarded.person) for name in ("code", "wrong", "recovery_code")}
+    proofs = {"code": guarded.code(), "wrong": "000000", "recovery_code": guarded.codes[0]}
+    requests = {}
+    for name, (browser, fields) in started.items():
+        target = "/login/recovery-code" if name == "recovery_code" else "/login/factor"
+        field = "code" if name == "wrong" else name
+        requests[name] = form_post(browser, target, {**fields, field: proofs[name]})
+    fresh = {"password": "An0ther one altogether.", "password_again": "An0ther one altogether."}
+    visitor = own.browser()
+    requests["link"] = form_post(visitor, "/reset", {**visitor.open_form(link).fields, **fresh})
+    requests["codes"] = form_post(inside, "/account/codes", own_form(inside))
+    before = [own.query(f"SELECT * FROM {table} ORDER BY 1") for table in SPENT]
+    with trouble(own):
+        answers = dict(zip(requests, rush(own, list(requests.values())), strict=True))
+    assert {answer.status for answer in answers.values()} == {503}, {
+        name: each.status for name, each in answers.items()
+    }
+    for answer in answers.values():
+        assert handed_out(answer) == []
+        _tells_nothing(answer)
+    assert [own.query(f"SELECT * FROM {table} ORDER BY 1") for table in SPENT] == before
+    assert own.send(requests["link"]).status == 303
+    assert own.send(requests["link"]).status in {400, 404}
+    browser, fields = half_way(own, guarded.person)
+    assert enter(browser, guarded.person, "/login/recovery-code", {**fields, "recovery_code": guarded.codes[0]}) == 303
 
 
 def _tells_nothing(answer: Answer) -> None:

@@ -121,7 +121,8 @@ def _send(asked: dict[str, Any], course: _Course) -> bool:
         app_id="Doorward", app_desc="Doorward", app_url="", http_redirects=False, async_mode=False, secure_logging=True
     )
     target = Apprise.instantiate(asked["url"], asset=asset, suppress_exceptions=True)
-    if target is None:
+    # What an address may say is known (`rules.alert_target`); this asks what became of it.
+    if target is None or not target.verify_certificate:
         course.word = "address"
         return False
     _guard(_read_policy(asked), mail=scheme in MAIL_SCHEMES, course=course)
