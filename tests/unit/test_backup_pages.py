@@ -2,8 +2,13 @@
 
 import pytest
 
+from doorward.errors import InputError
 from doorward.flows.backups import Terms
+from doorward.rules.archive import Manifest
+from doorward.rules.backup import Reason, name_backup, read_name
+from doorward.rules.restoring import Plan
 from doorward.rules.schedule import Interval, Schedule
+from doorward.storage.sql.schema import HEAD
 from tests.fakes.administering import Desk
 from tests.fakes.backups import connect_backups
 
@@ -55,3 +60,38 @@ async def test_programs_make_and_list_backups(desk):
     status, told = await desk.look(root, "/api/backups")
     assert status == 200
     assert told["made"]["done_at"] is None
+
+
+async def test_a_passphrase_is_asked_for_each_time_and_never_put_back(desk, monkeypatch):
+    """B-36: it goes to preview and restore, and stands in no page."""
+    backups, restoring = desk.town.flows.backups, desk.town.flows.restoring
+    entered = []
+    made = backups._shelf.list
+    name = name_backup(Reason.ASKED, desk.town.clock.now(), entropy=bytes(4), encrypted=True)
+    monkeypatch.setattr(backups._shelf, "list", lambda: [*made(), read_name(name)])
+
+    async def preview(_actor, asked, openers, **_):
+        entered.append(openers.passphrase)
+        if not openers.passphrase:
+            raise InputError("the backup needs its passphrase")
+        manifest = Manifest("0.1.0", HEAD, desk.town.clock.now(), "3f" * 16, "0123456789abcdef", ())
+        return Plan(asked, manifest, True, (), (), True, True, "0123456789abcdef")
+
+    async def apply(_actor, asked, token, openers, **_):
+        entered.append((asked, token, openers.passphrase))
+
+    monkeypatch.setattr(restoring, "preview", preview)
+    monkeypatch.setattr(restoring, "apply", apply)
+    root = await desk.enter()
+    page = await root.get("/admin/backups")
+    assert page.text.count('name="passphrase" type="password" maxlength="1024" autocomplete="off"') == 1
+    assert "A passphrase takes a few seconds." in page.text
+    refused = await root.press("/admin/backups/preview", page, backup=name)
+    assert (refused.status, "needs its passphrase" in refused.text) == (400, True)
+    shown = await root.press("/admin/backups/preview", page, backup=name, passphrase="correct horse battery")
+    assert 'id="passphrase-restore"' in shown.text
+    assert "correct horse" not in shown.text
+    token = {"backup": name, "token": "0123456789abcdef", "passphrase": "correct horse battery"}
+    restored = await root.press("/admin/backups/restore", shown, **token)
+    assert restored.status == 303
+    assert entered == ["", "correct horse battery", (name, "0123456789abcdef", "correct horse battery")]

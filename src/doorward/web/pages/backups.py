@@ -80,7 +80,8 @@ class BackupsPage:
             plan = await self._restoring.preview(actor, name, openers, now=visit.now)
         except (ConflictError, InputError, NotFoundError, TamperError) as error:
             return await self._show(visit, actor, problem=_spell(error))
-        return await self._show(visit, actor, plan=plan)
+        # What could be opened only with what was typed needs it typed once more: it is not put back into the page.
+        return await self._show(visit, actor, plan=plan, asks_passphrase=bool(openers.passphrase))
 
     async def post_restore(self, visit: Visit, form: Form) -> Response:
         """Restore one, as the preview said. Who asked is signed out with everybody else."""
@@ -105,7 +106,9 @@ class BackupsPage:
             return await self._show(visit, actor, problem=_spell(error))
         return self._desk.redirect(visit, f"{_PAGE}?done=deleted")
 
-    async def _show(self, visit: Visit, actor: Actor, *, plan: Plan | None = None, problem: str = "") -> Response:
+    async def _show(
+        self, visit: Visit, actor: Actor, *, plan: Plan | None = None, asks_passphrase: bool = False, problem: str = ""
+    ) -> Response:
         kind, note = _NOTES.get(visit.query.get("done", ""), ("", ""))
         return self._desk.page(
             visit,
@@ -115,6 +118,7 @@ class BackupsPage:
             state=await self._backups.look(actor),
             reasons=_REASONS,
             plan=plan,
+            asks_passphrase=asks_passphrase,
             problem=problem,
             note=note,
             note_kind=kind,
