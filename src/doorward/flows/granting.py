@@ -16,6 +16,7 @@ from doorward.interfaces import Transaction
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.identity import User
 from doorward.rules.letter import LetterKind
+from doorward.rules.lockdown import LOCKDOWN_SETTING
 from doorward.rules.names import clean_text
 from doorward.rules.oidc import Authenticated
 from doorward.rules.provider import Provider
@@ -48,7 +49,7 @@ async def refresh(
     """Take a provider's word for what the identity grants and, where it made the account, for name and address.
 
     The account as it is then. The address it had until then is told, where there is another or none. `used_at` as it is
-    to stand on the identity. Otherwise like `regrant`.
+    to stand on the identity. Otherwise like `regrant`. In a lockdown it only takes away.
     """
     fresh = replace(
         identity,
@@ -59,14 +60,21 @@ async def refresh(
         is_admin=is_admin(provider, authenticated),
         used_at=used_at,
     )
+    # SECURITY: in a lockdown a provider's word opens nothing that it did not open before: its groups and its
+    # administrators may be what the incident is about. tests/unit/test_upstream_lockdown.py lets it try.
+    locked = await transaction.find_setting(LOCKDOWN_SETTING) is not None
+    if locked:
+        fresh = replace(fresh, groups=fresh.groups & identity.groups, is_admin=fresh.is_admin and identity.is_admin)
     if not identity.owns_profile:
         return await regrant(transaction, identity, fresh, witness, demands=demands)
     email = verified_email(provider, authenticated)
     other = await transaction.find_user_by_login(email) if email else None
     if other is not None and other.id != identity.user_id:
         email = ""
-    profile = display_name_of(authenticated), email
     before = await get_owner(transaction, identity)
+    if locked and email != before.email:
+        email = ""  # rules speak of addresses, too
+    profile = display_name_of(authenticated), email
     after = await regrant(transaction, identity, fresh, witness, demands=demands, profile=profile)
     if before.email != after.email:
         said = {"by": provider.name, **_circumstances(witness)}
