@@ -2,7 +2,9 @@
 
 import re
 
-from doorward.flows.backup_reading import SEALED as SEALED_IN_BACKUPS
+from doorward.flows.backup_reading import find_sealed
+from doorward.rules.envelope import Place
+from doorward.rules.sealed_column import SEALED_COLUMNS
 from doorward.storage.sql.sealed import SEALED
 from doorward.storage.sql.snapshot import LEFT_OUT
 from doorward.storage.sql.tables import metadata
@@ -42,8 +44,11 @@ def test_every_known_column_names_its_row_by_what_never_changes():
 
 def test_backups_know_every_sealed_column_that_they_hold():
     """B-05: what is not known there would be restored under a key that is not held any more."""
-    held = {name for name, column in SEALED.items() if column.column.table.name not in LEFT_OUT}
-    assert {f"{table}.{column}" for table, (_, columns) in SEALED_IN_BACKUPS.items() for column in columns} == held
-    assert {table: key for table, (key, _) in SEALED_IN_BACKUPS.items()} == {
-        column.column.table.name: column.row.name for name, column in SEALED.items() if name in held
-    }
+    held = [each for each in SEALED_COLUMNS if each.table not in LEFT_OUT]
+    assert not any(each.member for each in held)
+    for table in {each.table for each in held}:
+        row = {column.name: "gcm2:" for column in metadata.tables[table].columns}
+        own = [each for each in held if each.table == table]
+        assert list(find_sealed(table, {**row, own[0].row: 7})) == [
+            (each.column, Place(table, each.column, "7"), "gcm2:") for each in own
+        ]

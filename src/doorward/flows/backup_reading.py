@@ -14,22 +14,15 @@ from doorward.interfaces.backup import ArchiveKeys, Progress, Scratch, Shelf
 from doorward.rules.archive import Column, Decoder, Encoder, Listed, Manifest, Row, Value
 from doorward.rules.backup import MAX_CONTENT, Openers
 from doorward.rules.envelope import Place
+from doorward.rules.sealed_column import SEALED_COLUMNS
 
 _PAGE: Final = 500
 _MODULUS: Final = 1 << 256
 
-SEALED: Final[Mapping[str, tuple[str, tuple[str, ...]]]] = {
-    "users": ("id", ("factors",)),
-    "passwords": ("user_id", ("sealed",)),
-    "totp": ("user_id", ("sealed",)),
-    "passkeys": ("id", ("sealed",)),
-    "recovery_codes": ("id", ("sealed",)),
-    "sign_ins": ("id", ("sealed",)),
-    "providers": ("id", ("client_secret", "private_key")),
-    "signing_keys": ("id", ("sealed",)),
-    "audit": ("sequence", ("private",)),
+_SEALED: Final = {
+    table: tuple(each for each in SEALED_COLUMNS if each.table == table)
+    for table in {each.table for each in SEALED_COLUMNS}
 }
-"""Where sealed values stand, by table: the column that names the row, and those that hold them."""
 _SEALED_SHAPE: Final = ("gcm1:", "gcm2:")
 
 
@@ -149,14 +142,13 @@ def compare(unpacked: Unpacked) -> int:
 def find_sealed(table: str, row: Mapping[str, Value]) -> Iterator[tuple[str, Place, str]]:
     """The sealed values of a row: the column, the place each was sealed for, and the value.
 
-    SECURITY: only the columns of `SEALED` are looked at. People choose what they are called: a name that reads like a
+    SECURITY: only the `SEALED_COLUMNS` are looked at. People choose what they are called: a name that reads like a
     sealed value must not make every backup worthless (N08); tests/cli/test_backups.py would fail.
     """
-    key, columns = SEALED.get(table, ("", ()))
-    for column in columns:
-        value = row[column]
+    for known in _SEALED.get(table, ()):
+        value = row[known.column]
         if isinstance(value, str) and value.startswith(_SEALED_SHAPE):
-            yield column, Place(table, column, str(row[key])), value
+            yield known.column, Place(table, known.column, str(row[known.row])), value
 
 
 def unseal_all(unpacked: Unpacked, keys: ArchiveKeys) -> int:

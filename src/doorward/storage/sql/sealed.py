@@ -1,8 +1,4 @@
-"""Every column that holds something sealed, and sealing it anew.
-
-A column that is missing here would be left under an old key, and lost with it: tests/contract/test_sealed_columns.py
-compares this with the tables, with every `Place` in the program, and with what really stands in a database.
-"""
+"""Sealing every column anew that holds something sealed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,66 +8,29 @@ from sqlalchemy import Column, ColumnElement, Text, func, literal, or_, select, 
 
 from doorward.interfaces import SealedValue
 from doorward.rules.envelope import Place
+from doorward.rules.sealed_column import SEALED_COLUMNS, SealedColumn
 from doorward.storage.sql.database import Database
 from doorward.storage.sql.rows import decode_state, encode_state
-from doorward.storage.sql.tables import (
-    alerts,
-    audit,
-    letters,
-    metadata,
-    passkeys,
-    passwords,
-    providers,
-    recovery_codes,
-    sign_ins,
-    signing_keys,
-    tickets,
-    totps,
-    upstream_sessions,
-    users,
-)
+from doorward.storage.sql.tables import metadata
 
 
 @dataclass(frozen=True, slots=True)
-class SealedColumn:
-    """A column of sealed values. `row` names the row in their `Place`. An empty value is none.
-
-    `member`: the values are a member of JSON objects in the column. `older_plain`: an older version left readable ones
-    there, which somebody else seals.
-    """
+class SqlColumn:
+    """A column of sealed values as SQL has it: itself, and the one that names the row in their `Place`."""
 
     column: Column[Any]
     row: Column[Any]
-    member: str = ""
-    older_plain: bool = False
-
-    @property
-    def name(self) -> str:
-        """Table and column as a `Place` has them."""
-        return f"{self.column.table.name}.{self.member or self.column.name}"
+    name: str
+    member: str
+    older_plain: bool
 
 
-SEALED: Final = {
-    each.name: each
-    for each in (
-        SealedColumn(signing_keys.c.sealed, signing_keys.c.id),
-        SealedColumn(users.c.factors, users.c.id),
-        SealedColumn(passwords.c.sealed, passwords.c.user_id),
-        SealedColumn(totps.c.sealed, totps.c.user_id),
-        SealedColumn(passkeys.c.sealed, passkeys.c.id),
-        SealedColumn(recovery_codes.c.sealed, recovery_codes.c.id),
-        SealedColumn(providers.c.client_secret, providers.c.id),
-        SealedColumn(providers.c.private_key, providers.c.id),
-        SealedColumn(upstream_sessions.c.id_token, upstream_sessions.c.handle),
-        SealedColumn(upstream_sessions.c.refresh_token, upstream_sessions.c.handle),
-        SealedColumn(sign_ins.c.sealed, sign_ins.c.id),
-        SealedColumn(letters.c.sealed, letters.c.id),
-        SealedColumn(alerts.c.sealed, alerts.c.id),
-        SealedColumn(audit.c.private, audit.c.sequence, older_plain=True),
-        SealedColumn(tickets.c.state, tickets.c.id, member="sealed"),
-        SealedColumn(tickets.c.state, tickets.c.id, member="upstream"),
-    )
-}
+def _find(known: SealedColumn) -> SqlColumn:
+    columns = metadata.tables[known.table].columns
+    return SqlColumn(columns[known.column], columns[known.row], known.name, known.member, known.older_plain)
+
+
+SEALED: Final = {each.name: _find(each) for each in SEALED_COLUMNS}
 _SHAPE: Final = "gcm"
 
 
@@ -134,20 +93,20 @@ class SqlSealed:
         return found
 
 
-def _begins(chosen: SealedColumn, beginning: str) -> ColumnElement[bool]:
+def _begins(chosen: SqlColumn, beginning: str) -> ColumnElement[bool]:
     if chosen.member:
         # Canonical JSON: no space, and nothing in a sealed value is ever escaped.
         return func.instr(chosen.column, f'"{chosen.member}":"{beginning}') > 0
     return func.substr(chosen.column, 1, len(beginning)) == beginning
 
 
-def _other(chosen: SealedColumn, beginning: str) -> ColumnElement[bool]:
+def _other(chosen: SqlColumn, beginning: str) -> ColumnElement[bool]:
     if chosen.member or chosen.older_plain:
         return _begins(chosen, _SHAPE) & ~_begins(chosen, beginning)
     return (chosen.column != "") & ~_begins(chosen, beginning)
 
 
-def _read(chosen: SealedColumn, row: tuple[Any, ...], name: bytes | str | int, found: str) -> SealedValue:
+def _read(chosen: SqlColumn, row: tuple[Any, ...], name: bytes | str | int, found: str) -> SealedValue:
     sealed = decode_state(found)[chosen.member] if chosen.member else found
     table, _, column = chosen.name.partition(".")
     return SealedValue(Place(table, column, name.hex() if isinstance(name, bytes) else str(name)), sealed, row, found)
