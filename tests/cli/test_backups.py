@@ -13,7 +13,7 @@ import pyrage
 import pytest
 
 from doorward.cli.house import in_house
-from doorward.errors import ConflictError
+from doorward.errors import ConflictError, TamperError
 from doorward.flows.acting import CLI
 from doorward.flows.stored_keys import find_key
 from doorward.rules.stored_key import SESSION
@@ -164,6 +164,47 @@ def test_a_backup_of_every_released_schema_restores(place):
         place.answer("backup", "restore", plan["backup"], "--apply", plan["token"])
         assert [user["name"] for user in place.answer("user", "list")] == ["alice", "bob"]
         assert place.answer("backup", "verify", plan["backup"])["sealed_values_opened"] >= 2
+
+
+def test_what_does_not_open_keeps_nothing_else_from_being_restored(house):
+    """B-36: damage is named and carried, of no use to anybody; only a drill fails on it, as it is the proof."""
+    bob = "(SELECT id FROM users WHERE name = 'bob')"
+    broken = "gcm2:0123456789abcdef:" + "A" * 60
+
+    def change(statement):
+        with closing(sqlite3.connect(house.folder / "data" / "doorward.db")) as connection:
+            connection.execute(statement)
+            connection.commit()
+
+    change(f"UPDATE passwords SET sealed = '{broken}' WHERE user_id = {bob}")
+    name = house.answer("backup", "create")["name"]
+    with pytest.raises(TamperError, match="passwords: 1"):
+        house.answer("backup", "drill")
+    change(f"INSERT INTO sign_ins VALUES ({bob}, 1, 'x', '', '', NULL, 0, '{broken}')")
+    plan = preview(house, name)
+    said = effects_of(plan)
+    assert (said["damaged_return"], said["damaged_go"]) == (["passwords: 1"], ["sign_ins: 1"])
+    house.answer("backup", "restore", name, "--apply", plan["token"])
+    with closing(sqlite3.connect(house.folder / "data" / "doorward.db")) as connection:
+        assert connection.execute(f"SELECT sealed FROM passwords WHERE user_id = {bob}").fetchone() == (broken,)
+        assert connection.execute("SELECT count(*) FROM sign_ins").fetchone() == (0,)
+
+
+def test_who_has_an_older_password_again_must_change_it(house):
+    """N06: the older one may have been changed because others knew it."""
+    name = house.answer("backup", "create")["name"]
+    database = house.folder / "data" / "doorward.db"
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute(
+            "UPDATE passwords SET changed_at = changed_at + 1 WHERE user_id = (SELECT id FROM users WHERE name = 'bob')"
+        )
+        connection.commit()
+    plan = preview(house, name)
+    assert effects_of(plan)["older_password"] == ["bob"]
+    house.answer("backup", "restore", name, "--apply", plan["token"])
+    with closing(sqlite3.connect(database)) as connection:
+        found = connection.execute("SELECT name, must_change_password FROM users ORDER BY name").fetchall()
+    assert found == [("alice", 0), ("bob", 1)]
 
 
 def test_a_name_that_reads_like_a_sealed_value_spoils_no_backup(house):

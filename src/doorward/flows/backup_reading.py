@@ -3,14 +3,15 @@
 Synchronous, to be run on a thread: nothing here touches what is in use.
 """
 
+from collections import Counter
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
 
-from doorward.errors import InputError
-from doorward.interfaces.backup import ArchiveKeys, Progress, Scratch, Shelf
+from doorward.errors import InputError, TamperError
+from doorward.interfaces.backup import ArchiveKeys, ArchiveSeals, Progress, Scratch, Shelf
 from doorward.rules.archive import Column, Decoder, Encoder, Listed, Manifest, Row, Value
 from doorward.rules.backup import MAX_CONTENT, Openers
 from doorward.rules.envelope import Place
@@ -28,11 +29,15 @@ _SEALED_SHAPE: Final = ("gcm1:", "gcm2:")
 
 @dataclass(frozen=True, slots=True)
 class Unpacked:
-    """A backup in a scratch database. `digests`: of each table's rows as they stood in the archive, in any order."""
+    """A backup in a scratch database. `digests`: of each table's rows as they stood in the archive, in any order.
+
+    `damaged`: how many sealed values do not open, by table, where that was tried.
+    """
 
     manifest: Manifest
     scratch: Scratch
     digests: Mapping[str, int]
+    damaged: Mapping[str, int] = field(default_factory=dict)
 
     def rows(self, table: str) -> Iterator[Sequence[Mapping[str, Value]]]:
         """A table's rows of the present schema, some at a time."""
@@ -152,13 +157,35 @@ def find_sealed(table: str, row: Mapping[str, Value]) -> Iterator[tuple[str, Pla
 
 
 def unseal_all(unpacked: Unpacked, keys: ArchiveKeys) -> int:
-    """Open every sealed value; how many. TamperError for one that does not open."""
-    count = 0
+    """Open every sealed value; how many. TamperError where any does not open: the backup is no whole one then."""
+    opened, damaged = try_sealed(unpacked, keys)
+    if damaged:
+        raise TamperError(f"sealed values of the backup do not open: {', '.join(spell_counts(damaged))}")
+    return opened
+
+
+def try_sealed(unpacked: Unpacked, keys: ArchiveKeys) -> tuple[int, Mapping[str, int]]:
+    """How many sealed values open, and how many do not, by table."""
+    total, damaged = 0, Counter[str]()
     seals = keys.open(unpacked.manifest.installation)
     for table in unpacked.scratch.columns:
         for page in unpacked.rows(table):
             for row in page:
-                for _, place, value in find_sealed(table, row):
-                    seals.unseal(place, value)
-                    count += 1
-    return count
+                opens = [does_open(seals, place, value) for _, place, value in find_sealed(table, row)]
+                total += len(opens)
+                damaged[table] += opens.count(False)
+    return total - damaged.total(), +damaged
+
+
+def does_open(seals: ArchiveSeals, place: Place, value: str) -> bool:
+    """Whether a sealed value opens."""
+    try:
+        seals.unseal(place, value)
+    except TamperError:
+        return False
+    return True
+
+
+def spell_counts(counts: Mapping[str, int]) -> tuple[str, ...]:
+    """How many of which table, as it is said."""
+    return tuple(f"{table}: {count}" for table, count in sorted(counts.items()))

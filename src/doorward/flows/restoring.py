@@ -7,14 +7,14 @@ whoever asks meanwhile sees all of the old or all of the new. A copy of what is 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Protocol
 
 from doorward.errors import Clash, ConflictError
 from doorward.flows.acting import Actor, append, check_actor
 from doorward.flows.alerts import Alarm
-from doorward.flows.backup_reading import Unpacked, find_sealed, unpack
+from doorward.flows.backup_reading import Unpacked, does_open, find_sealed, spell_counts, try_sealed, unpack
 from doorward.flows.backups import Backups, no_progress
 from doorward.interfaces import Log, Records, Transaction
 from doorward.interfaces.backup import ArchiveKeys, ArchiveSeals, Progress, Replacement, Replacing, Restores, Shelf
@@ -25,17 +25,19 @@ from doorward.rules.backup import NO_OPENERS, Backup, Openers, Reason
 from doorward.rules.restoring import (
     COMPARED,
     MARKS_SINCE,
+    STAYING,
     TAKEN,
     Effect,
     Fields,
     Named,
     Plan,
+    Tables,
     has_administrator,
     make_token,
     merge,
     retire_session_keys,
 )
-from doorward.rules.stored_key import INSTALLATION
+from doorward.rules.stored_key import INSTALLATION, SESSION
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CHAIN: Final = ("audit", "checkpoints")
@@ -173,7 +175,8 @@ class Restoring:
             digest = self._shelf.digest(name)
             unpacked = stack.enter_context(unpack(self._shelf, self._keys, name, openers, progress))
             unpacked.scratch.settle()
-            return unpacked, digest
+            _, damaged = try_sealed(unpacked, self._keys)
+            return replace(unpacked, damaged=damaged), digest
 
         return await asyncio.to_thread(read)
 
@@ -188,12 +191,20 @@ class Restoring:
         is_set_up = bool(await tables.list_rows("installation"))
         is_ours = is_set_up and installation == here
         keeps_audit, chain = await asyncio.to_thread(_compare_chains, unpacked, last, is_ours=is_ours)
+        taken = [*TAKEN, *(() if keeps_audit else _CHAIN)]
+        seals = self._keys.open(installation)
         if is_ours:
-            merged = merge(present, saved, (now - _EPOCH) // timedelta(microseconds=1))
+            staying, gone = await asyncio.to_thread(_drop_damaged, present, seals)
+            merged = merge(staying, saved, (now - _EPOCH) // timedelta(microseconds=1))
             content, effects = merged.tables, [*merged.effects, *chain]
         else:
-            content = {table: saved[table] for table in TAKEN}
+            _check_keys(unpacked, seals)
+            taken += _OTHERS
+            content, gone = {table: saved[table] for table in TAKEN}, {}
             effects = [*([Named(Effect.OTHER_INSTALLATION)] if is_set_up else []), *chain]
+        damaged = {table: count for table, count in unpacked.damaged.items() if table in taken}
+        for effect, counts in ((Effect.DAMAGED_RETURN, damaged), (Effect.DAMAGED_GO, gone)):
+            effects += [Named(effect, spell_counts(counts))] if counts else []
         plan = Plan(
             backup=name,
             manifest=unpacked.manifest,
@@ -250,6 +261,28 @@ def _compare_chains(unpacked: Unpacked, last: Head | None, *, is_ours: bool) -> 
     if there == last[1] and newest > last[0]:
         return False, [Named(Effect.AUDIT_REPLACED)]
     return True, [Named(Effect.AUDIT_STAYS)]
+
+
+def _drop_damaged(present: Tables, seals: ArchiveSeals) -> tuple[Tables, Mapping[str, int]]:
+    """What is here without the rows that would stay though they do not open; and how many those are, by table."""
+    whole = {
+        table: [
+            row
+            for row in present[table]
+            if all(does_open(seals, place, value) for _, place, value in find_sealed(table, row))
+        ]
+        for table in STAYING
+    }
+    gone = {table: len(present[table]) - len(rows) for table, rows in whole.items()}
+    return {**present, **whole}, {table: count for table, count in gone.items() if count}
+
+
+def _check_keys(unpacked: Unpacked, seals: ArchiveSeals) -> None:
+    """The keys that an installation cannot be without; its key of session cookies is made anew."""
+    for row in unpacked.all_rows("signing_keys"):
+        if row["purpose"] != SESSION and not row["retired_at"]:
+            for _, place, value in find_sealed("signing_keys", row):
+                seals.unseal(place, value)
 
 
 def _check(plan: Plan, token: str) -> None:

@@ -162,7 +162,7 @@ class ArchiveSeals(Protocol):
         ...
 
     def renew(self, place: Place, sealed: str) -> str:
-        """The same under the newest key and in the present form. TamperError where it does not open."""
+        """The same under the newest key and in the present form; as it is where it does not open."""
         ...
 
 

@@ -53,6 +53,8 @@ TAKEN: Final = (
     "sign_ins",
 )
 """The tables that a restore of this installation puts in place; whatever it does not name stays."""
+STAYING: Final = ("sign_ins", "break_glass")
+"""Of these, the rows that are here stay."""
 _VOLATILE: Final = frozenset({"last_step", "last_used_at", "used_at", "sign_count", "uses"})
 _UNSTEADY: Final = frozenset({"sign_ins", "marks"})
 
@@ -70,6 +72,7 @@ class Effect(Enum):
     STAYS_DISABLED = "stays_disabled"
     STAYS_DEMOTED = "stays_demoted"
     OLDER_PASSWORD = "older_password"  # noqa: S105 -- a word
+    PASSWORD_GOES = "password_goes"  # noqa: S105 -- a word
     OLDER_ADDRESS = "older_address"
     GROUPS_RETURN = "groups_return"
     WAYS_RETURN = "ways_return"
@@ -81,6 +84,8 @@ class Effect(Enum):
     SETTINGS_STAY = "settings_stay"
     AUDIT_STAYS = "audit_stays"
     AUDIT_REPLACED = "audit_replaced"
+    DAMAGED_RETURN = "damaged_return"
+    DAMAGED_GO = "damaged_go"
 
     @property
     def meaning(self) -> str:
@@ -94,7 +99,10 @@ _MEANINGS: Final = {
     Effect.RETURNS_DISABLED: "Accounts that were deleted since come back, disabled.",
     Effect.STAYS_DISABLED: "Accounts that were disabled since stay disabled.",
     Effect.STAYS_DEMOTED: "Accounts that lost administration since do not get it back.",
-    Effect.OLDER_PASSWORD: "Accounts that changed their password since have the older one again.",
+    Effect.OLDER_PASSWORD: (
+        "Accounts that changed their password since have the older one again, and must change it when they sign in."
+    ),
+    Effect.PASSWORD_GOES: "Accounts that were given their first password since have none again.",
     Effect.OLDER_ADDRESS: "Accounts whose mail address was changed since have the older one again.",
     Effect.GROUPS_RETURN: "Accounts that were taken out of groups since are in them again.",
     Effect.WAYS_RETURN: "Accounts that gave up a provider since can sign in with it again.",
@@ -106,6 +114,8 @@ _MEANINGS: Final = {
     Effect.SETTINGS_STAY: "What is decided for everybody stays as it is now.",
     Effect.AUDIT_STAYS: "The audit log stays as it is now and goes on.",
     Effect.AUDIT_REPLACED: "The audit log here is replaced by that of the backup.",
+    Effect.DAMAGED_RETURN: "Sealed values of the backup that do not open come back as they are, of no use to anybody.",
+    Effect.DAMAGED_GO: "What is here, would stay and does not open any more is dropped.",
 }
 
 
@@ -147,7 +157,7 @@ def merge(present: Tables, saved: Tables, now: int) -> Merged:
     def note(effect: Effect, name: Value) -> None:
         effects.setdefault(effect, []).append(str(name))
 
-    users = _merge_users(present["users"], saved["users"], note)
+    users = _merge_users(present["users"], saved["users"], _list_returning(present, saved), note)
     names = {user["id"]: str(user["name"]) for user in (*present["users"], *users)}
     there = {user["id"] for user in users}
     both = there & {user["id"] for user in present["users"]}
@@ -232,7 +242,7 @@ def _number(value: Value) -> int:
 
 
 def _merge_users(
-    present: Sequence[Fields], saved: Sequence[Fields], note: Callable[[Effect, Value], None]
+    present: Sequence[Fields], saved: Sequence[Fields], returning: set[Value], note: Callable[[Effect, Value], None]
 ) -> list[Fields]:
     now = _by(present, "id")
     # SECURITY: above everything that was ever given out, so that nothing made for an account counts any more;
@@ -252,19 +262,31 @@ def _merge_users(
                 note(Effect.STAYS_DEMOTED, was["name"])
             new["enabled"] = bool(user["enabled"] and was["enabled"])
             new["is_admin"] = bool(user["is_admin"] and was["is_admin"])
-            new["must_change_password"] = bool(user["must_change_password"] or was["must_change_password"])
+            if user["id"] in returning:
+                note(Effect.OLDER_PASSWORD, was["name"])
+            new["must_change_password"] = bool(
+                user["must_change_password"] or was["must_change_password"] or user["id"] in returning
+            )
         merged.append(new)
     for gone in now.values():
         note(Effect.GOES, gone["name"])
     return merged
 
 
+def _list_returning(present: Tables, saved: Tables) -> set[Value]:
+    """Whose password was changed or taken away since, so that an older one returns: it may be known to others."""
+    now = _by(present["passwords"], "user_id")
+    return {
+        row["user_id"]
+        for row in saved["passwords"]
+        if row["user_id"] not in now or now[row["user_id"]]["changed_at"] != row["changed_at"]
+    }
+
+
 def _note_credentials(present: Tables, saved: Tables, both: set[Value], note: Callable[[Effect, Value], None]) -> None:
     now, then = _by(present["passwords"], "user_id"), _by(saved["passwords"], "user_id")
-    for user in both:
-        before, after = then.get(user), now.get(user)
-        if (before and before["changed_at"]) != (after and after["changed_at"]):
-            note(Effect.OLDER_PASSWORD, user)
+    for user in both & (now.keys() - then.keys()):
+        note(Effect.PASSWORD_GOES, user)
     factors = (("passkeys", "id"), ("totp", "created_at"))
     own_now = {(table, row["user_id"], row[key]) for table, key in factors for row in present[table]}
     own_then = {(table, row["user_id"], row[key]) for table, key in factors for row in saved[table]}
