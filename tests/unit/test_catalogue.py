@@ -133,7 +133,7 @@ def strings_in(tree: ast.AST) -> Iterator[str]:
 def spoken_in_python() -> Iterator[str]:
     """What the pages' code hands over to be translated."""
     yield from (failure.sentence for kind in (login.Failure, oidc.Failure) for failure in kind)
-    yield from (reason.sentence for reason in Reason)
+    yield from (said for reason in Reason for said in (reason.sentence, reason.told))
     yield from ("%(count)s minute", "%(count)s second", "%(count)s hour", "%(count)s day")
     for path in SPEAKING:
         if path.name not in {"device.py", "security_txt.py"}:

@@ -1,10 +1,12 @@
 """Decisions and what is kept, at the doors: the page, the API, and an account's copy and end."""
 
 import json
+import re
 
 import pytest
 
 from doorward.rules.decision import NOBODY
+from doorward.rules.reason import Reason
 from doorward.rules.retention import Kept
 from doorward.web.pages.decisions import _KEPT
 from tests.contract.test_decisions import a_decision
@@ -70,6 +72,14 @@ async def test_the_page_can_be_narrowed_down(root, query, shown, hidden):
 async def test_nobody_of_that_name_is_said(root, name):
     page = await root.get(f"{PAGE}?user={name.replace(' ', '+')}")
     assert (page.status, "There is no such account." in page.text) == (400, True)
+
+
+async def test_what_was_decided_about_somebody_is_not_told_as_if_to_them(root):
+    """E-71: the page that refuses says "you"; here that would be whoever administers."""
+    page = await root.get(PAGE)
+    assert "A rule allowed it." in page.text
+    assert "Eine Regel hat es erlaubt." in (await root.get(PAGE, accept_language="de")).text
+    assert not [reason for reason in Reason if re.search(r"\byour?\b", reason.told, re.IGNORECASE)]
 
 
 async def test_it_is_for_administrators(door):

@@ -43,6 +43,11 @@ class Reason(Enum):
         """One sentence for the visitor: what happened, without anything private."""
         return _SENTENCES[self]
 
+    @property
+    def told(self) -> str:
+        """The same for whoever looks at what was decided about somebody else, also long ago."""
+        return _TOLD.get(self, self.sentence)
+
 
 _SENTENCES = {
     Reason.RULE: "A rule allows you in.",
@@ -70,3 +75,21 @@ _SENTENCES = {
     Reason.BAD_REQUEST: "The request is malformed or ambiguous.",
     Reason.UNAVAILABLE: "The gateway cannot answer at the moment.",
 }
+
+_TOLD = {
+    Reason.RULE: "A rule allowed it.",
+    Reason.SINGLE_USER: "The network stands for the account, and a rule allowed that account in.",
+    Reason.NO_SESSION: "Nobody was signed in.",
+    Reason.SESSION_UNKNOWN: "The sign-in had ended.",
+    Reason.SESSION_EXPIRED: "The sign-in had expired.",
+    Reason.SESSION_IDLE: "The sign-in had ended after a while without use.",
+    Reason.SESSION_REVOKED: "The sign-in had been ended.",
+    Reason.TWO_FACTOR_REQUIRED: "This asks for a second factor, and the sign-in had none.",
+    Reason.PASSKEY_REQUIRED: "This asks for a passkey, and the sign-in used none.",
+    Reason.USER_DISABLED: "The account was disabled.",
+    Reason.CONSOLE_ONLY: "The account is for running this gateway, and opens no app.",
+    Reason.NO_RULE: "No rule let the account open this.",
+    Reason.DENIED_BY_RULE: "A rule refused this to the account.",
+    Reason.UNAVAILABLE: "The gateway could not answer at that moment.",
+}
+"""Only where the sentence speaks to the visitor, or of this moment."""

@@ -64,7 +64,7 @@ class Row:
             request=f"{decision.method} {decision.shape}".strip(),
             verdict=decision.verdict,
             verdict_words=_VERDICTS[decision.verdict],
-            sentence=Reason(decision.reason).sentence,
+            sentence=Reason(decision.reason).told,
             count=decision.count,
             first_at=decision.first_at,
             last_at=decision.last_at,
