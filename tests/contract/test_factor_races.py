@@ -149,5 +149,5 @@ async def test_of_50_who_acknowledge_one_set_of_codes_one_does(town):
             for at in range(AT_ONCE)
         )
     )
-    assert sorted(kept) == [False] * (AT_ONCE - 1) + [True]
+    assert kept.count(Refused(Failure.TICKET_GONE)) == AT_ONCE - 1
     assert (await factors_of(town)).unused_codes == RECOVERY_CODES

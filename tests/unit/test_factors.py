@@ -90,7 +90,8 @@ async def offer_codes(town, name="alice", visitor=None):
 
 async def keep_codes(town, offer, *, name="alice", visitor=None):
     user = await find_user(town, name)
-    return await town.factors.acknowledge_codes(user, visitor or a_visitor(), token=offer.token, now=town.now)
+    kept = await town.factors.acknowledge_codes(user, visitor or a_visitor(), token=offer.token, now=town.now)
+    return kept == RECOVERY_CODES
 
 
 async def take_rights_of(town, name="alice"):

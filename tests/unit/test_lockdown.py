@@ -15,11 +15,13 @@ from doorward.flows.outcome import Refused
 from doorward.flows.registration import Openness
 from doorward.rules import totp
 from doorward.rules.alert import AlertKind
+from doorward.rules.factor import RECOVERY_CODES
 from doorward.rules.lockdown import LOCKDOWN_SETTING, Lockdown, parse_networks, read_lockdown
 from doorward.rules.login import Failure
 from doorward.rules.registration import Mode
 from doorward.rules.session import Subject
 from tests.fakes.flows import Town, a_visitor
+from tests.fakes.second import find_user, give_totp
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -94,6 +96,18 @@ async def test_only_administrators_add_a_second_factor_meanwhile(town, name, shu
     code = totp.make_code(base64.b32decode(offer.secret.replace(" ", "")), totp.step_of(town.now))
     outcome = await town.factors.confirm_totp(user, visitor, token=offer.token, code=code, now=town.now)
     assert (outcome == Refused(Failure.LOCKDOWN)) is shut
+
+
+@pytest.mark.parametrize(("name", "shut"), [("alice", True), ("root", False)])
+async def test_only_administrators_get_new_recovery_codes_meanwhile(town, name, shut):
+    """E-90: whoever took over a session prints themselves nothing."""
+    await give_totp(town, name)
+    await lock(town)
+    visitor = a_visitor()
+    user = await find_user(town, name)
+    offer = await town.factors.begin_codes(user, visitor, now=town.now)
+    outcome = await town.factors.acknowledge_codes(user, visitor, token=offer.token, now=town.now)
+    assert outcome == (Refused(Failure.LOCKDOWN) if shut else RECOVERY_CODES)
 
 
 async def test_who_locks_down_may_go_on_in_this_browser_alone(town):

@@ -286,6 +286,16 @@ async def test_an_app_and_codes_are_set_up_on_the_way_in(strict):
     assert entered.session.expires_at == strict.now + timedelta(hours=24)
 
 
+async def test_a_lockdown_leaves_nobody_between_their_factor_and_its_codes(strict):
+    """E-90: who had just set one up signs in with it, and is asked for no codes."""
+    between = (await set_up_app(strict, await come(strict))).started
+    codes = await strict.enrolment.begin_codes(between.token, a_visitor(), now=strict.now)
+    await strict.flows.lockdowns.begin(CLI, now=strict.now)
+    send = {"offer": codes.token, "previous": None, "now": strict.now}
+    assert await strict.enrolment.acknowledge_codes(between.token, a_visitor(), **send) == GONE
+    assert (await come(strict)).step is Step.SECOND_PROOF
+
+
 async def test_who_has_codes_is_not_given_new_ones(strict):
     await give_codes(strict)
     assert isinstance(await set_up_app(strict, await come(strict)), SignedIn)

@@ -96,8 +96,11 @@ class Enrolment:
     ) -> SignedIn | Continued | Refused:
         """They are kept somewhere safe."""
         standing = await self._finishing.look(token, visitor, Step.RECOVERY_CODES, now=now)
-        if standing is None or not await self._factors.acknowledge_codes(standing.user, visitor, token=offer, now=now):
+        if standing is None:
             return self._finishing.refuse(Failure.TICKET_GONE)
+        kept = await self._factors.acknowledge_codes(standing.user, visitor, token=offer, now=now)
+        if isinstance(kept, Refused):
+            return self._finishing.refuse(kept.failure)
         return await self._go_on(standing, visitor, None, previous=previous, now=now)
 
     async def _go_on(

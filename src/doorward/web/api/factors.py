@@ -14,7 +14,6 @@ from pydantic import Field
 from doorward.errors import InputError
 from doorward.flows.outcome import Refused, Unacceptable
 from doorward.rules.factor import FactorId, must_show_one
-from doorward.rules.login import Failure
 from doorward.web.api.bodies import Ask, StrictRoute
 from doorward.web.api.own_answers import (
     CodesBegun,
@@ -203,8 +202,9 @@ def _add_codes(router: APIRouter, parts: ApiParts) -> None:
     async def acknowledge_codes(ask: OfferAsk, visit: Annotated[Visit, Depends(read_shown)]) -> None:
         """They are put away: now they count, and the old ones no more. Without a second factor there is no use."""
         user = get_subject(visit).user
-        if not await factors.acknowledge_codes(user, visit.visitor, token=ask.offer, now=visit.now):
-            raise refuse(Refused(Failure.TICKET_GONE))
+        kept = await factors.acknowledge_codes(user, visit.visitor, token=ask.offer, now=visit.now)
+        if isinstance(kept, Refused):
+            raise refuse(kept)
 
 
 def reads_shown(parts: ApiParts) -> Callable[[Request], Awaitable[Visit]]:

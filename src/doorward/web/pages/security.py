@@ -13,6 +13,7 @@ from doorward.flows.factors import CodesOffer, Factors, TotpOffer
 from doorward.flows.outcome import Refused
 from doorward.flows.own_record import OwnRecord, SignInShown
 from doorward.rules.factor import FactorId
+from doorward.rules.login import Failure
 from doorward.rules.session import SessionHandle, Subject
 from doorward.web.errors import Words
 from doorward.web.form import Form
@@ -232,7 +233,10 @@ class SecurityPage:
             offer = await self._factors.find_codes(subject.user, visit.visitor, token, now=visit.now)
             return self._back("gone", visit) if offer is None else self._show_codes(visit, offer, _KEPT_FIRST)
         kept = await self._factors.acknowledge_codes(subject.user, visit.visitor, token=token, now=visit.now)
-        return self._back("codes" if kept else "gone", visit)
+        if isinstance(kept, Refused):
+            gone = kept.failure is Failure.TICKET_GONE
+            return self._back("gone", visit) if gone else await self._show(visit, subject, kept)
+        return self._back("codes", visit)
 
     async def post_disown(self, visit: Visit, form: Form) -> Response:
         """That was somebody else: end everything. No proof is asked for, since every minute counts."""
