@@ -41,6 +41,7 @@ class Bench:
             self._measure_latency(fast)
             if not self._quick:
                 self._measure_storm(fast)
+        self._measure_acts()
         if not self._quick:
             self._measure_rules()
             self._measure_sessions()
@@ -142,6 +143,18 @@ class Bench:
             {"storm_p99_ms": rough, "storm_moves_p99_ms": rough - calm, "storm_s": ended - began},
             "moves p99 by < 10 ms",
             met=rough - calm < 10,
+        )
+
+    def _measure_acts(self) -> None:
+        self._say("acts that are recorded")
+        home = town.move(self._town, self._folder / "acts", processes.free_port())
+        command = [sys.executable, "-m", "bench.acts", str(home.folder), "1" if self._quick else "2"]
+        took = list(map(float, subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout.split()))
+        rate, p50, p99 = 1e3 / statistics.mean(took), statistics.median(took), statistics.quantiles(took, n=100)[-1]
+        self.report.add(
+            "acts, recorded and on the disk one after another",
+            f"{rate:,.0f} acts/s, p50 {p50:.1f} ms, p99 {p99:.1f} ms",
+            {"acts_per_s": rate, "act_p50_ms": p50, "act_p99_ms": p99},
         )
 
     def _measure_rules(self) -> None:

@@ -101,7 +101,7 @@ async def _settle(folder: Path, sessions: int) -> list[str]:
     now = house.clock.now()
     hashed = (await house.hasher.hash(PASSWORD)).encode()
     sealed = [(user_id, house.keyring.seal(place_of(UserId(user_id)), hashed)) for user_id in map(_id, range(SIGNERS))]
-    made = [make_cookie(house.random.token(32), house.signing_key) for _ in range(min(LIVE, sessions))]
+    made = [make_cookie(house.random.token(32), house.signing_key()) for _ in range(min(LIVE, sessions))]
     marks = [seal_marks(house.keyring, UserId(_id(number))) for number in range(USERS)]
     await house.close()
 
