@@ -1,11 +1,13 @@
 """Passwords that were hashed elsewhere are checked as they are there, and what would cost too much is refused."""
 
+import asyncio
 import base64
 import hashlib
+import threading
 
 import pytest
 
-from doorward.errors import InputError
+from doorward.errors import InputError, UnavailableError
 from doorward.interfaces import Verified
 from doorward.outside import hasher as module
 from doorward.outside.hasher import PooledHasher
@@ -92,17 +94,20 @@ async def test_what_scrypt_itself_does_not_allow_is_never_right(hasher):
 
 
 COSTLY = [
-    "$2b$17$cVWp4XaNU8a4v1uMRum2SO026BWLIoQMD/TXg5uZV.0P.uO8m3YEm",
+    "$2b$16$cVWp4XaNU8a4v1uMRum2SO026BWLIoQMD/TXg5uZV.0P.uO8m3YEm",
     "$2b$03$cVWp4XaNU8a4v1uMRum2SO026BWLIoQMD/TXg5uZV.0P.uO8m3YEm",
     "$bcrypt-sha256$v=2,t=2b,r=31$n79VH.0Q2TMWmt3Oqt9uku$Kq4Noyk3094Y2QlB8NdRT8SvGiI4ft2",
     f"$argon2id$v=19$m=4194304,t=1,p=1${SALT}${KEY32}",
-    f"$argon2id$v=19$m=1048576,t=5,p=1${SALT}${KEY32}",
+    f"$argon2d$v=19$m=262145,t=1,p=1${SALT}${KEY32}",
+    f"$argon2id$v=19$m=262144,t=5,p=1${SALT}${KEY32}",
     f"$argon2i$v=19$m=65536,t=99,p=1${SALT}${KEY32}",
-    f"$pbkdf2-sha512$2000001${SALT}${KEY32}",
+    f"$pbkdf2-sha512$1500001${SALT}${KEY32}",
     f"$scrypt$ln=22,r=1,p=1${SALT}${KEY32}",
+    f"$scrypt$ln=17,r=8,p=3${SALT}${KEY32}",
     f"$scrypt$ln=99,r=8,p=1${SALT}${KEY32}",
     f"$scrypt$ln=16,r=8,p=9999${SALT}${KEY32}",
     f"$6$rounds=999999999$salt${SHA512}",
+    f"$6$rounds=500001$salt${SHA512}",
 ]
 DAMAGED = [
     "$2b$12$short",
@@ -135,10 +140,43 @@ async def test_what_cannot_be_checked_or_would_cost_too_much_is_refused(text):
 
 
 @pytest.mark.parametrize("text", COSTLY)
+async def test_what_would_cost_too_much_is_refused_with_what_to_do(text):
+    with pytest.raises(InputError, match="take it out of the file, and set a new password afterwards"):
+        parse_foreign(text)
+
+
+@pytest.mark.parametrize("text", COSTLY)
 async def test_what_would_cost_too_much_costs_nothing_in_the_records_either(hasher, monkeypatch, text):
     monkeypatch.setattr(module, "_verify_foreign", lambda *_: pytest.fail("it was checked"))
     for stored in (text.removeprefix("$"), "bcrypt" + text, text.replace("$6$", "sha512-crypt$")):
         assert await hasher.verify("a", stored) == Verified(right=False)
+
+
+@pytest.mark.parametrize("foreign", [f"$6$rounds=5000$salt${SHA512}", f"$argon2id$v=19$m=8,t=1,p=1${SALT}${KEY32}"])
+async def test_own_sign_ins_never_wait_for_what_others_have_made(monkeypatch, foreign):
+    """E15: its thread is busy and its queue is full, and ours is open."""
+    hold = threading.Event()
+
+    def wait(*_):
+        hold.wait(60)
+        return False
+
+    monkeypatch.setattr(module, "_verify_foreign", wait)
+    monkeypatch.setattr("argon2.low_level.verify_secret", wait)
+    hasher = PooledHasher(FakeRandom(), cost=4, threads=1, queue=2)
+    try:
+        stored = await hasher.hash("right")
+        waiting = [asyncio.ensure_future(hasher.verify("x", parse_foreign(foreign))) for _ in range(3)]
+        await asyncio.sleep(0)
+        with pytest.raises(UnavailableError):
+            await hasher.verify("x", parse_foreign(foreign))
+        assert hasher.queued() == 2
+        assert (await hasher.verify("right", stored)).right
+        hold.set()
+        assert await asyncio.gather(*waiting) == [Verified(right=False)] * 3
+    finally:
+        hold.set()
+        hasher.close()
 
 
 def test_every_kind_is_read_as_what_it_is():

@@ -154,7 +154,7 @@ async def test_a_hash_of_older_settings_is_right_and_asks_to_be_made_anew(make, 
 async def test_what_is_too_long_to_be_a_password_is_refused_before_any_work(make, monkeypatch, password):
     """E13."""
     hasher = make()
-    monkeypatch.setattr(hasher._pool, "submit", None)
+    monkeypatch.setattr(hasher._own._pool, "submit", None)
     with pytest.raises(InputError):
         await hasher.hash(password)
     for hashed in (None, "bcrypt$2b$04$" + "." * 53):

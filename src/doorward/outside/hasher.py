@@ -51,7 +51,8 @@ class PooledHasher:
     """`interfaces.PasswordHasher`. `cost` is bcrypt's (12 to 15 in service; less is for tests).
 
     At most `threads` hashes run and `queue` wait; one more is refused with UnavailableError, so that a storm of
-    sign-ins costs bounded memory and time.
+    sign-ins costs bounded memory and time. What others have made runs in a thread of its own, one at a time: it may
+    cost more than ours, and nobody else's sign-in waits for it.
     """
 
     def __init__(
@@ -68,16 +69,13 @@ class PooledHasher:
             Algorithm.ARGON2ID: _Argon2(random),
         }
         self._present = self._schemes[algorithm]
-        self._threads = threads
-        self._most = threads + queue
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="doorward-hash", initializer=_step_back)
-        self._lock = threading.Lock()
-        self._under_way = 0
+        self._own = _Lane("doorward-hash", threads, queue)
+        self._foreign = _Lane("doorward-foreign-hash", 1, queue)
 
     async def hash(self, password: str) -> str:
         """Hash under the present settings. InputError when the password is too long to be one."""
         raw = _encode(password)
-        return await self._run(lambda: self._present.hash(raw))
+        return await self._own.run(lambda: self._present.hash(raw))
 
     async def verify(self, password: str, hashed: str | None) -> Verified:
         """Check. With `hashed` None or unusable: the work of a check under the present settings, and never right.
@@ -85,18 +83,27 @@ class PooledHasher:
         InputError when the password is too long to be one, whatever stands in the records.
         """
         raw = _encode(password)
-        return await self._run(lambda: self._verify(raw, hashed))
+        known = None if hashed is None else read_hash(hashed)
+        lane = self._own if known is None or self._is_own(known) else self._foreign
+        return await lane.run(lambda: self._verify(raw, known))
 
     def queued(self) -> int:
         """How many hashes wait for a thread."""
-        return max(0, self._under_way - self._threads)
+        return self._own.queued() + self._foreign.queued()
 
     def close(self) -> None:
         """Take no more work and drop what waits."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._own.close()
+        self._foreign.close()
 
-    def _verify(self, raw: bytes, hashed: str | None) -> Verified:
-        match None if hashed is None else read_hash(hashed):
+    def _is_own(self, known: OwnHash | ForeignHash) -> bool:
+        # Of bcrypt nothing is read that costs more than ours may; of argon2id others take more memory.
+        if not isinstance(known, OwnHash):
+            return False
+        return known.algorithm is Algorithm.BCRYPT or self._schemes[known.algorithm].is_current(known.text)
+
+    def _verify(self, raw: bytes, known: OwnHash | ForeignHash | None) -> Verified:
+        match known:
             case None:
                 self._present.verify(raw, self._present.dummy())
                 return Verified(right=False)
@@ -109,7 +116,24 @@ class PooledHasher:
                 right = _verify_foreign(raw, foreign)
                 return Verified(right=right, needs_rehash=right)
 
-    async def _run(self, work: Callable[[], _T]) -> _T:
+
+class _Lane:
+    """So many threads, and so many who wait for one."""
+
+    def __init__(self, name: str, threads: int, queue: int) -> None:
+        self._threads = threads
+        self._most = threads + queue
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix=name, initializer=_step_back)
+        self._lock = threading.Lock()
+        self._under_way = 0
+
+    def queued(self) -> int:
+        return max(0, self._under_way - self._threads)
+
+    def close(self) -> None:
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    async def run(self, work: Callable[[], _T]) -> _T:
         with self._lock:
             if self._under_way >= self._most:
                 raise UnavailableError("too many passwords are being checked at the moment")

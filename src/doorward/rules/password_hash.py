@@ -15,17 +15,17 @@ from typing import Final
 
 from doorward.errors import InputError
 
-BCRYPT_CHEAPEST, BCRYPT_COSTLIEST = 4, 16
-"""What the algorithm takes at least, and what a check may cost us at most."""
-ARGON2_MOST_MEMORY: Final = 1 << 20
-"""KiB. Others have made hashes of a GiB by default."""
-_ARGON2_MOST_WORK: Final = 1 << 22
+BCRYPT_CHEAPEST, BCRYPT_COSTLIEST = 4, 15
+"""What the algorithm takes at least, and what a check may cost us at most: as much as we would ever spend ourselves."""
+ARGON2_MOST_MEMORY: Final = 1 << 18
+"""KiB: 256 MiB, for a gateway on a small machine must not be killed by one sign-in."""
+_ARGON2_MOST_WORK: Final = 1 << 20
 """KiB that all passes together fill."""
-_PBKDF2_MOST_ROUNDS: Final = 2_000_000
+_PBKDF2_MOST_ROUNDS: Final = 1_500_000
 _SCRYPT_MOST_BLOCKS: Final = 1 << 21
-"""Blocks of 128 bytes that are held at once."""
-_SCRYPT_MOST_WORK: Final = 1 << 22
-_SHA_CRYPT_MOST_ROUNDS: Final = 1_000_000
+"""Blocks of 128 bytes that are held at once: 256 MiB."""
+_SCRYPT_MOST_WORK: Final = 1 << 21
+_SHA_CRYPT_MOST_ROUNDS: Final = 500_000
 _SHA_CRYPT_UNSAID: Final = 5000
 """The rounds of a text that names none."""
 _MOST_TEXT: Final = 512
@@ -156,7 +156,9 @@ def read_hash(stored: str) -> OwnHash | ForeignHash | None:
     return None if isinstance(known, str) else known
 
 
-_TOO_COSTLY: Final = "checking this password hash would cost too much"
+_TOO_COSTLY: Final = (
+    "checking this password hash would cost too much: take it out of the file, and set a new password afterwards"
+)
 _DAMAGED: Final = "the password hash is damaged"
 _Read = OwnHash | ForeignHash | str
 """What it is, or what is wrong with it."""

@@ -116,7 +116,7 @@ def _read_one(form: Form, fields: object, path: str, skip: frozenset[str]) -> In
 
 def _parse_hash(text: str) -> str:
     if text and read_hash(text) is None:
-        raise InputError("this is no password hash, or one that would cost too much to check")
+        raise InputError("this is no password hash, or one that would cost too much to check: take it out of the file")
     return text
 
 
