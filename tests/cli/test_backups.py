@@ -1,10 +1,13 @@
 """Backups from the command line."""
 
+import asyncio
 import os
 import re
 import shutil
 import sqlite3
 import stat
+import subprocess
+import sys
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +16,7 @@ import pyrage
 import pytest
 
 from doorward.cli.house import in_house
-from doorward.errors import ConflictError, TamperError
+from doorward.errors import ConflictError, TamperError, UnavailableError
 from doorward.flows.acting import CLI
 from doorward.flows.stored_keys import find_key
 from doorward.rules.stored_key import SESSION
@@ -372,3 +375,29 @@ def test_what_changes_while_the_copy_is_made_stops_the_restore(house, monkeypatc
 
     in_house(None, act)
     assert {user["name"]: user["enabled"] for user in house.answer("user", "list")} == {"alice": True, "bob": False}
+
+
+def test_a_running_gateway_serves_nothing_once_its_database_is_anothers(house, tmp_path_factory, monkeypatch):
+    """B-05, N08: a restore by another process; what it would seal now would open nowhere."""
+    name = house.answer("backup", "create")["name"]
+    other = type(house)(tmp_path_factory.mktemp("other"))
+    other.write(f"backup: {{encryption: none, identity_file: {house.folder}/reader.txt}}\n")
+    (other.folder / "data").mkdir(mode=0o700)
+    shutil.copy2(house.folder / "data" / "encryption_key", other.folder / "data" / "encryption_key")
+    monkeypatch.chdir(other.folder)
+    other.add("root", "--admin")
+    plan = preview(other, str(backups_of(house) / name))
+    command = [sys.executable, "-m", "doorward", "backup", "restore", plan["backup"], "--apply", plan["token"]]
+
+    async def act(gateway):
+        assert gateway.signing_key()
+        await asyncio.to_thread(subprocess.run, command, check=True, capture_output=True)
+        for _ in range(2):
+            with pytest.raises(UnavailableError, match="restart"):
+                gateway.signing_key()
+            with pytest.raises(UnavailableError, match="restart"):
+                async with gateway.storage.records.transaction():
+                    pass
+
+    in_house(None, act)
+    assert [user["name"] for user in other.answer("user", "list")] == ["alice", "bob"]

@@ -4,10 +4,11 @@ import asyncio
 
 import pytest
 
-from doorward.errors import TamperError
-from doorward.flows.stored_keys import SessionKey, find_key, load_key, make_key, open_keys
+from doorward.errors import TamperError, UnavailableError
+from doorward.flows.stored_keys import SameInstallation, SessionKey, find_key, load_key, make_key, open_keys
 from doorward.outside.keyring import FileKeyring
 from doorward.rules.stored_key import AUDIT, DERIVE, INSTALLATION, SESSION, place_of
+from tests.fakes.neighbours import FakeLog
 from tests.fakes.records import FakeStore
 from tests.fakes.system import START, FakeRandom
 
@@ -36,6 +37,9 @@ class View:
 
     def revision(self):
         return self._store.state.revision
+
+    def find_setting(self, name):
+        return self._store.state.settings.get(name)
 
     def find_session_key(self):
         self.asked += 1
@@ -102,3 +106,26 @@ async def test_a_key_that_is_gone_or_was_exchanged_lets_nobody_in(store, keyring
     with pytest.raises(TamperError):
         await open_keys(store.records, keyring, FakeRandom("again"), now=START)
     assert keyring.unseal(place_of(2), derive.sealed)
+
+
+async def test_nothing_is_served_once_the_database_is_that_of_another_installation(store, keyring):
+    """B-05: said once in the log; who joins it knowingly goes on as soon as it is that."""
+    await open_keys(store.records, keyring, FakeRandom("start"), now=START)
+    log = FakeLog()
+    same = SameInstallation(View(store), log)
+    key = SessionKey(View(store), keyring, same)
+    assert key()
+    same.check()
+    async with store.records.transaction() as transaction:
+        await transaction.put_setting("x", "y")
+    same.check()
+    async with store.records.transaction() as transaction:
+        await transaction.put_setting(INSTALLATION, "another")
+        await make_key(transaction, keyring, b"a" * 32, AUDIT, now=START)
+    for _ in range(2):
+        with pytest.raises(UnavailableError, match="restart"):
+            key()
+    assert [event for event, _ in log.events] == ["installation_replaced"]
+    same.join("another")
+    same.check()
+    assert key()

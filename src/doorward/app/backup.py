@@ -73,6 +73,7 @@ class _Rejoin:
     def join(self, installation: str) -> None:
         """Seal and open for that installation."""
         self.parts.keyring.join(installation)
+        self.parts.same.join(installation)
         self.parts.signing_key.forget()
 
     async def reopen(self) -> None:

@@ -18,7 +18,7 @@ from doorward.config.schema import Config
 from doorward.errors import DoorwardError
 from doorward.flows.bundle import Flows
 from doorward.flows.owing import Owing
-from doorward.flows.stored_keys import SessionKey, open_keys
+from doorward.flows.stored_keys import SameInstallation, SessionKey, open_keys
 from doorward.flows.ties import Ties
 from doorward.flows.upkeep import Touches
 from doorward.flows.watch import Watch
@@ -109,7 +109,9 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
     except DoorwardError:
         await storage.close()  # its threads would keep the process from ending
         raise
-    signing_key = SessionKey(accounts, keyring)
+    same = SameInstallation(accounts, log)
+    storage.records.guard(same.check)
+    signing_key = SessionKey(accounts, keyring, same)
     sessions, live = _choose_sessions(storage, accounts, apart=apart)
     hasher = PooledHasher(random, algorithm=Algorithm(config.password.algorithm), cost=config.password.bcrypt_cost)
     policy = PolicyInForce(build_policy(config), build_providers(config))
@@ -130,6 +132,7 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
             hasher=hasher,
             upstream=upstream,
             signing_key=signing_key,
+            same=same,
             counts=counts,
         )
     )

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from doorward.config.schema import Config
-from doorward.flows.stored_keys import SessionKey
+from doorward.flows.stored_keys import SameInstallation, SessionKey
 from doorward.interfaces import Clock, LiveView, Log, Random, Sessions
 from doorward.outside.hasher import PooledHasher
 from doorward.outside.keyring import FileKeyring
@@ -49,4 +49,5 @@ class Parts:
     hasher: PooledHasher
     upstream: UpstreamClient
     signing_key: SessionKey
+    same: SameInstallation
     counts: Counts

@@ -111,7 +111,7 @@ def restore(
     """Say what restoring it would do; with --apply and the token of what was said, do that.
 
     A copy of what is there now is made first, and its name printed. Everybody is signed out. With the gateway running,
-    its next check sees all of it; after restoring a backup of another installation, restart it.
+    its next check sees all of it; where the backup is of another installation, it answers 503 until it is restarted.
     """
     openers = read_openers(stdin=stdin, file=file)
 

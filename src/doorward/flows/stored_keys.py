@@ -4,9 +4,9 @@ from collections.abc import Callable, Hashable, Mapping
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
-from doorward.errors import TamperError
+from doorward.errors import TamperError, UnavailableError
 from doorward.flows.methods.upstream import FLOW_KEY
-from doorward.interfaces import Keyring, Random, Records, Transaction
+from doorward.interfaces import Keyring, Log, Random, Records, Transaction
 from doorward.rules.envelope import FORM, KEY_SIZE
 from doorward.rules.stored_key import DERIVE, INSTALLATION, OF_OLD, SEALING, SESSION, StoredKey, place_of
 
@@ -148,6 +148,49 @@ class KeyView(Protocol):
         """Number and sealed secret of the key that signs session cookies."""
         ...
 
+    def find_setting(self, name: str) -> str | None:
+        """What is decided for everybody."""
+        ...
+
+
+class SameInstallation:
+    """Whether the database still is that of the installation this process seals and opens for.
+
+    SECURITY: another process (the CLI) may have restored a backup of another installation meanwhile. What was sealed
+    here after that would open nowhere, and what was derived at the start is no longer right: nothing is served and
+    nothing written until this process is started anew; tests/cli/test_backups.py would fail.
+    """
+
+    def __init__(self, view: KeyView, log: Log) -> None:
+        self._view = view
+        self._log = log
+        self._stamp: Hashable = None
+        self._revision = -1
+        self._joined = view.find_setting(INSTALLATION)
+        self._is_told = False
+
+    def check(self) -> None:
+        """UnavailableError where it is not. The stamp is compared at every call, the rest only after a change."""
+        stamp = self._view.stamp()
+        if stamp == self._stamp:
+            return
+        revision = self._view.revision()
+        if revision != self._revision:
+            if self._view.find_setting(INSTALLATION) != self._joined:
+                self._tell()
+                raise UnavailableError("the database became that of another installation: restart the gateway")
+            self._revision, self._is_told = revision, False
+        self._stamp = stamp
+
+    def join(self, installation: str) -> None:
+        """This process itself makes it that of another one: refused, without a word, until that is committed."""
+        self._stamp, self._revision, self._joined, self._is_told = None, -1, installation, True
+
+    def _tell(self) -> None:
+        if not self._is_told:
+            self._log.error("installation_replaced", remedy="restart the gateway; it serves nothing until then")
+        self._is_told = True
+
 
 class SessionKey:
     """The key of session cookies as it is now, whoever replaced it: this process or another (the CLI).
@@ -157,9 +200,10 @@ class SessionKey:
     same commit (web/gate/table.py).
     """
 
-    def __init__(self, view: KeyView, keyring: Keyring) -> None:
+    def __init__(self, view: KeyView, keyring: Keyring, same: SameInstallation | None = None) -> None:
         self._view = view
         self._keyring = keyring
+        self._same = same
         self._stamp: Hashable = None
         self._revision = -1
         self._number = 0
@@ -169,6 +213,8 @@ class SessionKey:
         """The key. UnavailableError or TamperError where it cannot be read: then nobody is let in."""
         stamp = self._view.stamp()
         if stamp != self._stamp:
+            if self._same is not None:
+                self._same.check()
             # The stamp is read before the rest: what is committed in between shows as a new stamp next time.
             revision = self._view.revision()
             if revision != self._revision:

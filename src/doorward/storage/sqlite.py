@@ -212,6 +212,7 @@ _FIND_NAMED = f"SELECT {_USER_COLUMNS} FROM users u WHERE u.name = ?"  # noqa: S
 _FIND_SESSION_KEY = (
     "SELECT id, sealed FROM signing_keys WHERE purpose = 'session' AND retired_at IS NULL ORDER BY id DESC LIMIT 1"
 )
+_FIND_SETTING = "SELECT value FROM settings WHERE name = ?"
 _USER_WIDTH = 15
 _NOTHING: Final = (frozenset[str](), False)
 
@@ -318,6 +319,12 @@ class SqliteLiveView:
         with _mapped():
             row: tuple[int, str] | None = self._connection.execute(_FIND_SESSION_KEY).fetchone()
         return row
+
+    def find_setting(self, name: str) -> str | None:
+        """What is decided for everybody."""
+        with _mapped():
+            row: tuple[str] | None = self._connection.execute(_FIND_SETTING, (name,)).fetchone()
+        return None if row is None else row[0]
 
     def close(self) -> None:
         """Close; after `SqliteStorage.close`, for the reason given above."""

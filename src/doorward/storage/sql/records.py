@@ -1,7 +1,7 @@
 """Durable truth on SQL: accounts, passwords, the installation mark."""
 
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from datetime import datetime
 
@@ -37,6 +37,10 @@ from doorward.storage.sql.tables import (
 from doorward.storage.sql.upstream import Grants, SqlUpstream, forget_upstream, forget_upstream_of, read_grants
 
 
+def _never_refuse() -> None:
+    """Where nobody guards."""
+
+
 class SqlRecords:
     """`interfaces.Records`. `sessions_apart`: another store holds the sessions; it learns of ends by `pending_ends`."""
 
@@ -45,13 +49,19 @@ class SqlRecords:
         self._random = random
         self._keyring = keyring
         self._sessions_apart = sessions_apart
+        self._check: Callable[[], None] = _never_refuse
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Open a writing transaction; see `interfaces.Records`."""
         return self._transaction()
 
+    def guard(self, check: Callable[[], None]) -> None:
+        """Ask before every transaction whether there may be one; `check` raises where not."""
+        self._check = check
+
     @asynccontextmanager
     async def _transaction(self) -> AsyncGenerator[Transaction, None]:
+        self._check()
         async with self._database.write() as connection:
             yield self.join(connection)
 
