@@ -13,6 +13,7 @@ from doorward.rules.invite import Invite, InviteId
 from doorward.rules.letter import Letter, LetterId, LetterKind, LetterState
 from doorward.rules.session import SessionHandle
 from doorward.storage.sql.database import InTransaction, advance, refused
+from doorward.storage.sql.queue import decode_tries, encode_tries, select_due, select_newest
 from doorward.storage.sql.rows import decode_methods, encode_methods
 from doorward.storage.sql.tables import invites, letters, sign_ins
 
@@ -77,16 +78,13 @@ class SqlAccounts(InTransaction):
 
     async def list_due_letters(self, now: datetime, *, limit: int) -> list[Letter]:
         """Waiting mails whose next try is due, the most overdue first."""
-        columns = letters.c
-        query = select(letters).where(columns.state == LetterState.WAITING.value, columns.next_try_at <= now)
-        query = query.order_by(columns.next_try_at, columns.queued_at, columns.id)
-        return [_decode_letter(row) for row in (await self._connection.execute(query.limit(limit))).mappings()]
+        query = select_due(letters, LetterState.WAITING, now, limit)
+        return [_decode_letter(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def list_letters(self, *, limit: int = 100, state: LetterState | None = None) -> list[Letter]:
         """Mails of any state, or of one, the newest first."""
-        query = select(letters) if state is None else select(letters).where(letters.c.state == state.value)
-        query = query.order_by(letters.c.queued_at.desc(), letters.c.id.desc())
-        return [_decode_letter(row) for row in (await self._connection.execute(query.limit(limit))).mappings()]
+        query = select_newest(letters, state, limit)
+        return [_decode_letter(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def advance_letter(self, old: Letter, new: Letter) -> bool:
         """Replace `old` by `new`, only if it still is exactly `old`."""
@@ -180,13 +178,8 @@ def _encode_letter(letter: Letter) -> dict[str, Any]:
         "id": letter.id,
         "kind": letter.kind.value,
         "user_id": letter.user_id or None,
-        "sealed": letter.sealed,
         "state": letter.state.value,
-        "queued_at": letter.queued_at,
-        "next_try_at": letter.next_try_at,
-        "tries": letter.tries,
-        "done_at": letter.done_at,
-        "trouble": letter.trouble,
+        **encode_tries(letter),
     }
 
 
@@ -199,11 +192,6 @@ def _decode_letter(row: RowMapping) -> Letter:
         id=LetterId(row["id"]),
         kind=kind,
         user_id=UserId(row["user_id"] or ""),
-        sealed=row["sealed"],
         state=state,
-        queued_at=row["queued_at"],
-        next_try_at=row["next_try_at"],
-        tries=row["tries"],
-        done_at=row["done_at"],
-        trouble=row["trouble"],
+        **decode_tries(row),
     )

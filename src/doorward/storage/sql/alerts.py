@@ -8,6 +8,7 @@ from sqlalchemy import RowMapping, func, insert, select
 from doorward.errors import TamperError
 from doorward.rules.alert import Alert, AlertId, AlertKind, AlertState
 from doorward.storage.sql.database import InTransaction, advance, refused
+from doorward.storage.sql.queue import decode_tries, encode_tries, select_due, select_newest
 from doorward.storage.sql.tables import alerts
 
 
@@ -41,16 +42,13 @@ class SqlAlerts(InTransaction):
 
     async def list_due_alerts(self, now: datetime, *, limit: int) -> list[Alert]:
         """Waiting alerts whose next try is due, the most overdue first."""
-        columns = alerts.c
-        query = select(alerts).where(columns.state == AlertState.WAITING.value, columns.next_try_at <= now)
-        query = query.order_by(columns.next_try_at, columns.queued_at, columns.id)
-        return [_decode(row) for row in (await self._connection.execute(query.limit(limit))).mappings()]
+        query = select_due(alerts, AlertState.WAITING, now, limit)
+        return [_decode(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def list_alerts(self, *, limit: int = 100, state: AlertState | None = None) -> list[Alert]:
         """Alerts of any state, or of one, the newest first."""
-        query = select(alerts) if state is None else select(alerts).where(alerts.c.state == state.value)
-        query = query.order_by(alerts.c.queued_at.desc(), alerts.c.id.desc())
-        return [_decode(row) for row in (await self._connection.execute(query.limit(limit))).mappings()]
+        query = select_newest(alerts, state, limit)
+        return [_decode(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def advance_alert(self, old: Alert, new: Alert) -> bool:
         """Replace `old` by `new`, only if it still is exactly `old`."""
@@ -64,13 +62,8 @@ def _encode(alert: Alert) -> dict[str, Any]:
         "id": alert.id,
         "kind": alert.kind.value,
         "about": alert.about,
-        "sealed": alert.sealed,
         "state": alert.state.value,
-        "queued_at": alert.queued_at,
-        "next_try_at": alert.next_try_at,
-        "tries": alert.tries,
-        "done_at": alert.done_at,
-        "trouble": alert.trouble,
+        **encode_tries(alert),
     }
 
 
@@ -83,11 +76,6 @@ def _decode(row: RowMapping) -> Alert:
         id=AlertId(row["id"]),
         kind=kind,
         about=row["about"],
-        sealed=row["sealed"],
         state=state,
-        queued_at=row["queued_at"],
-        next_try_at=row["next_try_at"],
-        tries=row["tries"],
-        done_at=row["done_at"],
-        trouble=row["trouble"],
+        **decode_tries(row),
     )
