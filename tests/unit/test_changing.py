@@ -1,5 +1,7 @@
 """Several things about an account at once: all of them or none, and one place that knows what takes a right away."""
 
+from dataclasses import replace
+
 import pytest
 
 from doorward.errors import Clash, ConflictError, NotFoundError
@@ -120,3 +122,10 @@ async def test_nobody_administers_in_a_session_that_showed_less_than_that_takes(
     town.mfa = MfaTerms(MfaRequired(required))
     await change(town, is_admin=True)
     assert (await town.check(alice) is not None) is stays
+
+
+async def test_an_account_keeps_a_name_that_nobody_new_is_given(town):
+    alice = await user_of(town)
+    town.store.state.users[alice.id] = replace(alice, name="system")
+    assert (await change(town, "system", display_name="Alicia")).display_name == "Alicia"
+    assert isinstance(await change(town, "system", name="unknown"), Unacceptable)

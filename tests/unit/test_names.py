@@ -10,6 +10,7 @@ from doorward.rules.names import (
     parse_group_name,
     parse_login,
     parse_user_name,
+    read_user_name,
 )
 
 HUGE = "a" + "\u0301\u0316" * 50_000
@@ -54,6 +55,13 @@ def test_a_user_name_that_could_be_mistaken_is_refused(text):
     """Nothing folds into ASCII, for nothing but ASCII is taken (E16, E17)."""
     with pytest.raises(InputError):
         parse_user_name(text)
+
+
+@pytest.mark.parametrize("text", ["cli", "system", "anonymous", "unknown", " System "])
+def test_nobody_new_is_called_like_nobody_and_who_is_already_still_signs_in(text):
+    with pytest.raises(InputError, match="choose another name"):
+        parse_user_name(text)
+    assert read_user_name(text) == parse_login(text) == text.strip().lower()
 
 
 @pytest.mark.parametrize("text", ["staff", "a", "Admins:EU/1", "x@y.z", "a" * 64])

@@ -8,7 +8,7 @@ from pydantic import Field, PlainValidator
 from doorward.config.section import Section
 from doorward.config.values import Many, NetworkValue, Peer, refuse
 from doorward.errors import InputError
-from doorward.rules.names import parse_user_name
+from doorward.rules.names import read_user_name
 
 _HEADER: Final = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,63}")
 _OURS: Final = ("x-forwarded-", "x-original-", "x-doorward-", "sec-", "access-control-", "proxy-", "content-", "if-")
@@ -26,7 +26,7 @@ def parse_account(value: object) -> str:
     if value == "":
         return ""
     try:
-        return parse_user_name(value if isinstance(value, str) else "\0")
+        return read_user_name(value if isinstance(value, str) else "\0")
     except InputError as error:
         raise refuse(str(error), "write alice") from None
 

@@ -16,7 +16,7 @@ from typing_extensions import override
 
 from doorward.config.values import parse_duration, read_text, refuse
 from doorward.errors import InputError
-from doorward.rules.names import parse_email, parse_group_name, parse_user_name
+from doorward.rules.names import parse_email, parse_group_name, read_user_name
 from doorward.rules.policy import HostPattern, PathKind, PathPattern, parse_host_pattern
 from doorward.rules.throttle import Window
 
@@ -179,7 +179,7 @@ def parse_person(value: object) -> str:
     if text == "*":
         raise refuse("'*' names nobody", "write `who: any_user` for everyone who is signed in")
     try:
-        return parse_email(text) if "@" in text else parse_user_name(text)
+        return parse_email(text) if "@" in text else read_user_name(text)
     except InputError as error:
         raise refuse(f"{text!r}: {error}", hint) from None
 

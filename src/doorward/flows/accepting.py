@@ -9,7 +9,7 @@ from doorward.flows.opening import HANDLE_SIZE, encode
 from doorward.flows.outcome import Unacceptable
 from doorward.interfaces import Random
 from doorward.rules.identity import User, UserId
-from doorward.rules.names import parse_display_name, parse_email, parse_group_name, parse_user_name
+from doorward.rules.names import parse_display_name, parse_email, parse_group_name, parse_user_name, read_user_name
 from doorward.rules.password import PasswordPolicy, check_password, parse_password
 
 
@@ -77,10 +77,13 @@ def make_user(form: AccountForm, *, random: Random, now: datetime) -> User:
     )
 
 
-def accept_profile(*, name: str, display_name: str, email: str) -> ProfileForm | Unacceptable:
-    """Read the names and the address of an account, and report every problem at once."""
+def accept_profile(*, name: str, display_name: str, email: str, present: str) -> ProfileForm | Unacceptable:
+    """Read the names and the address of an account, and report every problem at once.
+
+    `present`: the name it has, which it may keep, whatever nobody new is called by now.
+    """
     problems: list[tuple[str, str]] = []
-    profile = _read_profile(name, display_name, email, problems)
+    profile = _read_profile(name, display_name, email, problems, read_user_name if name == present else parse_user_name)
     return Unacceptable(tuple(problems)) if problems else profile
 
 
@@ -130,8 +133,14 @@ def accept_groups(groups: Iterable[str]) -> frozenset[str] | Unacceptable:
     return Unacceptable(tuple(problems)) if problems else frozenset(accepted)
 
 
-def _read_profile(name: str, display_name: str, email: str, problems: list[tuple[str, str]]) -> ProfileForm:
-    accepted_name = _read(name, parse_user_name, "name", problems)
+def _read_profile(
+    name: str,
+    display_name: str,
+    email: str,
+    problems: list[tuple[str, str]],
+    parse: Callable[[str], str] = parse_user_name,
+) -> ProfileForm:
+    accepted_name = _read(name, parse, "name", problems)
     accepted_display = _read(display_name, parse_display_name, "display_name", problems) if display_name else ""
     accepted_email = _read(email, parse_email, "email", problems) if email else ""
     return ProfileForm(accepted_name, accepted_display or accepted_name, accepted_email)

@@ -14,7 +14,7 @@ from doorward.rules.audit import Act, AuditEntry, AuditQuery
 from doorward.rules.audit_proof import Verdict, Walk
 from doorward.rules.checkpoint import Checkpoint, Pace, SigningKey, StoredCheckpoint, make_checkpoint
 from doorward.rules.chore import Chore
-from doorward.rules.names import parse_login
+from doorward.rules.names import NOBODYS_NAMES, parse_login
 from doorward.rules.stored_key import AUDIT, INSTALLATION, place_of
 
 VERIFYING: Final = "audit-verify"
@@ -23,8 +23,6 @@ PAGE: Final = 500
 """Records that are read at once: nobody waits long for the writer."""
 ERASED_AT_ONCE: Final = 200
 _ANY: Final = ".*"
-_NOBODYS: Final = frozenset({"cli", "system", "anonymous", "unknown"})
-"""Words for who is no account. One that is called so is found by its id."""
 _NAMES: Final = frozenset({"actor", "about"})
 
 
@@ -96,7 +94,7 @@ class AuditTrail:
         # SECURITY: an account may be called "cli" or "system", and must not pass for them where the record is read.
         # tests/unit/test_audit_trail.py has one.
         names: dict[str, str] = {
-            user_id: name for user_id, name in users.items() if user_id in words and name not in _NOBODYS
+            user_id: name for user_id, name in users.items() if user_id in words and name not in NOBODYS_NAMES
         }
         return Listed(shown, names, shown[-1].sequence if len(found) > limit else None)
 
@@ -251,7 +249,7 @@ class AuditTrail:
             words = await _find_words(transaction, who)
             # What says that it was erased comes after, and stays.
             upto, _ = await transaction.find_audit_head()
-        if set(words) & _NOBODYS:
+        if set(words) & NOBODYS_NAMES:
             raise InputError("name an account")
         acted, was_about = AuditQuery(actors=words), AuditQuery(subjects=words)
         count = await self._erase(actor, acted, words[-1], {"why": "account"}, upto, now)
@@ -342,7 +340,7 @@ def _is_among(act: str, pattern: str) -> bool:
 
 async def _find_words(transaction: Transaction, text: str) -> tuple[str, ...]:
     """What somebody may be called in the record: as it was typed (an id, a word), and the id of who has this name."""
-    if text in _NOBODYS:
+    if text in NOBODYS_NAMES:
         return (text,)
     name = parse_login(text)
     user = await transaction.find_user_by_login(name) if name is not None else None

@@ -156,6 +156,7 @@ def _apply(change: Change, user: User) -> User | Unacceptable:
             name=_pick(change.name, user.name),
             display_name=_pick(change.display_name, user.display_name),
             email=_pick(change.email, user.email),
+            present=user.name,
         )
         if isinstance(profile, Unacceptable):
             problems += profile.problems

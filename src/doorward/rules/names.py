@@ -15,6 +15,8 @@ _EMAIL_LOCAL = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+(?:\.[a-z0-9!#$%&'*+/=?^
 _EMAIL_DOMAIN = re.compile(
     r"(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 )
+NOBODYS_NAMES = frozenset({"anonymous", "cli", "system", "unknown"})
+"""Words of the audit record for who is no account: nobody new is called so."""
 _MAX_EMAIL = 254
 _MAX_EMAIL_LOCAL = 64
 _MAX_DISPLAY = 128
@@ -23,7 +25,18 @@ _BAD_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def parse_user_name(text: str) -> str:
-    """Canonical user name: lower-case ASCII letters, digits, `.`, `_`, `-`; 1 to 64 characters (E16)."""
+    """Canonical name for an account: as `read_user_name`, and none that the audit record has for nobody's account."""
+    name = read_user_name(text)
+    if name in NOBODYS_NAMES:
+        raise InputError(f"{name} is what the audit record calls somebody without an account: choose another name")
+    return name
+
+
+def read_user_name(text: str) -> str:
+    """Canonical user name of an account there may be already: lower-case ASCII letters, digits, `.`, `_`, `-` (E16).
+
+    1 to 64 characters. Accounts whose names were reserved later are still spoken of, and still sign in.
+    """
     name = _cap(text, "the user name").strip(" ").lower() if text.isascii() else text
     if not _USER_NAME.fullmatch(name):
         raise InputError(
@@ -80,7 +93,7 @@ def parse_login(text: str) -> str | None:
     if len(text) > _MAX_EMAIL or not text.isascii():
         return None
     try:
-        return parse_email(text) if "@" in text else parse_user_name(text)
+        return parse_email(text) if "@" in text else read_user_name(text)
     except InputError:
         return None
 

@@ -13,7 +13,7 @@ from typing import Final, NewType
 from doorward.errors import InputError
 from doorward.rules.claims import find_claim
 from doorward.rules.identity import UserId
-from doorward.rules.names import parse_display_name, parse_email, parse_group_name, parse_user_name
+from doorward.rules.names import NOBODYS_NAMES, parse_display_name, parse_email, parse_group_name, parse_user_name
 from doorward.rules.oidc import Authenticated, Failure
 from doorward.rules.provider import GOOGLE_ISSUER, Kind, Provider, ProviderId
 from doorward.rules.session import Method, SessionHandle
@@ -108,7 +108,7 @@ _NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9._-]+")
 MAX_WISH: Final = 256
 """Characters that are looked at of the name they have there."""
 RESERVED_NAMES: Final = frozenset(
-    {"admin", "administrator", "anonymous", "guest", "nobody", "operator", "root", "superuser", "sysadmin", "system"}
+    {"admin", "administrator", "guest", "nobody", "operator", "root", "superuser", "sysadmin"} | NOBODYS_NAMES
 )
 """What nobody is called because they say so elsewhere: apps that are told of names take these for somebody special."""
 _NAME_TRIES: Final = 9
