@@ -55,7 +55,8 @@ async def test_all_sessions_end_with_one_record_and_another_key(town):
     assert town.alarms == [(AlertKind.LOCKDOWN, "", {"by": "", "reason": contained.lockdown.reason})]
     event = town.audit[-1]
     assert (event.act.value, event.actor) == ("incident.lockdown", "cli")
-    assert event.public["reason"] == contained.lockdown.reason
+    assert event.private == {"networks": "", "reason": contained.lockdown.reason}
+    assert set(event.public) == {"accounts", "kept"}
     assert "\n" not in contained.lockdown.reason
     assert await town.flows.lockdowns.find() == contained.lockdown
 

@@ -143,11 +143,11 @@ class Lockdowns:
             await self._rotate(transaction, now)
             public = {
                 "accounts": str(len(users)),
-                "networks": ",".join(map(str, lockdown.networks)),
-                "reason": lockdown.reason,
                 "kept": "no" if subject is None else "yes",
             }
-            await append(transaction, actor, Act.LOCKDOWN, "system", now, public)
+            # A reason names people and networks name places: both can be erased.
+            private = {"networks": ",".join(map(str, lockdown.networks)), "reason": lockdown.reason}
+            await append(transaction, actor, Act.LOCKDOWN, "system", now, public, private)
             told = {"by": await name_of(transaction, actor), "reason": lockdown.reason}
             await self._alarm(transaction, AlertKind.LOCKDOWN, "", told, now)
         signed_in = None
