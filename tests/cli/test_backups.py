@@ -8,6 +8,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
+import threading
 from contextlib import closing
 from hashlib import sha256
 from pathlib import Path
@@ -16,9 +17,11 @@ import pyrage
 import pytest
 
 from doorward.cli.house import in_house
-from doorward.errors import ConflictError, TamperError, UnavailableError
+from doorward.errors import ConflictError, InputError, TamperError, UnavailableError
 from doorward.flows.acting import CLI
+from doorward.flows.backups import Backups
 from doorward.flows.stored_keys import find_key
+from doorward.rules.archive import Encoder
 from doorward.rules.stored_key import SESSION
 
 VECTORS = Path(__file__).parents[1] / "vectors"
@@ -165,6 +168,9 @@ def test_a_backup_of_every_released_schema_restores(place):
         plan = preview(place, str(archive))
         assert plan["schema"] == version
         place.answer("backup", "restore", plan["backup"], "--apply", plan["token"])
+        with closing(sqlite3.connect(place.folder / "data" / "doorward.db")) as connection:  # before any other start
+            found = connection.execute("SELECT private FROM audit WHERE private != '' AND private NOT LIKE 'gcm%'")
+            assert found.fetchall() == []
         assert [user["name"] for user in place.answer("user", "list")] == ["alice", "bob"]
         assert place.answer("backup", "verify", plan["backup"])["sealed_values_opened"] >= 2
 
@@ -397,3 +403,48 @@ def test_a_running_gateway_serves_nothing_once_its_database_is_anothers(house, t
 
     in_house(None, act)
     assert [user["name"] for user in other.answer("user", "list")] == ["alice", "bob"]
+
+
+def test_a_file_on_this_machine_may_be_of_any_size(house, tmp_path_factory, monkeypatch):
+    """B-36: what is bounded is what is uploaded."""
+    name = house.answer("backup", "create")["name"]
+    elsewhere = tmp_path_factory.mktemp("elsewhere") / "copy"
+    shutil.copy2(backups_of(house) / name, elsewhere)
+    monkeypatch.setitem(Backups.take_in.__kwdefaults__, "most", 10)
+    assert house.answer("backup", "verify", str(elsewhere))["name"].startswith("brought-")
+    assert preview(house, str(elsewhere))["ours"] is True
+
+    async def upload(gateway):
+        await gateway.flows.backups.take_in(CLI, [elsewhere.read_bytes()], now=gateway.clock.now())
+
+    with pytest.raises(InputError, match="at most"):
+        in_house(None, upload)
+
+
+def test_checks_go_on_while_a_backup_is_made(house, monkeypatch):
+    """B-36: spelling, authenticating and packing of the rows happens on threads."""
+    where, spell = set(), Encoder.rows
+
+    def note(encoder, rows):
+        where.add(threading.current_thread() is threading.main_thread())
+        return spell(encoder, rows)
+
+    monkeypatch.setattr(Encoder, "rows", note)
+    house.answer("backup", "create")
+    assert where == {False}
+
+
+def test_a_command_that_takes_too_long_ends_with_all_it_started(house, monkeypatch):
+    """B-37."""
+    ended, end = [], os.killpg
+
+    def note(group, signal):
+        ended.append(group)
+        end(group, signal)
+
+    monkeypatch.setattr(os, "killpg", note)
+    command = "command: [sh, -c, 'sleep 600 & sleep 600', '{path}'], command_timeout: 1s"
+    house.config.write_text(house.config.read_text().replace("backup: {", "backup: {" + command + ", "))
+    said = house.run("backup", "create")
+    assert "took longer" in said.stdout
+    assert len(ended) == 1

@@ -1,5 +1,7 @@
 """`doorward keys`, beside a running server and without one."""
 
+import errno
+import os
 import shlex
 import sqlite3
 import sys
@@ -9,7 +11,9 @@ import pytest
 
 from doorward.errors import ConfigError, InputError
 from doorward.outside.key_files import only_rotation
+from doorward.outside.keyring import FileKeyring
 from tests.cli.conftest import Place
+from tests.fakes.system import FakeRandom
 
 ALLOWED = 200
 
@@ -136,6 +140,21 @@ def test_a_copy_of_the_keys_goes_elsewhere_or_nowhere(place):
     assert place.answer("audit", "list")[0]["actor"] == "cli"
     with pytest.raises(InputError, match="there already"):
         place.run("keys", "export", "copy")
+
+
+def test_a_copy_that_could_not_be_written_whole_is_not_there(place, monkeypatch):
+    """B-02: half a copy is none, and looks like one."""
+
+    def fail(_descriptor):
+        raise OSError(errno.ENOSPC, "no space left")
+
+    elsewhere = place.folder / "elsewhere"
+    elsewhere.mkdir()
+    keys = FileKeyring([bytes(32)], FakeRandom("copy"))
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(InputError, match="no space"):
+        keys.export(elsewhere / "copy", away_from=[])
+    assert not list(elsewhere.iterdir())
 
 
 def test_a_new_signing_key_is_asked_for_in_earnest(place):

@@ -322,6 +322,32 @@ async def test_many_rows_go_in_batches(folder, monkeypatch):
     await asyncio.gather(site.storage.close())
 
 
+async def test_what_somebody_else_changed_meanwhile_is_not_counted_and_not_forgotten(folder):
+    """B-07."""
+    site = Site(folder)
+    await site.open()
+    site.told = fill(site.path, site.keyring.seal, rows=2)
+    keyring = _Renamed(site.keyring)
+
+    class Hasty:
+        """A store in which all were changed just before the first are replaced."""
+
+        def __init__(self, store):
+            self.columns, self.list_others, self.count = store.columns, store.list_others, store.count
+            self._store, self._missed = store, 0
+
+        async def replace(self, values):
+            if not self._missed:
+                self._missed = len(values)
+                return 0
+            return await self._store.replace(values)
+
+    outcome = await reseal(Hasty(site.storage.sealed), keyring, lambda _: None)
+    assert outcome.resealed == len(site.told) + 2
+    assert outcome.is_whole
+    await asyncio.gather(site.storage.close())
+
+
 class _Renamed:
     """A keyring that seals under another key than it opens."""
 

@@ -72,5 +72,5 @@ def connect_backups(town, folder=None, **given):
     }
     made = {"snapshots": EmptySnapshots(), "version": "0.1.0", "terms": lambda: town.backup_terms}
     backups = Backups(**shared, **(made | given))
-    restoring = Restoring(**shared, backups=backups, restores=NoRestores(), rejoin=None, rotate=None)
+    restoring = Restoring(**shared, backups=backups, restores=NoRestores(), rejoin=None, rotate=None, seal_records=None)
     return {"backups": backups, "restoring": restoring}

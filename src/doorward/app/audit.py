@@ -16,11 +16,9 @@ from doorward.errors import UnavailableError
 from doorward.flows.audit_trail import AuditTrail
 from doorward.flows.audit_watch import AuditWatch, CopyOut, Send
 from doorward.interfaces import Clock, Records
-from doorward.rules.audit import Act, AuditEvent
+from doorward.rules.audit import SEALED, Act, AuditEvent
 from doorward.rules.checkpoint import Pace
 
-SEALED: Final = "audit.sealed"
-"""The setting that says that nothing of older versions is left to seal."""
 _AT_ONCE: Final = 500
 _MAILED: Final = (
     "This is a checkpoint of the audit record of {host}. Keep it: doorward audit verify --checkpoint shows with it "
@@ -56,7 +54,7 @@ def build_watch(parts: Parts, trail: AuditTrail) -> AuditWatch:
 async def seal_old_records(records: Records, *, now: datetime) -> int:
     """Seal what an older version left readable, once; how many records. Cut off anywhere, the next start goes on."""
     async with records.transaction() as transaction:
-        if await transaction.find_setting(SEALED) is not None:
+        if await transaction.find_setting(SEALED):
             return 0
     count = after = 0
     while True:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from doorward import __version__
 from doorward.app.alerts import build_alerts
+from doorward.app.audit import seal_old_records
 from doorward.app.parts import Parts
 from doorward.config.backup import BackupDrill, BackupSection
 from doorward.config.providers import build_outbound
@@ -113,6 +114,7 @@ def connect_backups(parts: Parts) -> tuple[Backups, Restoring]:
         keys=keys,
         rejoin=_Rejoin(parts),
         rotate=rotate,
+        seal_records=seal_old_records,
         alarm=alarm,
         log=parts.log,
     )

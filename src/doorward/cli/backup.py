@@ -27,6 +27,9 @@ from doorward.rules.restoring import Plan
 
 commands = typer.Typer(help="Backups: make, list, verify and restore them.", no_args_is_help=True)
 
+FoundArgument = Annotated[
+    str, typer.Argument(metavar="BACKUP", help="Its name, from `backup list`, or the path of a file.")
+]
 NameArgument = Annotated[str, typer.Argument(metavar="BACKUP", help="The backup's name, from `backup list`.")]
 StdinOption = Annotated[bool, typer.Option("--passphrase-stdin", help="Read the passphrase from stdin's first line.")]
 FileOption = Annotated[Path | None, typer.Option("--passphrase-file", help="Read it from a file's first line.")]
@@ -70,17 +73,20 @@ def list_backups(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 @commands.command("verify")
 def verify(
-    backup: NameArgument,
+    backup: FoundArgument,
     stdin: StdinOption = False,
     file: FileOption = None,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Restore one into a scratch place, compare it row by row, and open every sealed value. Changes nothing."""
+    """Restore one into a scratch place, compare it row by row, and open every sealed value.
+
+    Changes nothing; of a file from elsewhere, a copy is put beside the other backups.
+    """
     openers = read_openers(stdin=stdin, file=file)
 
     async def act(house: House) -> Proof:
-        return await house.flows.backups.verify(CLI, backup, openers, progress=show_progress)
+        return await house.flows.backups.verify(CLI, await _find(house, backup), openers, progress=show_progress)
 
     proof = in_house(config, act)
     tell(_say(proof), describe_proof(proof), as_json=json)
@@ -99,9 +105,7 @@ def drill(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 @commands.command("restore")
 def restore(
-    backup: Annotated[
-        str, typer.Argument(metavar="BACKUP", help="Its name, from `backup list`, or the path of a file.")
-    ],
+    backup: FoundArgument,
     apply: Annotated[str, typer.Option(metavar="TOKEN", help="Do it: the token that the preview printed.")] = "",
     stdin: StdinOption = False,
     file: FileOption = None,
@@ -116,9 +120,7 @@ def restore(
     openers = read_openers(stdin=stdin, file=file)
 
     async def act(house: House) -> Plan | Restored:
-        now, name = house.clock.now(), backup
-        if "/" in backup or read_name(backup) is None:
-            name = (await house.flows.backups.take_in(CLI, _read(Path(backup)), now=now)).name
+        now, name = house.clock.now(), await _find(house, backup)
         restoring = house.flows.restoring
         if apply:
             return await restoring.apply(CLI, name, apply, openers, now=now, progress=show_progress)
@@ -170,6 +172,13 @@ def _say_plan(plan: Plan) -> str:
     else:
         lines += ["", f"To do exactly this: doorward backup restore {plan.backup} --apply {plan.token}"]
     return "\n".join(lines)
+
+
+async def _find(house: House, backup: str) -> str:
+    """The name of a backup; a file from elsewhere is put beside the others, whatever its size."""
+    if "/" in backup or read_name(backup) is None:
+        return (await house.flows.backups.take_in(CLI, _read(Path(backup)), now=house.clock.now(), most=None)).name
+    return backup
 
 
 def _read(path: Path) -> Iterator[bytes]:

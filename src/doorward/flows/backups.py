@@ -1,7 +1,7 @@
 """Making backups, on schedule and when asked for; looking at them, and letting go of old ones."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,13 +12,14 @@ from doorward.flows.acting import Actor, append, check_actor
 from doorward.flows.alerts import Alarm
 from doorward.flows.backup_reading import compare, read_manifest, unpack, unseal_all
 from doorward.interfaces import Log, Records
-from doorward.interfaces.backup import ArchiveKeys, Progress, Shelf, Snapshots
+from doorward.interfaces.backup import ArchiveKeys, Draft, Progress, Shelf, Snapshots
 from doorward.rules.alert import AlertKind
-from doorward.rules.archive import Encoder, Manifest
+from doorward.rules.archive import Encoder, Manifest, Row
 from doorward.rules.audit import Act
 from doorward.rules.backup import (
     BACKUP_CHORE,
     DRILL_CHORE,
+    MAX_SIZE,
     NO_OPENERS,
     OFFSITE_CHORE,
     Backup,
@@ -71,6 +72,11 @@ class State:
     terms: Terms
 
 
+def _write_rows(draft: Draft, encoder: Encoder, rows: Sequence[Row]) -> None:
+    """On a thread, all that it takes: checks go on meanwhile."""
+    draft.write(encoder.rows(rows))
+
+
 class Backups:
     """Backups of everything durable. One thing at a time: whoever comes second gets a ConflictError."""
 
@@ -114,11 +120,16 @@ class Backups:
         with self._shelf.alone():
             return await self._keep_note(actor, Reason.ASKED, now, progress)
 
-    async def take_in(self, actor: Actor, parts: Iterable[bytes], *, now: datetime) -> Backup:
-        """Put a backup from elsewhere beside the others, unread; nothing is believed of it yet."""
+    async def take_in(
+        self, actor: Actor, parts: Iterable[bytes], *, now: datetime, most: int | None = MAX_SIZE
+    ) -> Backup:
+        """Put a backup from elsewhere beside the others, unread; nothing is believed of it yet.
+
+        `most`: how many bytes it may have; None for one that is on this machine already.
+        """
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
-        backup = await asyncio.to_thread(self._shelf.take_in, parts, now)
+        backup = await asyncio.to_thread(self._shelf.take_in, parts, now, most)
         async with self._records.transaction() as transaction:
             await append(transaction, actor, Act.BACKUP_TAKEN_IN, "backup", now, {"backup": backup.name})
         return backup
@@ -228,7 +239,7 @@ class Backups:
                 await asyncio.to_thread(draft.write, encoder.begin())
                 for table in manifest.tables:
                     async for rows in snapshot.read(table.name):
-                        await asyncio.to_thread(draft.write, encoder.rows(rows))
+                        await asyncio.to_thread(_write_rows, draft, encoder, rows)
                         done += len(rows)
                         progress(table.name, done, manifest.rows)
                 await asyncio.to_thread(draft.write, encoder.end())

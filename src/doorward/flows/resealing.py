@@ -73,15 +73,18 @@ async def reseal(store: SealedStore, keyring: SealingKeys, tell: Tell) -> Outcom
     already = sum([await store.count(column, beginning=first) for column in store.columns])
     total, passes = 0, 0
     while True:
-        resealed, failed = await _pass(store, keyring, tell)
+        resealed, failed, tried = await _pass(store, keyring, tell)
         total, passes = total + resealed.total(), passes + 1
         tell(Progress("pass", resealed=total, failed=failed.total()))
-        if not resealed or passes == _MOST_PASSES:
-            return Outcome(total, already, dict(failed), tuple(resealed))
+        if not tried or passes == _MOST_PASSES:
+            return Outcome(total, already, dict(failed), tuple(tried))
 
 
-async def _pass(store: SealedStore, keyring: SealingKeys, tell: Tell) -> tuple[Counter[str], Counter[str]]:
-    resealed, failed = Counter[str](), Counter[str]()
+async def _pass(
+    store: SealedStore, keyring: SealingKeys, tell: Tell
+) -> tuple[Counter[str], Counter[str], dict[str, None]]:
+    """How many were sealed anew and how many do not open, by column; and the columns where there was anything to do."""
+    resealed, failed, tried = Counter[str](), Counter[str](), dict[str, None]()
     for column in store.columns:
         after = None
         # Where many are written at once, the end of the column is where it ends for us.
@@ -92,10 +95,10 @@ async def _pass(store: SealedStore, keyring: SealingKeys, tell: Tell) -> tuple[C
                 failed[column] += len(few) - len(ready)
             if ready:
                 # One that was changed meanwhile is sealed anew already, or found by the next pass.
-                await store.replace(ready)
-                resealed[column] += len(ready)
+                resealed[column] += await store.replace(ready)
+                tried[column] = None
             tell(Progress("batch", column, resealed.total(), failed.total()))
-    return resealed, failed
+    return resealed, failed, tried
 
 
 def _renew(value: SealedValue, keyring: SealingKeys) -> str | None:

@@ -20,7 +20,7 @@ from doorward.interfaces import Log, Records, Transaction
 from doorward.interfaces.backup import ArchiveKeys, ArchiveSeals, Progress, Replacement, Replacing, Restores, Shelf
 from doorward.rules.alert import AlertKind
 from doorward.rules.archive import Value
-from doorward.rules.audit import Act
+from doorward.rules.audit import SEALED, Act
 from doorward.rules.backup import NO_OPENERS, Backup, Openers, Reason
 from doorward.rules.restoring import (
     COMPARED,
@@ -48,6 +48,14 @@ Head = tuple[int, bytes]
 """Number and hash of the last record of an audit log."""
 Rotate = Callable[[Transaction, datetime], Awaitable[None]]
 """Put a new key of session cookies in place of the present one, in this transaction."""
+
+
+class SealRecords(Protocol):
+    """Seal what is readable in the audit log, where it was never seen to that nothing is."""
+
+    async def __call__(self, records: Records, *, now: datetime) -> int:
+        """How many records."""
+        ...
 
 
 class Rejoin(Protocol):
@@ -93,6 +101,7 @@ class Restoring:
         keys: ArchiveKeys,
         rejoin: Rejoin,
         rotate: Rotate,
+        seal_records: SealRecords,
         alarm: Alarm,
         log: Log,
     ) -> None:
@@ -103,6 +112,7 @@ class Restoring:
         self._keys = keys
         self._rejoin = rejoin
         self._rotate = rotate
+        self._seal_records = seal_records
         self._alarm = alarm
         self._log = log
 
@@ -165,6 +175,7 @@ class Restoring:
                 undo.pop_all()
             if not decided.plan.is_ours:
                 await self._rejoin.reopen()
+            await self._seal_records(self._records, now=now)
         self._log.warning("backup_restored", backup=name, before=before.name)
         return Restored(decided.plan, before)
 
@@ -247,6 +258,8 @@ class Restoring:
             self._rejoin.join(decided.installation)
         if unpacked.manifest.schema < MARKS_SINCE:
             await records.mark_factors()
+            # What is readable in the record of such a backup is sealed right after this, or by the next start.
+            await records.put_setting(SEALED, "")
 
 
 def _compare_chains(unpacked: Unpacked, last: Head | None, *, is_ours: bool) -> tuple[bool, list[Named]]:

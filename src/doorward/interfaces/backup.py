@@ -129,8 +129,8 @@ class Shelf(Protocol):
         """Begin a backup; what is not finished is gone."""
         ...
 
-    def take_in(self, parts: Iterable[bytes], at: datetime) -> Backup:
-        """Put a backup from elsewhere beside the others, unread. InputError where it is too large."""
+    def take_in(self, parts: Iterable[bytes], at: datetime, most: int | None = None) -> Backup:
+        """Put a backup from elsewhere beside the others, unread. InputError where it has more than `most` bytes."""
         ...
 
     def list(self) -> list[Backup]:

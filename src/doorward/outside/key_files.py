@@ -95,6 +95,16 @@ def sweep_drafts(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def _whole_or_gone(path: Path) -> Generator[None]:
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
+
+
 def export_keys(path: Path, keys: Sequence[bytes], *, away_from: Sequence[Path]) -> None:
     """Write the keys to a new file of our own (0600). InputError where there is one, or it would lie with the data.
 
@@ -106,7 +116,7 @@ def export_keys(path: Path, keys: Sequence[bytes], *, away_from: Sequence[Path])
             raise InputError(f"{path} lies in {folder}, beside what the key opens: keep its copy somewhere else")
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
+        with _whole_or_gone(path), os.fdopen(descriptor, "wb") as file:
             os.fchmod(descriptor, 0o600)
             file.write(_spell(keys))
             file.flush()

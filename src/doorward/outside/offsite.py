@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import os
+import signal
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -49,8 +51,9 @@ class Command:
             raise PeerError(f"{words[0]} took longer than {self.timeout.total_seconds():g} seconds") from None
         finally:
             if process.returncode is None:
+                # It leads a group of its own: whatever it started ends with it.
                 with contextlib.suppress(ProcessLookupError):
-                    process.kill()
+                    os.killpg(process.pid, signal.SIGKILL)
                 await process.wait()
         if status:
             raise PeerError(f"{words[0]} ended with {status}: {said}")
@@ -62,6 +65,12 @@ async def _read_some(stream: asyncio.StreamReader | None) -> str:
     while stream is not None and (piece := await stream.read(4096)):
         said = (said + piece)[:_MOST_SAID]
     return " ".join(said.decode("utf-8", "replace").split())
+
+
+def _read_hashed(path: Path) -> tuple[bytes, str]:
+    """The file and its SHA-256."""
+    body = path.read_bytes()
+    return body, sha256(body).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +88,9 @@ class Bucket:
         """Put it there. PeerError where that does not work."""
         if backup.size > MAX_SIZE:
             raise PeerError(f"the backup is larger than {MAX_SIZE // 1024 // 1024} MiB; carry it with a command")
-        body = await asyncio.to_thread(self.path_of(backup.name).read_bytes)
+        body, digest = await asyncio.to_thread(_read_hashed, self.path_of(backup.name))
         url = f"{self.url}/{quote_key(self.prefix + backup.name)}"
         headers = {"content-type": "application/octet-stream"}
-        digest = sha256(body).hexdigest()
         signed = sign(self.signer, "PUT", url, headers=headers, payload_hash=digest, now=self.now())
         answer = await self.fetch("PUT", url, headers=signed, body=body)
         if answer.status not in _DONE:

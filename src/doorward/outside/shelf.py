@@ -20,7 +20,6 @@ from doorward.interfaces import Random
 from doorward.interfaces.backup import Scratch
 from doorward.outside.age import INTRO, AgeWriter, public_of, read_age
 from doorward.rules.backup import (
-    MAX_SIZE,
     PARTIAL,
     STAYING,
     Backup,
@@ -100,7 +99,7 @@ class FolderShelf:
         with self._begin(name) as file:
             yield FolderDraft(name, file, readers, self._random, self._settle)
 
-    def take_in(self, parts: Iterable[bytes], at: datetime) -> Backup:
+    def take_in(self, parts: Iterable[bytes], at: datetime, most: int | None = None) -> Backup:
         """Put a backup from elsewhere beside the others."""
         pieces = iter(parts)
         first = b""
@@ -112,8 +111,8 @@ class FolderShelf:
             size = 0
             for piece in _chain(first, pieces):
                 size += len(piece)
-                if size > MAX_SIZE:
-                    raise InputError(f"a backup may have at most {MAX_SIZE // 1024 // 1024} MiB")
+                if most is not None and size > most:
+                    raise InputError(f"a backup may have at most {most // 1024 // 1024} MiB")
                 with _disk():
                     file.write(piece)
             return self._settle(name, file)

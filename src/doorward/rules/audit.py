@@ -11,9 +11,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
+from typing import Final
 
 GENESIS = bytes(32)
 """The hash "before" the first record."""
+
+SEALED: Final = "audit.sealed"
+"""The setting that says, once it has a value, that nothing readable is left of older versions."""
 
 
 class Act(Enum):

@@ -23,7 +23,7 @@ _STAMP: Final = "%Y%m%dT%H%M%SZ"
 
 
 MAX_SIZE: Final = 500 * 1024 * 1024
-"""The largest backup that is taken from outside (B-36)."""
+"""The largest backup that is uploaded, or put into storage that speaks S3 (B-36)."""
 MAX_CONTENT: Final = 8 * 1024 * 1024 * 1024
 """The largest that any may be once it is open."""
 
