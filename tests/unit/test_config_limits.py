@@ -23,12 +23,14 @@ DEFAULTS = {
     "admin": (Window(30, QUARTER),),
     "export": (Window(30, QUARTER),),
     "destructive": (Window(3, QUARTER),),
+    "backup": (Window(5, timedelta(hours=1)),),
+    "imports": (Window(20, QUARTER),),
 }
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_a_limit_has_the_windows_that_were_promised(name: str) -> None:
-    """A-04, A-30, A-31, B-25, B-26, B-27, D-19, D-20, D-23, D-24, D-25, D-27."""
+    """A-04, A-30, A-31, B-25, B-26, B-27, D-19, D-20, D-22 to D-27."""
     assert getattr(load("").config.limits, name) == DEFAULTS[name]
 
 

@@ -7,6 +7,7 @@ import pytest
 from doorward.flows.throttle import BUDGETS, Bucket
 from doorward.rules.login import Failure
 from doorward.web.route import Who
+from tests.fakes.api import Program, open_api
 from tests.fakes.door import Browser, Door
 from tests.fakes.flows import Town, a_visitor
 
@@ -80,3 +81,23 @@ async def test_strangers_use_nobodys_budget_up():
     root = await an_administrator(door)
     page = await root.get("/admin/users/new")
     assert (await root.press("/admin/mail/retry", page, letter="x")).status != 429
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "bucket"),
+    [
+        ("/api/v1/backups", {}, Bucket.BACKUP),
+        ("/api/v1/backups/drill", {}, Bucket.BACKUP),
+        ("/api/v1/users/import/preview", {"content": "users: {}"}, Bucket.IMPORT),
+    ],
+)
+async def test_backups_by_hand_and_imports_have_an_end_of_their_own(path, fields, bucket):
+    """D-22, D-26: the console's forms have it too."""
+    door = open_api(Door())
+    await door.add_user("root", admin=True)
+    program = await Program.enter(door, "root")
+    room = BUDGETS[bucket].address[0].limit
+    statuses = [(await program.call("POST", path, fields)).status for _ in range(room + 1)]
+    assert [status == 429 for status in statuses] == [False] * room + [True]
+    forms = {path for path, route in door.server.routes.items() if route.also_counts is Bucket.BACKUP}
+    assert forms == {"/admin/backups/create", "/admin/backups/drill"}

@@ -36,6 +36,8 @@ def limits_of(config: Config) -> LoginLimits:
         Bucket.ADMIN: limits.admin,
         Bucket.EXPORT: limits.export,
         Bucket.DESTRUCTIVE: limits.destructive,
+        Bucket.BACKUP: limits.backup,
+        Bucket.IMPORT: limits.imports,
     }
     alike = {Bucket.PASSWORD_CHANGE: limits.password_change, Bucket.FORGOT: limits.forgot}
     return LoginLimits(

@@ -67,6 +67,13 @@ class Limits(Section):
     destructive: Windows = Field(
         default=(Window(3, _QUARTER),), description="What cannot be undone, such as deleting one's own account."
     )
+    backup: Windows = Field(
+        default=(Window(5, timedelta(hours=1)),),
+        description="Backups made, and proven, by hand in the console or the API.",
+    )
+    imports: Windows = Field(
+        default=(Window(20, _QUARTER),), description="Files of accounts that are looked at or taken in."
+    )
     count: Literal["all", "failed"] = Field(
         default="all",
         description="What counts of `login` and `otp_verify`: every try, or only those that were wrong. Each is "

@@ -52,6 +52,8 @@ class Bucket(Enum):
     ADMIN = "admin"
     EXPORT = "export"
     DESTRUCTIVE = "destructive"
+    BACKUP = "backup"
+    IMPORT = "imports"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,8 @@ BUDGETS: Final[Mapping[Bucket, Budget]] = {
     Bucket.ADMIN: Budget((Window(30, _QUARTER),)),
     Bucket.EXPORT: Budget((Window(30, _QUARTER),)),
     Bucket.DESTRUCTIVE: Budget((Window(3, _QUARTER),)),
+    Bucket.BACKUP: Budget((Window(5, timedelta(hours=1)),)),
+    Bucket.IMPORT: Budget((Window(20, _QUARTER),)),
 }
 """What holds where nothing else is set."""
 

@@ -1,4 +1,7 @@
-"""What is counted where it comes in, before anybody looks at what it asks for: acts of administrators (D-24, D-27)."""
+"""What is counted where it comes in, before anybody looks at what it asks for: acts of administrators.
+
+D-22, D-24, D-26 and D-27.
+"""
 
 from datetime import datetime
 
@@ -16,12 +19,12 @@ class Turnstile:
         self._throttle = throttle
         self._tally = tally
 
-    async def count_act(self, visitor: Visitor, *, destructive: bool = False, now: datetime) -> Refused | None:
+    async def count_act(self, visitor: Visitor, *, also: Bucket | None = None, now: datetime) -> Refused | None:
         """Count what an administrator sets out to do; Refused (THROTTLED) where it was too much.
 
-        `destructive`: what cannot be undone counts for that, too.
+        `also`: what it counts for besides, such as what cannot be undone.
         """
-        buckets = (Bucket.ADMIN, Bucket.DESTRUCTIVE) if destructive else (Bucket.ADMIN,)
+        buckets = (Bucket.ADMIN,) if also is None else (Bucket.ADMIN, also)
         for bucket in buckets:
             spent = await self._throttle.spend(bucket, visitor, now=now)
             if not spent.allowed:

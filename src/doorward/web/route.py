@@ -7,6 +7,7 @@ from enum import Enum
 
 from starlette.responses import Response
 
+from doorward.flows.throttle import Bucket
 from doorward.rules.session import Subject
 from doorward.web.form import Form
 from doorward.web.headers import RawHeaders
@@ -49,7 +50,7 @@ class Route:
     `back` is the page on which its form stands, for an address that only takes forms: whoever has to sign in first is
     led there, and not to an address that shows nothing.
 
-    `destructive`: its form does what cannot be undone, and is counted for that.
+    `also_counts`: what its form counts for besides being an act of an administrator, such as what cannot be undone.
 
     `secretive`: the address itself says what nobody else may read, so that no page shown there tells it to the next
     one. No form may stand on such a page, since browsers then hide where it comes from, too.
@@ -60,7 +61,7 @@ class Route:
     who: Who
     get: Get | None = None
     post: Post | None = None
-    destructive: bool = False
+    also_counts: Bucket | None = None
     secretive: bool = False
     framed: bool = False
     back: str = "/"

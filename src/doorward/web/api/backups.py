@@ -8,6 +8,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
+from doorward.flows.throttle import Bucket
 from doorward.rules.backup import Backup, Openers
 from doorward.rules.chore import Chore
 from doorward.rules.restoring import Plan
@@ -108,7 +109,8 @@ def backup_routes(parts: ApiParts) -> APIRouter:
     """`/api/v1/backups` and what is under it."""
     router = APIRouter(tags=["backups"], route_class=StrictRoute)
     looks, acts = parts.reads_administrator(), parts.reads_administration()
-    destroys = parts.reads_administration(destructive=True)
+    makes = parts.reads_administration(also=Bucket.BACKUP)
+    destroys = parts.reads_administration(also=Bucket.DESTRUCTIVE)
     backups, restoring = parts.flows.backups, parts.flows.restoring
 
     @router.get(BACKUPS, responses=LOOKS)
@@ -123,12 +125,12 @@ def backup_routes(parts: ApiParts) -> APIRouter:
         )
 
     @router.post(BACKUPS, status_code=201, responses=ACTS)
-    async def create_backup(ask: Ask, admin: Annotated[Administrator, Depends(acts)]) -> StoredBackup:  # noqa: ARG001 -- its token was read
+    async def create_backup(ask: Ask, admin: Annotated[Administrator, Depends(makes)]) -> StoredBackup:  # noqa: ARG001 -- its token was read
         """Make one now."""
         return _tell(await backups.create(admin.actor, now=admin.visit.now))
 
     @router.post(f"{BACKUPS}/drill", responses=ACTS)
-    async def prove_backup(ask: Ask, admin: Annotated[Administrator, Depends(acts)]) -> DrillDone:  # noqa: ARG001 -- its token was read
+    async def prove_backup(ask: Ask, admin: Annotated[Administrator, Depends(makes)]) -> DrillDone:  # noqa: ARG001 -- its token was read
         """Restore the newest into a scratch place, compare it row by row, and open every sealed value."""
         proof = await backups.drill(admin.actor, now=admin.visit.now)
         return DrillDone(backup=proof.backup.name, rows=proof.rows, sealed_values_opened=proof.opened)
@@ -158,7 +160,7 @@ def backup_routes(parts: ApiParts) -> APIRouter:
 def upload_routes(parts: ApiParts) -> APIRouter:
     """`/api/v1/backups/upload`, whose body is no JSON: the file as it is, up to 500 MiB."""
     router = APIRouter(tags=["backups"])
-    destroys = parts.reads_administration(destructive=True)
+    destroys = parts.reads_administration(also=Bucket.DESTRUCTIVE)
 
     @router.post(UPLOAD, status_code=201, responses=refusals(400, 401, 403, 413, 429))
     async def bring_backup(request: Request, admin: Annotated[Administrator, Depends(destroys)]) -> StoredBackup:

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends
 from pydantic import Field
 
 from doorward.flows.importing import Preview, Source
+from doorward.flows.throttle import Bucket
 from doorward.rules.importing import Choices, Origin, Problem
 from doorward.web.api.answers import Answer
 from doorward.web.api.bodies import Ask, StrictRoute
@@ -83,16 +84,16 @@ class ImportPreview(Answer):
 def import_routes(parts: ApiParts) -> APIRouter:
     """`/api/v1/users/import` and what is under it."""
     router = APIRouter(tags=["users"], route_class=StrictRoute)
-    acts, destructive = parts.reads_administration(), parts.reads_administration(destructive=True)
+    looks, acts = parts.reads_administration(also=Bucket.IMPORT), parts.reads_administration(also=Bucket.DESTRUCTIVE)
     importing = parts.flows.importing
 
     @router.post(f"{_IMPORT}/preview", responses=ACTS)
-    async def preview_import(ask: ImportWish, admin: Annotated[Administrator, Depends(acts)]) -> ImportPreview:
+    async def preview_import(ask: ImportWish, admin: Annotated[Administrator, Depends(looks)]) -> ImportPreview:
         """Say what importing a file would do; nothing is done."""
         return _tell(await importing.preview(admin.actor, _source_of(ask), _choices_of(ask)))
 
     @router.post(f"{_IMPORT}/apply", responses=ACTS)
-    async def apply_import(ask: ImportOrder, admin: Annotated[Administrator, Depends(destructive)]) -> ImportPreview:
+    async def apply_import(ask: ImportOrder, admin: Annotated[Administrator, Depends(acts)]) -> ImportPreview:
         """Do what the preview has shown, all of it or nothing. Refused where it would be something else by now."""
         applied = await importing.apply(admin.actor, _source_of(ask), _choices_of(ask), ask.token, now=admin.visit.now)
         return _tell(applied)

@@ -6,6 +6,7 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends
 
 from doorward.flows.signing_keys import KeyAges
+from doorward.flows.throttle import Bucket
 from doorward.web.api.answers import Answer
 from doorward.web.api.bodies import StrictRoute
 from doorward.web.api.parts import Administrator, ApiParts
@@ -55,7 +56,7 @@ class Replaced(Answer):
 def key_routes(parts: ApiParts) -> APIRouter:
     """`/api/v1/keys`, and the other names of what is under it."""
     router = APIRouter(tags=["keys"], route_class=StrictRoute)
-    looks, ends = parts.reads_administrator(), parts.reads_administration(destructive=True)
+    looks, ends = parts.reads_administrator(), parts.reads_administration(also=Bucket.DESTRUCTIVE)
     keys = parts.flows.signing_keys
 
     @router.get(_KEYS, responses=LOOKS)

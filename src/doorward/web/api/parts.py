@@ -10,6 +10,7 @@ from fastapi import Request
 from doorward.errors import DoorwardError
 from doorward.flows.acting import Actor, actor_of
 from doorward.flows.bundle import Flows
+from doorward.flows.throttle import Bucket
 from doorward.interfaces import Clock, Random
 from doorward.rules.session import SessionHandle, Subject
 from doorward.rules.strict_json import parse_object
@@ -108,9 +109,9 @@ class ApiParts:
 
         return read_administrator
 
-    def reads_administration(self, *, destructive: bool = False) -> Callable[[Request], Awaitable[Administrator]]:
+    def reads_administration(self, *, also: Bucket | None = None) -> Callable[[Request], Awaitable[Administrator]]:
         """A dependency: an administrator who changes something, asked for all that a page would ask for."""
-        read_ending = self.reads_ending(destructive=destructive)
+        read_ending = self.reads_ending(also=also)
 
         async def read_administration(request: Request) -> Administrator:
             admin = await read_ending(request)
@@ -119,10 +120,10 @@ class ApiParts:
 
         return read_administration
 
-    def reads_ending(self, *, destructive: bool = False) -> Callable[[Request], Awaitable[Administrator]]:
+    def reads_ending(self, *, also: Bucket | None = None) -> Callable[[Request], Awaitable[Administrator]]:
         """A dependency: the same, for what ends a session, which asks for no proof at any door.
 
-        It counts with what is done in the console (D-24). `destructive`: what cannot be undone.
+        It counts with what is done in the console (D-24). `also`: what it counts for besides.
         """
         read_act = self.reads_act()
 
@@ -130,7 +131,7 @@ class ApiParts:
             visit = await read_act(request)
             actor = actor_of(get_subject(visit), visit.visitor)
             await self.check_console(visit)
-            await self.count_act(visit, destructive=destructive)
+            await self.count_act(visit, also=also)
             return Administrator(visit, actor)
 
         return read_ending
@@ -141,9 +142,9 @@ class ApiParts:
         if lockdown is not None and not lockdown.admits(visit.visitor.address):
             raise ProblemError(403, Code.FORBIDDEN, _SHUT)
 
-    async def count_act(self, visit: Visit, *, destructive: bool = False) -> None:
+    async def count_act(self, visit: Visit, *, also: Bucket | None = None) -> None:
         """Count what an administrator sets out to do. ProblemError where it is too much."""
-        refused = await self.flows.turnstile.count_act(visit.visitor, destructive=destructive, now=visit.now)
+        refused = await self.flows.turnstile.count_act(visit.visitor, also=also, now=visit.now)
         if refused is not None:
             raise refuse(refused)
 

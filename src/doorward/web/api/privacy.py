@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final, Literal
 from fastapi import APIRouter, Depends, Query
 
 from doorward.flows.acting import ById
+from doorward.flows.throttle import Bucket
 from doorward.rules.decision import NOBODY, Wanted
 from doorward.rules.identity import UserId
 from doorward.web.api.answers import Answer
@@ -67,7 +68,7 @@ def privacy_routes(parts: ApiParts) -> APIRouter:
     """`/api/v1/decisions`, `/api/v1/retention`, and a user's copy and end."""
     router = APIRouter(tags=["privacy"], route_class=StrictRoute)
     looks, acts = parts.reads_administrator(), parts.reads_administration()
-    erases = parts.reads_administration(destructive=True)
+    erases = parts.reads_administration(also=Bucket.DESTRUCTIVE)
     flows = parts.flows
 
     @router.get("/api/v1/decisions", responses=LOOKS)

@@ -9,6 +9,7 @@ from doorward.errors import NotFoundError
 from doorward.flows.acting import Actor, ById
 from doorward.flows.changing import Change
 from doorward.flows.outcome import Unacceptable
+from doorward.flows.throttle import Bucket
 from doorward.rules.history import KEPT
 from doorward.rules.identity import User
 from doorward.rules.upstream import IdentityId
@@ -127,7 +128,7 @@ def _add_looks(router: APIRouter, parts: ApiParts) -> None:
 
 
 def _add_changes(router: APIRouter, parts: ApiParts) -> None:
-    acts, deletes = parts.reads_administration(), parts.reads_administration(destructive=True)
+    acts, deletes = parts.reads_administration(), parts.reads_administration(also=Bucket.DESTRUCTIVE)
     flows = parts.flows
 
     async def tell(actor: Actor, user: User) -> Account:

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from starlette.responses import Response
 
+from doorward.flows.throttle import Bucket
 from doorward.flows.turnstile import Turnstile
 from doorward.web.csrf import CsrfError
 from doorward.web.errors import Refusal
@@ -19,9 +20,9 @@ def count_acts(routes: Routes, desk: Desk, turnstile: Turnstile) -> Routes:
     return {path: _counted(route, desk, turnstile) for path, route in routes.items()}
 
 
-async def count_act(visit: Visit, turnstile: Turnstile, *, destructive: bool = False) -> None:
+async def count_act(visit: Visit, turnstile: Turnstile, *, also: Bucket | None = None) -> None:
     """Refusal (429) where it is too much."""
-    refused = await turnstile.count_act(visit.visitor, destructive=destructive, now=visit.now)
+    refused = await turnstile.count_act(visit.visitor, also=also, now=visit.now)
     if refused is not None:
         raise Refusal(429, retry_after=max(seconds(refused.retry_after), 1))
 
@@ -29,13 +30,13 @@ async def count_act(visit: Visit, turnstile: Turnstile, *, destructive: bool = F
 def _counted(route: Route, desk: Desk, turnstile: Turnstile) -> Route:
     if route.who is not Who.ADMINISTRATOR or route.post is None:
         return route
-    return replace(route, post=_count(route.post, desk, turnstile, destructive=route.destructive))
+    return replace(route, post=_count(route.post, desk, turnstile, also=route.also_counts))
 
 
-def _count(post: Post, desk: Desk, turnstile: Turnstile, *, destructive: bool) -> Post:
+def _count(post: Post, desk: Desk, turnstile: Turnstile, *, also: Bucket | None) -> Post:
     async def counted(visit: Visit, form: Form) -> Response:
         if _is_ours(desk, visit, form):
-            await count_act(visit, turnstile, destructive=destructive)
+            await count_act(visit, turnstile, also=also)
         return await post(visit, form)
 
     return counted

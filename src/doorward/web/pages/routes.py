@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from doorward.flows.bundle import Flows
+from doorward.flows.throttle import Bucket
 from doorward.rules.policy import Policy
 from doorward.web.pages.account import AccountPage
 from doorward.web.pages.alerts import AlertsPage
@@ -143,14 +144,18 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/users/act": Route(Who.ADMINISTRATOR, post=person.post_act, back="/admin/users"),
         "/admin/users/link": Route(Who.ADMINISTRATOR, post=person.post_hand_out, back="/admin/users"),
         "/admin/users/export": Route(Who.ADMINISTRATOR, post=person.post_export, back="/admin/users"),
-        "/admin/users/delete": Route(Who.ADMINISTRATOR, post=person.post_delete, back="/admin/users", destructive=True),
+        "/admin/users/delete": Route(
+            Who.ADMINISTRATOR, post=person.post_delete, back="/admin/users", also_counts=Bucket.DESTRUCTIVE
+        ),
         "/admin/invites": Route(Who.ADMINISTRATOR, get=invites.get, post=invites.post),
         "/admin/invites/revoke": Route(Who.ADMINISTRATOR, post=invites.post_revoke, back="/admin/invites"),
         "/admin/policy": Route(Who.ADMINISTRATOR, get=policies.get),
         "/admin/policy/mfa": Route(Who.ADMINISTRATOR, post=policies.post_mfa, back="/admin/policy"),
         "/admin/policy/registration": Route(Who.ADMINISTRATOR, post=policies.post_registration, back="/admin/policy"),
         "/admin/keys": Route(Who.ADMINISTRATOR, get=keys.get),
-        "/admin/keys/signing": Route(Who.ADMINISTRATOR, post=keys.post_signing, back="/admin/keys", destructive=True),
+        "/admin/keys/signing": Route(
+            Who.ADMINISTRATOR, post=keys.post_signing, back="/admin/keys", also_counts=Bucket.DESTRUCTIVE
+        ),
         "/admin/audit": Route(Who.ADMINISTRATOR, get=audit.get),
         "/admin/audit/verify": Route(Who.ADMINISTRATOR, post=audit.post_verify, back="/admin/audit"),
         "/admin/audit/export": Route(Who.ADMINISTRATOR, post=audit.post_export, back="/admin/audit"),
@@ -161,14 +166,18 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/alerts": Route(Who.ADMINISTRATOR, get=alerts.get),
         "/admin/alerts/test": Route(Who.ADMINISTRATOR, post=alerts.post_test, back="/admin/alerts"),
         "/admin/backups": Route(Who.ADMINISTRATOR, get=backups.get),
-        "/admin/backups/create": Route(Who.ADMINISTRATOR, post=backups.post_create, back="/admin/backups"),
-        "/admin/backups/drill": Route(Who.ADMINISTRATOR, post=backups.post_drill, back="/admin/backups"),
+        "/admin/backups/create": Route(
+            Who.ADMINISTRATOR, post=backups.post_create, back="/admin/backups", also_counts=Bucket.BACKUP
+        ),
+        "/admin/backups/drill": Route(
+            Who.ADMINISTRATOR, post=backups.post_drill, back="/admin/backups", also_counts=Bucket.BACKUP
+        ),
         "/admin/backups/preview": Route(Who.ADMINISTRATOR, post=backups.post_preview, back="/admin/backups"),
         "/admin/backups/restore": Route(
-            Who.ADMINISTRATOR, post=backups.post_restore, back="/admin/backups", destructive=True
+            Who.ADMINISTRATOR, post=backups.post_restore, back="/admin/backups", also_counts=Bucket.DESTRUCTIVE
         ),
         "/admin/backups/delete": Route(
-            Who.ADMINISTRATOR, post=backups.post_delete, back="/admin/backups", destructive=True
+            Who.ADMINISTRATOR, post=backups.post_delete, back="/admin/backups", also_counts=Bucket.DESTRUCTIVE
         ),
         "/admin/providers": Route(Who.ADMINISTRATOR, get=providers.get),
         "/admin/providers/new": Route(Who.ADMINISTRATOR, get=providers.get_new, post=providers.post_new),
