@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from doorward.errors import ForbiddenError, InputError
+from doorward.errors import ForbiddenError, InputError, TamperError
 from doorward.flows.acting import CLI, Actor
 from doorward.flows.audit_trail import ERASED_AT_ONCE, AuditTrail, Wish
 from doorward.flows.stored_keys import load_key
@@ -203,6 +203,19 @@ async def test_checkpoints_are_made_when_due_and_once(place):
     assert (await place.trail.make_checkpoint(now=START)).sequence == 9
     state = await place.trail.find_state(CLI)
     assert (state.head, state.checkpoint.checkpoint.sequence, state.unsent) == (9, 9, 0)
+
+
+@pytest.mark.parametrize("more", [0, 3])
+async def test_nothing_is_signed_over_another_history_and_it_can_be_taken_out_all_the_same(place, more):
+    """Whoever rewrites the chain, hashes and all, gets no checkpoint over it."""
+    first = await place.trail.make_checkpoint(now=START)
+    place.store.state.audit[7] = replace(place.store.state.audit[7], hash=bytes(32))
+    for _ in range(more):
+        await place.act()
+    with pytest.raises(TamperError, match="record 8 is not the one"):
+        await place.trail.make_checkpoint(now=START)
+    assert (await place.trail.find_state(CLI)).checkpoint.checkpoint == first
+    assert not verify_export(await place.export(), await place.keys()).holds
 
 
 async def test_an_empty_chain_has_no_checkpoint():

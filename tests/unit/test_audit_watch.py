@@ -209,3 +209,18 @@ async def test_what_is_appended_is_found_by_both_walks():
         await transaction.append_audit(AuditEvent(Act.STARTED, "system", "system", START))
     await place.watch.verify_on(NOW)
     assert (await place.trail.verify(CLI, now=NOW)).holds
+
+
+async def test_a_chain_that_was_rewritten_is_told_of_once_and_not_signed():
+    place = Watched()
+    await place.fill(2)
+    await place.watch.run_due(NOW)
+    place.store.state.audit[1] = replace(place.store.state.audit[1], hash=bytes(32))
+    await place.fill(5)
+    await place.watch.run_due(NOW + EVERY)
+    told = [each.values["reason"] for each in place.alarm.raised if each.kind is AlertKind.CHAIN_BROKEN]
+    assert "record 2 is not the one that the last checkpoint was made of" in told
+    await place.fill(5)
+    await place.watch.run_due(NOW + 2 * EVERY)
+    await place.watch.stop(NOW + 2 * EVERY)
+    assert place.sent == [("file", 2), ("mail", 2)]

@@ -1,11 +1,12 @@
 """The audit record, looked at: listed, taken out, verified; its personal data erased; its checkpoints made."""
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from doorward.errors import InputError
+from doorward.errors import InputError, TamperError
 from doorward.flows.acting import Actor, append, check_actor
 from doorward.flows.audit_erasure import erase_private
 from doorward.flows.stored_keys import load_key
@@ -123,17 +124,22 @@ class AuditTrail:
             return await _find_installation(transaction)
 
     async def make_checkpoint(self, *, now: datetime, due: bool = False) -> Checkpoint | None:
-        """Sign how the chain stands; None where there is nothing to sign. With `due` only when it is time."""
+        """Sign how the chain stands; None where there is nothing to sign. With `due` only when it is time.
+
+        TamperError where the chain is not the one that was signed last: nothing is signed over another history.
+        """
         async with self._records.transaction() as transaction:
             head, digest = await transaction.find_audit_head()
             last = await transaction.find_checkpoint()
-            if last is not None and last.checkpoint.sequence == head and last.checkpoint.hash == digest:
-                return last.checkpoint
             # One above the head is of records that were cut off: nothing is signed over that.
-            if not head or (last is not None and last.checkpoint.sequence >= head):
+            if not head or (last is not None and last.checkpoint.sequence > head):
                 return None
             if due and not self._pace.is_due(head, last.checkpoint if last else None, now):
-                return None
+                return last.checkpoint if last is not None and last.checkpoint.sequence == head else None
+            if last is not None:
+                await _check_signed(transaction, last.checkpoint)
+                if last.checkpoint.sequence == head:
+                    return last.checkpoint
             point = make_checkpoint(
                 await self._load_key(transaction, now),
                 installation=await _find_installation(transaction),
@@ -159,7 +165,9 @@ class AuditTrail:
             public["private"] = "yes" if private else "no"
             asked = {name: text for name, text in wish.words.items() if name in _NAMES}
             await append(transaction, actor, Act.AUDIT_EXPORTED, "system", now, public, asked)
-        await self.make_checkpoint(now=now)
+        # A chain that was changed is evidence, too, and its export shows where.
+        with suppress(TamperError):
+            await self.make_checkpoint(now=now)
         async with self._records.transaction() as transaction:
             key = await self._load_key(transaction, now)
             header = Header(
@@ -313,6 +321,14 @@ class AuditTrail:
             for key in await transaction.list_keys(AUDIT)
             if key.sealed
         ]
+
+
+async def _check_signed(transaction: Transaction, point: Checkpoint) -> None:
+    # SECURITY: a signature over a rewritten chain would vouch for it; tests/unit/test_audit_trail.py rewrites one.
+    at = point.sequence
+    found = await transaction.walk_audit(AuditQuery(), after=at - 1, limit=1, upto=at)
+    if [entry.hash for entry in found] != [point.hash]:
+        raise TamperError(f"record {at} is not the one that the last checkpoint was made of")
 
 
 async def _find_installation(transaction: Transaction) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
-from doorward.errors import DoorwardError
+from doorward.errors import DoorwardError, TamperError
 from doorward.flows.alerts import Alarm
 from doorward.flows.audit_trail import PAGE, VERIFYING, AuditTrail
 from doorward.interfaces import Log, Records
@@ -55,13 +55,14 @@ class AuditWatch:
         self._next: datetime | None = None
         self._send_at: datetime | None = None
         self._sent: set[tuple[int, str]] = set()
+        self._told = ""
 
     async def run_due(self, now: datetime) -> None:
         """Everything that is due."""
         if self._next is not None and now < self._next:
             return
         self._next = now + EVERY
-        await self._trail.make_checkpoint(now=now, due=True)
+        await self._sign(now, due=True)
         await self.send_waiting(now)
         await self.copy_new(now)
         await self.verify_on(now)
@@ -70,7 +71,7 @@ class AuditWatch:
         """Before the end: sign what there is, send and copy it. What takes too long is left for the next start."""
         try:
             async with asyncio.timeout(self._finish_within.total_seconds()):
-                await self._trail.make_checkpoint(now=now)
+                await self._sign(now)
                 self._send_at = None
                 await self.send_waiting(now)
                 await self.copy_new(now)
@@ -78,6 +79,15 @@ class AuditWatch:
             self._log.warning("audit_not_finished", error="it took too long")
         except DoorwardError as error:
             self._log.warning("audit_not_finished", error=str(error))
+
+    async def _sign(self, now: datetime, *, due: bool = False) -> None:
+        """Make a checkpoint. A chain that is not the one that was signed last is told of, once, and not signed."""
+        try:
+            await self._trail.make_checkpoint(now=now, due=due)
+        except TamperError as error:
+            if self._told != str(error):
+                self._told = str(error)
+                await self._tell(self._told, "checkpoint", now)
 
     async def send_waiting(self, now: datetime) -> int:
         """Send the checkpoints that some place has not got; how many are everywhere now."""
