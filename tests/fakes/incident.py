@@ -13,11 +13,15 @@ class KitNote:
     def __init__(self):
         self.entries = []
         self.broken = False
+        self.spent = set()
 
     def write(self, entries):
         if self.broken:
             raise UnavailableError("the disk is full")
         self.entries = list(entries)
+
+    def find_spent(self):
+        return frozenset(self.spent)
 
 
 def connect_incident(town):

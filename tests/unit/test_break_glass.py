@@ -8,6 +8,7 @@ from doorward.errors import Clash, ConflictError, InputError, UnavailableError
 from doorward.flows.admin import CLI
 from doorward.flows.break_glass import SESSION_LIFETIME, Made
 from doorward.flows.outcome import Refused, SignedIn
+from doorward.outside.kit_file import KitFile
 from doorward.rules.alert import AlertKind
 from doorward.rules.audit import Act
 from doorward.rules.break_glass import hash_code, parse_code, write_code
@@ -57,6 +58,29 @@ async def test_an_emergency_is_told_of_where_it_begins(town):
     assert town.store.state.users == {root.id: root}
     assert town.audit[-1].act is Act.KIT_USED
     assert town.alarms == [(AlertKind.BREAK_GLASS_USED, root.id, {"who": "chief"})]
+
+
+async def test_a_code_that_began_an_emergency_opens_nothing_before_that_is_noted(town):
+    """E-90: it is good once, here or there."""
+    kit = await make(town, count=2)
+    town.kit_note.spent.add(parse_code(kit.codes[0]))
+    assert isinstance(await use(town, kit.codes[0]), Refused)
+    await town.flows.break_glass.reconcile()
+    assert [entry.digest for entry in town.kit_note.entries] == [parse_code(kit.codes[1])]
+    assert isinstance(await use(town, kit.codes[1]), SignedIn)
+
+
+def test_the_records_of_emergencies_beside_the_data_say_which_codes_are_spent(tmp_path):
+    """E-90."""
+    note = KitFile(tmp_path)
+    assert note.find_spent() == frozenset()
+    (tmp_path / "emergency-1.jsonl").write_text('{"code": "0aff"}\n{"more": 1}\n')
+    (tmp_path / "emergency-2.jsonl").write_text("damaged")
+    (tmp_path / "noted-emergency-3.jsonl").write_text('{"code": "01"}\n')
+    assert note.find_spent() == {b"\x0a\xff"}
+    (tmp_path / "emergency-4.jsonl").mkdir()
+    with pytest.raises(UnavailableError):
+        note.find_spent()
 
 
 async def test_an_emergency_is_noted_its_code_spent_and_everybody_hears_of_it(town):

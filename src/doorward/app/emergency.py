@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from doorward.app.emergency_record import PREFIX, encode_record
+from doorward.app.emergency_record import encode_record
 from doorward.app.house import open_house, read_clock
 from doorward.app.serve import serve
 from doorward.config.audit import AuditSection
@@ -24,7 +24,7 @@ from doorward.errors import InputError
 from doorward.flows.admin import CLI
 from doorward.flows.opening import encode
 from doorward.outside import system
-from doorward.outside.kit_file import KitFile
+from doorward.outside.kit_file import EMERGENCY, KitFile
 from doorward.rules.break_glass import KitEntry, parse_code
 from doorward.rules.identity import User, UserId
 
@@ -53,7 +53,7 @@ def begin(loaded: Loaded, environ: Mapping[str, str], code: str) -> Emergency:
         raise InputError("that code opens nothing: it is not right, or it was used or taken back")
     # Killed at any moment, it leaves word that the code was used: the data, once it is back, knows nothing of it.
     # tests/cli/test_incident.py kills it.
-    record = Path(loaded.config.storage.path) / f"{PREFIX}{read_clock().strftime('%Y%m%dT%H%M%SZ')}.jsonl"
+    record = Path(loaded.config.storage.path) / f"{EMERGENCY}{read_clock().strftime('%Y%m%dT%H%M%SZ')}.jsonl"
     _write(record, [_head_of(entry, record)])
     folder = Path(tempfile.mkdtemp(prefix="doorward-emergency-"))
     config = loaded.config
@@ -122,7 +122,7 @@ async def _keep_record(emergency: Emergency) -> None:
 
 
 def _head_of(entry: KitEntry, record: Path) -> str:
-    at = record.stem.removeprefix(PREFIX)
+    at = record.stem.removeprefix(EMERGENCY)
     return json.dumps({"emergency": at, "code": entry.digest.hex(), "name": entry.name})
 
 

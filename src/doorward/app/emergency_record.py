@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 
 from doorward.app.house import House
+from doorward.outside.kit_file import EMERGENCY
 from doorward.rules.audit import GENESIS, Act, AuditEvent, AuditRecord, verify_link
 
-PREFIX: Final = "emergency-"
 NOTED: Final = "noted-"
 """Before the name of a file that was noted."""
 
@@ -16,7 +16,7 @@ NOTED: Final = "noted-"
 async def note_emergencies(house: House) -> int:
     """At a proper start: verify what was recorded in emergencies, note it in the record, spend the codes; how many."""
     folder = house.storage.path.parent
-    found = sorted(folder.glob(f"{PREFIX}*.jsonl"))
+    found = sorted(folder.glob(f"{EMERGENCY}*.jsonl"))
     for path in found:
         content = path.read_bytes()
         code, records, whole = read_record(content)

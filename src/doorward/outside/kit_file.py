@@ -18,6 +18,9 @@ from doorward.rules.break_glass import KitEntry
 from doorward.rules.private import check_private
 
 FILE_NAME: Final = "break-glass.json"
+EMERGENCY: Final = "emergency-"
+"""Begins the name of the record of an emergency, whose first line says which code began it."""
+_MOST_HEAD: Final = 4096
 
 
 class KitFile:
@@ -50,6 +53,20 @@ class KitFile:
         if found is not None:
             self.write([each for each in entries if each != found])
         return found
+
+    def find_spent(self) -> frozenset[bytes]:
+        """What emergencies have used up that the data may know nothing of yet. UnavailableError where it is unreadable.
+
+        A record that is damaged names none; it is told of when it is noted.
+        """
+        spent: set[bytes] = set()
+        try:
+            for path in self.path.parent.glob(f"{EMERGENCY}*.jsonl"):
+                with suppress(ValueError, TypeError, KeyError), path.open("rb") as file:
+                    spent.add(bytes.fromhex(json.loads(file.readline(_MOST_HEAD))["code"]))
+        except OSError as error:
+            raise UnavailableError(f"a record of an emergency cannot be read: {error.strerror}") from error
+        return frozenset(spent)
 
     def read(self) -> list[KitEntry]:
         """What stands there. ConfigError where it cannot be read, or others may."""
