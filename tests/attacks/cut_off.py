@@ -73,7 +73,7 @@ class Folder:
         keyring.join(installation[0] if installation else "", reads_older=True)
         for sealed in SEALED.values():
             table, column, row_name = sealed.column.table.name, sealed.column.name, sealed.row.name
-            for row in tables.get(table, []) if not sealed.member else []:
+            for row in [each for each in tables.get(table, []) if not sealed.member and column in each]:
                 try:
                     row[column] = keyring.unseal(Place(table, column, str(row[row_name])), row[column])
                 except TamperError:

@@ -275,6 +275,7 @@ class Spender:
     codes: list[str]
     spent: list[str] = field(default_factory=list)
     known: bool = True
+    tries: int = 0
 
     @classmethod
     def begin(cls, stage: Stage, random: Random) -> "Spender":
@@ -289,6 +290,10 @@ class Spender:
             return
         code = self.codes.pop()
         status = enter(browser, self.guarded.person, "/login/recovery-code", {**fields, "recovery_code": code})
+        if status == 429:
+            # What was cut off in the middle counts as wrong, as it must: the account is locked for a while.
+            self.codes, self.known = [], False
+            return
         assert status == 303
         self.spent.append(code)
         if len(self.codes) < 2:
@@ -314,16 +319,17 @@ class Spender:
         )  # fmt: skip
         assert used == recorded
         assert self.stage.query(f"SELECT count(*) FROM recovery_codes WHERE user_id = {user}", name) == [(10,)]
-        if self.spent:
+        # Two wrong ones: more would lock the account, and spending with it.
+        if self.spent and self.tries < 2:
+            self.tries += 1
             browser, fields = half_way(self.stage, self.guarded.person)
-            assert (
-                enter(browser, self.guarded.person, "/login/recovery-code", {**fields, "recovery_code": self.spent[-1]})
-                == 403
-            )
+            fields["recovery_code"] = self.spent[-1]
+            status = enter(browser, self.guarded.person, "/login/recovery-code", fields)
+            assert status == 403
         if not self.known:
-            # Which ten are good nobody was told. Somebody else takes over.
+            # Which ten are good nobody was told, or none is for now. Somebody else takes over.
             fresh = Spender.begin(self.stage, self.random)
-            self.guarded, self.codes, self.spent, self.known = fresh.guarded, fresh.codes, [], True
+            self.guarded, self.codes, self.spent, self.known, self.tries = fresh.guarded, fresh.codes, [], True, 0
 
 
 @dataclass(slots=True)
