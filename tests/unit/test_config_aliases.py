@@ -106,3 +106,13 @@ def test_the_variable_is_stronger_than_the_profile() -> None:
     """E-20: Tempo's own name for it, in Tempo's profile."""
     told = list_settings(load(BASE + "profile: tempo\n", JWT__ExpirationDays="2"))
     assert told["session.ttl"] == {"value": "2d", "origin": "variable JWT__ExpirationDays"}
+
+
+@pytest.mark.parametrize("name", ["JWT_SECRET", "JWT__SecretKey", "SECRET_KEY"])
+def test_a_key_of_sessions_in_the_environment_is_told_to_be_for_nothing(name: str) -> None:
+    """B-05: it is state and no setting, so that a rotation lasts."""
+    loaded = parse_config(BASE.encode(), environ={name: "x" * 40})
+    (notice,) = [str(each) for each in loaded.notices if name in str(each)]
+    assert "not used" in notice
+    assert "doorward keys rotate signing" in notice
+    assert "x" * 40 not in notice

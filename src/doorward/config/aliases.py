@@ -7,6 +7,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from doorward.config.finding import Finding
+
 KEYS: Final[Mapping[tuple[str, ...], tuple[str, ...]]] = {
     # another spelling -> ours; all but the last are forward-auth's (C-14, C-15, C-30, C-26)
     ("server", "cookieName"): ("cookie", "name"),
@@ -129,3 +131,13 @@ VARIABLES: Final[Mapping[str, tuple[Callable[[str], Settings], str]]] = {
     "SESSION_DURATION_REMEMBER": (_read_text("session", "remember_ttl"), "7d"),
     "TRUST_PROXY": (_read_hops, "the number of proxies before us, 0 for none"),
 }
+
+UNUSED: Final = ("JWT_SECRET", "JWT__SecretKey", "SECRET_KEY")
+"""Secrets that other programs sign sessions with. A key from the environment would come back after every rotation."""
+
+
+def note_unused(environ: Mapping[str, str]) -> list[Finding]:
+    """What is set for nothing, though whoever set it may rely on it (B-05)."""
+    why = "is set and not used: the key of sessions is made and kept here"
+    hint = "remove it; `doorward keys rotate signing` makes a new key"
+    return [Finding(name, f"this variable {why}", hint) for name in UNUSED if environ.get(name)]

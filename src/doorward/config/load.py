@@ -219,6 +219,7 @@ def _note_origins(draft: _Draft, section: Mapping[str, object], at: tuple[str, .
 
 
 def _apply_known_variables(draft: _Draft, environ: Mapping[str, str]) -> None:
+    draft.notices.extend(aliases.note_unused(environ))
     for variable, (read, form) in aliases.VARIABLES.items():
         text = environ.get(variable, "").strip()
         if not text:
@@ -232,8 +233,7 @@ def _apply_known_variables(draft: _Draft, environ: Mapping[str, str]) -> None:
             draft.set(path, value, f"variable {variable}")
             _forget_other_form(draft, path)
         if settings:
-            what = " and ".join(format_key(path) for path in settings)
-            draft.notices.append(Finding(variable, f"this variable sets {what}"))
+            draft.notices.append(Finding(variable, f"this variable sets {' and '.join(map(format_key, settings))}"))
 
 
 def _apply_variables(draft: _Draft, environ: Mapping[str, str]) -> None:
