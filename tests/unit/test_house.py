@@ -67,6 +67,7 @@ LONG_FILES: dict[str, str] = {
     "src/doorward/storage/sql/tables.py": "the schema is one list",
     "src/doorward/rules/policy.py": "strict and loose reading of a pattern must be seen side by side",
     "tests/fakes/flows.py": "every flow of the town, connected once",
+    "tests/cli/test_backups.py": "what a restore brings back and what not, from every side",
     "tests/unit/test_gate.py": "the check, from every side",
     "tests/unit/test_house.py": "the house rules are one list; splitting it would hide that",
     "tests/unit/test_sign_in.py": "the sign-in, from every side",

@@ -58,7 +58,6 @@ STAYING: Final = ("sign_ins", "break_glass")
 _VOLATILE: Final = frozenset({"last_step", "last_used_at", "used_at", "sign_count", "uses"})
 _UNSTEADY: Final = frozenset({"sign_ins", "marks"})
 
-
 MARKS_SINCE: Final = "0004"
 """The schema since which it is remembered with an account which factors it has."""
 
@@ -99,9 +98,7 @@ _MEANINGS: Final = {
     Effect.RETURNS_DISABLED: "Accounts that were deleted since come back, disabled.",
     Effect.STAYS_DISABLED: "Accounts that were disabled since stay disabled.",
     Effect.STAYS_DEMOTED: "Accounts that lost administration since do not get it back.",
-    Effect.OLDER_PASSWORD: (
-        "Accounts that changed their password since have the older one again, and must change it when they sign in."
-    ),
+    Effect.OLDER_PASSWORD: "Accounts that changed their password since have the older one again, and must change it.",
     Effect.PASSWORD_GOES: "Accounts that were given their first password since have none again.",
     Effect.OLDER_ADDRESS: "Accounts whose mail address was changed since have the older one again.",
     Effect.GROUPS_RETURN: "Accounts that were taken out of groups since are in them again.",
@@ -262,11 +259,10 @@ def _merge_users(
                 note(Effect.STAYS_DEMOTED, was["name"])
             new["enabled"] = bool(user["enabled"] and was["enabled"])
             new["is_admin"] = bool(user["is_admin"] and was["is_admin"])
+            new["must_change_password"] = bool(user["must_change_password"] or was["must_change_password"])
             if user["id"] in returning:
                 note(Effect.OLDER_PASSWORD, was["name"])
-            new["must_change_password"] = bool(
-                user["must_change_password"] or was["must_change_password"] or user["id"] in returning
-            )
+                new["must_change_password"] = True
         merged.append(new)
     for gone in now.values():
         note(Effect.GOES, gone["name"])
