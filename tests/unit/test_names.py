@@ -59,7 +59,7 @@ def test_a_user_name_that_could_be_mistaken_is_refused(text):
 
 @pytest.mark.parametrize("text", ["cli", "system", "anonymous", "unknown", " System "])
 def test_nobody_new_is_called_like_nobody_and_who_is_already_still_signs_in(text):
-    with pytest.raises(InputError, match="choose another name"):
+    with pytest.raises(InputError, match="choose another"):
         parse_user_name(text)
     assert read_user_name(text) == parse_login(text) == text.strip().lower()
 

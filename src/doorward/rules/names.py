@@ -28,7 +28,7 @@ def parse_user_name(text: str) -> str:
     """Canonical name for an account: as `read_user_name`, and none that the audit record has for nobody's account."""
     name = read_user_name(text)
     if name in NOBODYS_NAMES:
-        raise InputError(f"{name} is what the audit record calls somebody without an account: choose another name")
+        raise InputError("this name is what the audit record calls somebody without an account: choose another")
     return name
 
 

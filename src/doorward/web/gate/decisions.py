@@ -1,8 +1,8 @@
 """What the gate decided, noted without I/O and added up until it is written (flows/decisions.py).
 
 What was allowed before, which is nearly every check, costs one look-up in a dictionary: paths are brought into their
-shape when they are collected. Everything is bounded, for the visitor chooses the paths: above `most` different ones a
-newcomer is shaped at once, and where there are too many shapes only the path is given up, never the count.
+shape when they are collected. Everything is bounded, for the visitor chooses the paths: above `most` different ones the
+path is given up, then the method and who it was, never the count.
 """
 
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ STEP: Final = 256
 
 Plain = tuple[UserId, bytes, bytes, bytes]
 """What was asked and allowed before, as raw as it came: who, host, method, and path without its query."""
+_ANYTHING: Final = f"/{REST}"
 
 
 class Alike(NamedTuple):
@@ -53,14 +54,25 @@ class DecisionTally:
         self._most = most
         self.plain: dict[Plain, Span] = {}
         """For `Gate.recall`, which counts up what is there by itself: a call costs more than all the rest of it."""
+        self._rest: dict[tuple[UserId, bytes, bytes], Span] = {}
         self._alike: dict[Alike, Span] = {}
 
     def note_plain(self, plain: Plain, now: datetime) -> None:
         """Note something not in `plain` yet, that was allowed by a rule and is known to be well-formed."""
         if len(self.plain) < self._most:
             self.plain[plain] = Span(now)
+            return
+        # As cheap as the rest: under a load of many people this is what most checks come to.
+        rest = plain[:3]
+        span = self._rest.get(rest)
+        if span is None and len(self._rest) >= self._most:
+            rest = (NOBODY, b"", b"")
+            span = self._rest.get(rest)
+        if span is None:
+            self._rest[rest] = Span(now)
         else:
-            self._add(_shape(plain), Span(now))
+            span.count += 1
+            span.last_at = now
 
     def note(
         self, user_id: UserId, host: str, method: str, path: str, verdict: str, reason: Reason, now: datetime
@@ -74,20 +86,24 @@ class DecisionTally:
             for plain in list(islice(self.plain, STEP)):
                 self._add(_shape(plain), self.plain.pop(plain))
             yield []
+        for _ in range(-(-len(self._rest) // STEP)):
+            for user_id, host, method in list(islice(self._rest, STEP)):
+                self._add(_shape_rest(user_id, host, method), self._rest.pop((user_id, host, method)))
+            yield []
         for _ in range(-(-len(self._alike) // STEP)):
             yield [_decide(alike, self._alike.pop(alike)) for alike in list(islice(self._alike, STEP))]
 
     def __len__(self) -> int:
-        return len(self.plain) + len(self._alike)
+        return len(self.plain) + len(self._rest) + len(self._alike)
 
     def _add(self, alike: Alike, span: Span) -> None:
         known = self._alike.get(alike)
         if known is None and len(self._alike) >= self._most:
             # Which path is the visitor's choice; who, where and what came of it is not, or only in a few ways.
-            alike = alike._replace(shape=f"/{REST}", method="")
+            alike = alike._replace(shape=_ANYTHING, method="")
             known = self._alike.get(alike)
         if known is None and len(self._alike) >= 2 * self._most:
-            alike = Alike(NOBODY, "", "", f"/{REST}", alike.verdict, alike.reason)
+            alike = Alike(NOBODY, "", "", _ANYTHING, alike.verdict, alike.reason)
             known = self._alike.get(alike)
         if known is None:
             self._alike[alike] = span
@@ -103,6 +119,11 @@ def _shape(plain: Plain) -> Alike:
     canonical, _ = parse_host(host.decode("ascii"))
     shape = find_shape(path.decode("ascii"))
     return Alike(user_id, canonical, method.decode("ascii"), shape, "allow", Reason.RULE)
+
+
+def _shape_rest(user_id: UserId, host: bytes, method: bytes) -> Alike:
+    canonical = parse_host(host.decode("ascii"))[0] if host else ""
+    return Alike(user_id, canonical, method.decode("ascii"), _ANYTHING, "allow", Reason.RULE)
 
 
 def _decide(alike: Alike, span: Span) -> Decision:
