@@ -106,6 +106,22 @@ def test_no_visitor_can_fill_the_memory():
     assert len(found) <= 2 * 8 + 2
 
 
+def test_above_the_bound_it_is_counted_who_was_where_and_then_only_that_somebody_was():
+    tally = DecisionTally(most=3)
+    for name in "abcdefgh":
+        for word in ("x", "y"):
+            tally.note_plain((UserId(name), b"app.example.test", b"GET", f"/{word}".encode()), START)
+    assert len(tally) == 3 + 3 + 1
+    found = told(collect(tally))
+    assert {key for key in found if key[3] != "/*"} == {
+        (UserId(name), "app.example.test", "GET", f"/{word}", "allow", "rule")
+        for name, word in (("a", "x"), ("a", "y"), ("b", "x"))
+    }
+    assert sum(found.values()) == 16
+    assert found[NOBODY, "", "", "/*", "allow", "rule"] >= 8
+    assert len(tally) == 0
+
+
 def test_collecting_goes_in_steps_and_ends_though_more_comes():
     tally = DecisionTally()
     for number in range(STEP + 1):
