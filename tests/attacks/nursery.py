@@ -26,7 +26,7 @@ from tests.integration.processes import accepts
 
 _ROOT = Path(__file__).parents[2]
 _PATIENCE = 60.0
-_ALONGSIDE = ("alembic.command", "alembic.autogenerate", "aiosqlite", "uvloop", "sqlalchemy.dialects.sqlite.aiosqlite")
+_ALONGSIDE = ("alembic.command", "alembic.autogenerate", "uvloop", "sqlalchemy.dialects.sqlite")
 """What is loaded late, and by nobody here until then."""
 
 

@@ -32,6 +32,8 @@ UNRECORDED: Final[dict[str, frozenset[str]]] = {
     # What the file says is noted at the start; what follows from it is recorded.
     "reconcile": frozenset({"settings"}),
     "settle_mfa": frozenset({"settings"}),
+    # Invitations whose time was over long ago, as the file says.
+    "_remove": frozenset({"invites"}),
     # That an administrator came in by a proxy's word; the sign-in is recorded.
     "_witness": frozenset({"settings"}),
 }

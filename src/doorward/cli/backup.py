@@ -186,8 +186,9 @@ def _read(path: Path) -> Iterator[bytes]:
         with path.open("rb") as opened:
             while piece := opened.read(1024 * 1024):
                 yield piece
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (OSError, ValueError) as error:  # a name with a NUL in it is a ValueError
+        reason = (error.strerror if isinstance(error, OSError) else "") or "not a path"
+        raise InputError(f"{str(path)!r} cannot be read: {reason}") from error
 
 
 def read_openers(*, stdin: bool, file: Path | None) -> Openers:

@@ -33,18 +33,16 @@ class Schedule:
     def turn_before(self, now: datetime) -> datetime:
         """The newest turn that is not after `now`."""
         full = now.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-        match self.interval:
-            case Interval.HOURLY:
-                return full
-            case Interval.DAILY:
-                turn = full.replace(hour=self.hour)
-                return turn if turn <= now else turn - timedelta(days=1)
-            case Interval.WEEKLY:
-                turn = full.replace(hour=self.hour) - timedelta(days=full.weekday() - self.weekday)
-                return turn if turn <= now else turn - timedelta(days=7)
-            case Interval.MONTHLY:
-                turn = full.replace(day=self.day, hour=self.hour)
-                return turn if turn <= now else _a_month_before(turn)
+        if self.interval is Interval.HOURLY:
+            return full
+        if self.interval is Interval.DAILY:
+            turn = full.replace(hour=self.hour)
+            return turn if turn <= now else turn - timedelta(days=1)
+        if self.interval is Interval.WEEKLY:
+            turn = full.replace(hour=self.hour) - timedelta(days=full.weekday() - self.weekday)
+            return turn if turn <= now else turn - timedelta(days=7)
+        turn = full.replace(day=self.day, hour=self.hour)
+        return turn if turn <= now else _a_month_before(turn)
 
     def is_due(self, done_at: datetime | None, now: datetime) -> bool:
         """Whether the turn before `now` was missed. Many missed turns are made up for by one; never done is due."""
