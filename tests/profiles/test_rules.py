@@ -49,7 +49,9 @@ def test_passwords_are_hashed_with_bcrypt_at_cost_12(page: Page, gateway: Gatewa
     folder = gateway.folder / "data"
     with closing(sqlite3.connect(folder / "doorward.db")) as records:
         rows = records.execute("SELECT user_id, sealed FROM passwords").fetchall()
+        (installation,) = records.execute("SELECT value FROM settings WHERE name = 'installation'").fetchone()
     keyring = open_keyring(folder, random=SystemRandom())
+    keyring.join(installation)
     hashes = [keyring.unseal(place_of(UserId(user)), sealed).decode() for user, sealed in rows]
     assert hashes
     assert all(re.fullmatch(r"bcrypt\$2b\$12\$.{53}", each) for each in hashes)
