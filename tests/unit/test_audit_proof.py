@@ -257,3 +257,10 @@ def test_numbers_that_are_there_are_not_added_again():
     ranges.add(5)
     assert ranges.spell() == "1-3,5,7"
     assert parse_ranges("1-9").without(parse_ranges("1-2,5,20")).spell() == "3-4,6-9"
+
+
+def test_a_header_whose_key_has_another_spelling_is_no_line_of_an_export():
+    line = an_export(CHAIN)[0]
+    assert read_line(line)[0].keys == (KEY.public,)
+    with pytest.raises(InputError, match="no export has such a line"):
+        read_line(line.replace(KEY.public.encode(), b" " + KEY.public.encode()))
