@@ -27,10 +27,28 @@ class EmptySnapshot:
         yield
 
 
+class OneSetting(EmptySnapshot):
+    """A database in which one thing stands."""
+
+    def __init__(self):
+        super().__init__()
+        self.tables = [each._replace(rows=int(each.name == "settings")) for each in self.tables]
+
+    async def read(self, table):
+        if table == "settings":
+            yield [("colour", "green")]
+
+
 class EmptySnapshots:
     @asynccontextmanager
     async def open(self):
         yield EmptySnapshot()
+
+
+class OneSettingSnapshots:
+    @asynccontextmanager
+    async def open(self):
+        yield OneSetting()
 
 
 class FakeArchiveKeys:
@@ -45,6 +63,9 @@ class FakeArchiveKeys:
         if key_id != self.key_id:
             raise InputError("another master key")
         return bytes(32)
+
+    def open(self, _installation):
+        """Nothing: what is saved here holds no sealed values."""
 
 
 class NoRestores:

@@ -20,6 +20,7 @@ from doorward.rules.lockdown import LOCKDOWN_SETTING, Lockdown, parse_networks, 
 from doorward.rules.login import Failure
 from doorward.rules.registration import Mode
 from doorward.rules.session import Subject
+from tests.fakes.authenticator import Authenticator
 from tests.fakes.flows import Town, a_visitor
 from tests.fakes.second import find_user, give_totp
 
@@ -97,6 +98,19 @@ async def test_only_administrators_add_a_second_factor_meanwhile(town, name, shu
     code = totp.make_code(base64.b32decode(offer.secret.replace(" ", "")), totp.step_of(town.now))
     outcome = await town.factors.confirm_totp(user, visitor, token=offer.token, code=code, now=town.now)
     assert (outcome == Refused(Failure.LOCKDOWN)) is shut
+
+
+@pytest.mark.parametrize(("name", "kept"), [("alice", 0), ("root", 1)])
+async def test_only_administrators_add_a_passkey_meanwhile(town, name, kept):
+    """E-90: it signs in as well as a password does."""
+    await lock(town)
+    user, visitor = await find_user(town, name), a_visitor()
+    offer = await town.factors.begin_passkey(user, visitor, now=town.now)
+    answer = Authenticator().create(offer.options)
+    given = {"token": offer.token, "answer": answer, "name": "Phone", "now": town.now}
+    outcome = await town.factors.confirm_passkey(user, visitor, **given)
+    assert (outcome == Refused(Failure.LOCKDOWN)) is (kept == 0)
+    assert len((await town.factors.list_of(user)).passkeys) == kept
 
 
 @pytest.mark.parametrize(("name", "shut"), [("alice", True), ("root", False)])

@@ -50,18 +50,6 @@ class Unpacked:
         return [dict(row) for page in self.rows(table) for row in page]
 
 
-def read_manifest(shelf: Shelf, keys: ArchiveKeys, name: str, openers: Openers) -> Manifest:
-    """What a backup says of itself, proven to be of ours; the rest is not read."""
-    decoder = Decoder(keys.find, max_size=MAX_CONTENT)
-    with shelf.open(name, openers) as pieces:
-        for piece in pieces:
-            for _ in decoder.feed(piece):
-                break
-            if decoder.manifest is not None:
-                return decoder.manifest
-    return decoder.finish()
-
-
 @contextmanager
 def unpack(
     shelf: Shelf, keys: ArchiveKeys, name: str, openers: Openers, progress: Progress

@@ -10,7 +10,7 @@ from typing import Final
 from doorward.errors import DoorwardError, PeerError, UnavailableError
 from doorward.flows.acting import Actor, append, check_actor
 from doorward.flows.alerts import Alarm
-from doorward.flows.backup_reading import compare, read_manifest, unpack, unseal_all
+from doorward.flows.backup_reading import compare, unpack, unseal_all
 from doorward.interfaces import Log, Records
 from doorward.interfaces.backup import ArchiveKeys, Draft, Progress, Shelf, Snapshots
 from doorward.rules.alert import AlertKind
@@ -289,12 +289,6 @@ class Backups:
             opened = unseal_all(unpacked, self._keys)
             backup = next(each for each in self._shelf.list() if each.name == name)
             return Proof(backup, unpacked.manifest, rows, opened)
-
-    async def describe(self, actor: Actor, name: str, openers: Openers = NO_OPENERS) -> Manifest:
-        """What one says of itself, proven to be of ours."""
-        async with self._records.transaction() as transaction:
-            await check_actor(transaction, actor)
-        return await asyncio.to_thread(read_manifest, self._shelf, self._keys, name, openers)
 
     def _tell(self, table: str, done: int, total: int) -> None:
         self._log.debug("backup_progress", table=table, done=done, total=total)
