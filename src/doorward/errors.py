@@ -52,6 +52,7 @@ class Clash(Enum):
     PASSWORDS_CLOSED = "PASSWORDS_CLOSED"
     OWN_FACTORS = "OWN_FACTORS"
     LOCKDOWN = "LOCKDOWN"
+    NO_READERS = "NO_READERS"
 
 
 class ConflictError(DoorwardError):

@@ -1,13 +1,15 @@
 """Backups, for administrators: make, list, bring, try and restore them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Depends, Request
 from pydantic import Field
 
+from doorward.errors import Clash, ConfigError, ConflictError
 from doorward.flows.throttle import Bucket
 from doorward.rules.backup import Backup, Openers
 from doorward.rules.chore import Chore
@@ -127,12 +129,14 @@ def backup_routes(parts: ApiParts) -> APIRouter:
     @router.post(BACKUPS, status_code=201, responses=ACTS)
     async def create_backup(ask: Ask, admin: Annotated[Administrator, Depends(makes)]) -> StoredBackup:  # noqa: ARG001 -- its token was read
         """Make one now."""
-        return _tell(await backups.create(admin.actor, now=admin.visit.now))
+        with _readers_named():
+            return _tell(await backups.create(admin.actor, now=admin.visit.now))
 
     @router.post(f"{BACKUPS}/drill", responses=ACTS)
     async def prove_backup(ask: Ask, admin: Annotated[Administrator, Depends(makes)]) -> DrillDone:  # noqa: ARG001 -- its token was read
         """Restore the newest into a scratch place, compare it row by row, and open every sealed value."""
-        proof = await backups.drill(admin.actor, now=admin.visit.now)
+        with _readers_named():
+            proof = await backups.drill(admin.actor, now=admin.visit.now)
         return DrillDone(backup=proof.backup.name, rows=proof.rows, sealed_values_opened=proof.opened)
 
     @router.post(BACKUPS + "/{name}/preview", responses=_NAMED)
@@ -155,6 +159,15 @@ def backup_routes(parts: ApiParts) -> APIRouter:
         await backups.remove(admin.actor, name, now=admin.visit.now)
 
     return router
+
+
+@contextmanager
+def _readers_named() -> Generator[None]:
+    """What the operator has to set first is no fault of ours, and nothing that trying again mends."""
+    try:
+        yield
+    except ConfigError as error:
+        raise ConflictError(str(error), Clash.NO_READERS) from error
 
 
 def upload_routes(parts: ApiParts) -> APIRouter:

@@ -60,6 +60,7 @@ class Code(StrEnum):
     OWN_FACTOR_NEEDED = "OWN_FACTOR_NEEDED"
     OWN_FACTORS = "OWN_FACTORS"
     LOCKDOWN = "LOCKDOWN"
+    NO_READERS = "NO_READERS"
     UNSUPPORTED_TYPE = "UNSUPPORTED_TYPE"
     MISDIRECTED = "MISDIRECTED"
 
@@ -95,6 +96,7 @@ _CLASHES: Final = {
     Clash.PASSWORDS_CLOSED: "Passwords are closed here, so such a link would open nothing.",
     Clash.OWN_FACTORS: "Your own second factors are taken away under your account, where each asks for what it has to.",
     Clash.LOCKDOWN: "There is a lockdown. This waits until an administrator lifts it.",
+    Clash.NO_READERS: "The configuration does not say who may read backups, so that none is made.",
 }
 _UNACCEPTABLE: Final = Words("That cannot be used", "See the problems; nothing was changed.")
 
