@@ -11,12 +11,14 @@ from datetime import datetime, timedelta
 
 from doorward.errors import Clash, ConflictError, UnavailableError
 from doorward.interfaces import Random, StoredPassword, Transaction, Use
+from doorward.rules.app_key import AppKey, KeyId
 from doorward.rules.identity import User, UserId
 from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
 from doorward.rules.throttle import Spent, Window, spend
 from doorward.rules.ticket import Purpose, Ticket, TicketId
 from tests.fakes.account_records import FakeAccountRecords, FakeFactorRecords
 from tests.fakes.alert_records import FakeAlertRecords, FakePreferenceRecords
+from tests.fakes.app_key_records import FakeAppKeyRecords
 from tests.fakes.audit_records import FakeAuditRecords
 from tests.fakes.break_glass_records import FakeBreakGlassRecords
 from tests.fakes.decision_records import FakeDecisionRecords
@@ -98,6 +100,7 @@ class FakeTransaction(
     FakeDecisionRecords,
     FakeRetentionRecords,
     FakePreferenceRecords,
+    FakeAppKeyRecords,
 ):
     """`interfaces.Transaction`."""
 
@@ -348,6 +351,16 @@ class FakeLiveView:
         session = self._store.state.sessions.get(fingerprint)
         user = None if session is None else self._store.state.find_user(session.user_id)
         return None if session is None or user is None else Subject(user, session)
+
+    def find_key_owner(self, key_id: KeyId) -> tuple[AppKey, User] | None:
+        self._store.check()
+        key = self._store.state.app_keys.get(key_id)
+        user = None if key is None else self._store.state.find_user(key.user_id)
+        return None if key is None or user is None else (key, user)
+
+    def list_app_secrets(self) -> dict[str, str]:
+        self._store.check()
+        return {name: secret.sealed for name, secret in self._store.state.app_secrets.items()}
 
     def find_user_by_name(self, name: str) -> User | None:
         self._store.check()

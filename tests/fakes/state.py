@@ -7,6 +7,7 @@ from datetime import datetime
 from doorward.errors import ConflictError
 from doorward.interfaces import StoredPassword, Use
 from doorward.rules.alert import Alert, AlertId
+from doorward.rules.app_key import AppKey, AppSecret, KeyId
 from doorward.rules.audit import AuditRecord
 from doorward.rules.break_glass import Kit
 from doorward.rules.checkpoint import StoredCheckpoint
@@ -49,6 +50,8 @@ class State:
     preferences: dict[tuple[UserId, str], str] = field(default_factory=dict)
     chores: dict[str, Chore] = field(default_factory=dict)
     kits: list[Kit] = field(default_factory=list)
+    app_keys: dict[KeyId, AppKey] = field(default_factory=dict)
+    app_secrets: dict[str, AppSecret] = field(default_factory=dict)
     sign_ins: list[SignInNote] = field(default_factory=list)
     letters: dict[LetterId, Letter] = field(default_factory=dict)
     checkpoints: dict[int, StoredCheckpoint] = field(default_factory=dict)
@@ -77,6 +80,8 @@ class State:
             recovery_codes=dict(self.recovery_codes),
             invites=dict(self.invites),
             alerts=dict(self.alerts),
+            app_keys=dict(self.app_keys),
+            app_secrets=dict(self.app_secrets),
             decisions=dict(self.decisions),
             preferences=dict(self.preferences),
             chores=dict(self.chores),
@@ -100,6 +105,7 @@ class State:
         self.passkeys = {key: each for key, each in self.passkeys.items() if each.user_id != user_id}
         self.recovery_codes = {key: each for key, each in self.recovery_codes.items() if each.user_id != user_id}
         self.kits = [each for each in self.kits if each.user_id != user_id]
+        self.app_keys = {key_id: key for key_id, key in self.app_keys.items() if key.user_id != user_id}
         self.sign_ins = [each for each in self.sign_ins if each.user_id != user_id]
         self.letters = {key: each for key, each in self.letters.items() if each.user_id != user_id}
 

@@ -363,7 +363,7 @@ def _is_at_first(pending: Pending, method: Method) -> bool:
 
 def _again(pending: Pending, subject: Subject, demand: Demand) -> Pending:
     """What it takes of somebody who is signed in. Only where a second factor is added does what they proved count."""
-    user, session = subject
+    user, session, _ = subject
     asked = replace(
         pending,
         demand=demand,

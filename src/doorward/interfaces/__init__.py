@@ -5,6 +5,7 @@ you saw, `end_all_of` is complete when it returns. Durable (`Records`) and peris
 `Counters`) are different promises. Anything here may raise UnavailableError; the caller then refuses, never allows.
 """
 
+from doorward.interfaces.app_keys import AppKeyRecords
 from doorward.interfaces.break_glass import BreakGlassRecords
 from doorward.interfaces.evidence import AuditRecords
 from doorward.interfaces.kept import Belongings, DecisionRecords, RetentionRecords
@@ -41,6 +42,7 @@ from doorward.interfaces.world import Clock, Log, Pause, Random, Tally
 __all__ = [
     "AccountRecords",
     "AlertRecords",
+    "AppKeyRecords",
     "Assertion",
     "AuditRecords",
     "Belongings",

@@ -1,9 +1,10 @@
 """What may be lost and is then gone: sessions, tickets, counters; and what the gate reads of them."""
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
+from doorward.rules.app_key import AppKey, KeyId
 from doorward.rules.identity import User, UserId
 from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
 from doorward.rules.throttle import Spent, Window
@@ -136,6 +137,14 @@ class LiveView(Protocol):
 
     def find_subject(self, fingerprint: Fingerprint) -> Subject | None:
         """The session and its account as they are now; None when there is no such session."""
+        ...
+
+    def find_key_owner(self, key_id: KeyId) -> tuple[AppKey, User] | None:
+        """The key for apps with this id and its owner as they are now; None when there is no such key."""
+        ...
+
+    def list_app_secrets(self) -> Mapping[str, str]:
+        """The secrets we show apps, sealed, by name."""
         ...
 
     def find_user_by_name(self, name: str) -> User | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from doorward.interfaces.app_keys import AppKeyRecords
 from doorward.interfaces.break_glass import BreakGlassRecords
 from doorward.interfaces.evidence import AuditRecords
 from doorward.interfaces.factor_marks import FactorMarks
@@ -323,6 +324,7 @@ class Transaction(
     RetentionRecords,
     BreakGlassRecords,
     PreferenceRecords,
+    AppKeyRecords,
     Protocol,
 ):
     """One durable transaction: all of it is committed when the `async with` block ends, or none of it."""

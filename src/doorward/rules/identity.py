@@ -28,7 +28,8 @@ class User:
     `must_change_password`: the next sign-in asks for a new one before anything opens (A-17). `awaits_approval`: it was
     registered and nobody has let it in yet; it is not enabled until then. `console_only`: it may use our own pages, and
     no app (D-06). `language` is the one its owner chose ("" leaves it to the browser). `enrol_by`: until when it may
-    sign in without the second factor that policy asks for; None where nothing was asked yet.
+    sign in without the second factor that policy asks for; None where nothing was asked yet. `is_service`: no person
+    but a program; it has keys only, and no way to sign in.
     """
 
     id: UserId
@@ -47,6 +48,7 @@ class User:
     console_only: bool = False
     language: str = ""
     enrol_by: datetime | None = None
+    is_service: bool = False
 
     @property
     def every_group(self) -> frozenset[str]:

@@ -192,9 +192,12 @@ def _widen(case: _Case) -> Iterator[_Case]:
     yield from _move(case)
     groups = {group for rule in case.policy.for_host(case.request.host).allows for group in rule.groups}
     yield from (
-        case.then(f"put {user.name} into the group {group}", subject=Subject(_with_group(user, group), session))
-        for user, session in filter(None, [case.subject])
-        for group in sorted(groups - case.policy.groups_of(user))
+        case.then(
+            f"put {subject.user.name} into the group {group}",
+            subject=subject._replace(user=_with_group(subject.user, group)),
+        )
+        for subject in filter(None, [case.subject])
+        for group in sorted(groups - case.policy.groups_of(subject.user))
     )
     yield _with(case, _rule_for(case, Effect.ALLOW)).then(_spell(case, Effect.ALLOW))
 

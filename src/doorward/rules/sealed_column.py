@@ -42,6 +42,8 @@ SEALED_COLUMNS: Final = (
     SealedColumn("sign_ins", "sealed", "id"),
     SealedColumn("letters", "sealed", "id"),
     SealedColumn("alerts", "sealed", "id"),
+    SealedColumn("app_keys", "sealed", "id"),
+    SealedColumn("app_secrets", "sealed", "name"),
     SealedColumn("audit", "private", "sequence", older_plain=True),
     SealedColumn("tickets", "state", "id", member="sealed"),
     SealedColumn("tickets", "state", "id", member="upstream"),

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from enum import Enum
 from typing import Final, NamedTuple, NewType
 
+from doorward.rules.app_key import AppKey
 from doorward.rules.identity import User, UserId
 from doorward.rules.reason import Reason
 
@@ -35,6 +36,8 @@ class Method(Enum):
     """A proxy of ours has signed them in, and names them in a header (docs/adr 0023). It does not say when."""
     BREAK_GLASS = "glass"
     """A code on paper, for when nothing else opens."""
+    KEY = "key"
+    """A key for apps: its owner made it, and nobody is there."""
     LINK = "link"
     """A link that was handed out or mailed to set a new password. It never makes a session by itself."""
 
@@ -72,10 +75,15 @@ class Session:
 
 
 class Subject(NamedTuple):
-    """A session together with the account it belongs to: what a cookie stands for at a check."""
+    """A session together with the account it belongs to: what a cookie stands for at a check.
+
+    `key`: the key that was shown in place of a cookie; the session then is none that anybody signed in to
+    (`rules.key_subject`).
+    """
 
     user: User
     session: Session
+    key: AppKey | None = None
 
 
 def find_end(session: Session, user: User, now: datetime) -> Reason | None:

@@ -16,6 +16,8 @@ DERIVE: Final = "derive"
 """What keys for many small purposes are derived from (`Keyring.derive`)."""
 AUDIT: Final = "audit"
 """What signs checkpoints of the audit chain."""
+ASSERTION: Final = "assertion"
+"""What signs assertions to apps about who is asking."""
 OF_OLD: Final = "derive/"
 """Before the name of a purpose: its key as it was derived from the master key before there was a root."""
 

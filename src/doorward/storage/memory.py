@@ -4,13 +4,14 @@ What becomes of accounts stays durable. Another process (the CLI) cannot reach t
 pending ends with the act itself; whoever looks here sees them done, because every look first catches up.
 """
 
-from collections.abc import Awaitable, Callable, Hashable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
 from doorward.errors import ConflictError
 from doorward.interfaces import Use
+from doorward.rules.app_key import AppKey, KeyId
 from doorward.rules.identity import User, UserId
 from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
 
@@ -56,6 +57,14 @@ class Accounts(Protocol):
 
     def find_user_by_name(self, name: str) -> User | None:
         """The account with this user name as it is now."""
+        ...
+
+    def find_key_owner(self, key_id: KeyId) -> tuple[AppKey, User] | None:
+        """The key for apps with this id, and its owner, as they are now."""
+        ...
+
+    def list_app_secrets(self) -> Mapping[str, str]:
+        """The secrets we show apps, sealed, by name."""
         ...
 
     def list_pending_ends(self, after: int) -> Sequence[Ended]:
@@ -179,6 +188,14 @@ class MemorySessions:
     def find_user_by_name(self, name: str) -> User | None:
         """The account with this user name as it is now."""
         return self._accounts.find_user_by_name(name)
+
+    def find_key_owner(self, key_id: KeyId) -> tuple[AppKey, User] | None:
+        """The key for apps with this id, and its owner, as they are now."""
+        return self._accounts.find_key_owner(key_id)
+
+    def list_app_secrets(self) -> Mapping[str, str]:
+        """The secrets we show apps, sealed, by name."""
+        return self._accounts.list_app_secrets()
 
     def _catch_up(self) -> None:
         # The stamp is taken before the rows are read: a commit in between changes it again, and we look again.

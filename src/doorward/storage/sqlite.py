@@ -21,6 +21,7 @@ from sqlalchemy import URL, QueuePool, create_engine, event
 
 from doorward.errors import ConfigError, UnavailableError
 from doorward.interfaces import Keyring, Random
+from doorward.rules.app_key import AppKey, KeyId
 from doorward.rules.identity import User, UserId
 from doorward.rules.private import check_private
 from doorward.rules.session import Fingerprint, Session, Subject
@@ -29,7 +30,7 @@ from doorward.storage.sql.database import Database
 from doorward.storage.sql.lanes import Lanes
 from doorward.storage.sql.pending import PendingEnd, SqlPendingEnds
 from doorward.storage.sql.records import SqlRecords
-from doorward.storage.sql.rows import decode_methods
+from doorward.storage.sql.rows import decode_app_key, decode_methods
 from doorward.storage.sql.schema import upgrade
 from doorward.storage.sql.sealed import SqlSealed
 from doorward.storage.sql.sessions import SqlSessions
@@ -193,7 +194,7 @@ def _mapped() -> Generator[None, None, None]:
 
 _USER_COLUMNS = """
     u.id, u.name, u.display_name, u.email, u.is_admin, u.enabled, u.generation, u.created_at,
-    u.must_change_password, u.awaits_approval, u.console_only, u.language, u.enrol_by,
+    u.must_change_password, u.awaits_approval, u.console_only, u.language, u.enrol_by, u.is_service,
     (SELECT group_concat(m.group_name, char(10)) FROM memberships m WHERE m.user_id = u.id),
     (SELECT max(i.is_admin) || char(10) || ifnull(group_concat(g.group_name, char(10)), '')
         FROM identities i LEFT JOIN identity_groups g ON g.identity_id = i.id WHERE i.user_id = u.id)
@@ -212,8 +213,19 @@ _FIND_NAMED = f"SELECT {_USER_COLUMNS} FROM users u WHERE u.name = ?"  # noqa: S
 _FIND_SESSION_KEY = (
     "SELECT id, sealed FROM signing_keys WHERE purpose = 'session' AND retired_at IS NULL ORDER BY id DESC LIMIT 1"
 )
+_FIND_KEY = f"""
+    SELECT {_USER_COLUMNS},
+        k.id, k.name, k.kind, k.digest, k.preview, k.made_at, k.made_by, k.reach, k.generation, k.expires_at,
+        k.disabled_at, k.uses, k.last_used_at, k.sealed
+    FROM app_keys k JOIN users u ON u.id = k.user_id WHERE k.id = ?
+"""  # noqa: S608 -- constants only
+_FIND_SECRETS = "SELECT name, sealed FROM app_secrets"
+_KEY_COLUMNS = (
+    "id", "name", "kind", "digest", "preview", "made_at", "made_by", "reach", "generation", "expires_at", "disabled_at",
+    "uses", "last_used_at", "sealed",
+)  # fmt: skip
 _FIND_SETTING = "SELECT value FROM settings WHERE name = ?"
-_USER_WIDTH = 15
+_USER_WIDTH = 16
 _NOTHING: Final = (frozenset[str](), False)
 
 
@@ -294,6 +306,23 @@ class SqliteLiveView:
             ),
         )
 
+    def find_key_owner(self, key_id: KeyId) -> tuple[AppKey, User] | None:
+        """The key for apps with this id, and its owner, as they are now."""
+        with _mapped():
+            row = self._connection.execute(_FIND_KEY, (key_id,)).fetchone()
+        if row is None:
+            return None
+        user = _user(row)
+        found: dict[str, Any] = {"user_id": user.id, **dict(zip(_KEY_COLUMNS, row[_USER_WIDTH:], strict=True))}
+        for name in ("made_at", "expires_at", "disabled_at", "last_used_at"):
+            found[name] = None if found[name] is None else from_micros(found[name])
+        return decode_app_key(found), user
+
+    def list_app_secrets(self) -> dict[str, str]:
+        """The secrets we show apps, sealed, by name."""
+        with _mapped():
+            return dict(self._connection.execute(_FIND_SECRETS).fetchall())
+
     def find_user(self, user_id: UserId) -> User | None:
         """The account as it is now."""
         with _mapped():
@@ -348,6 +377,7 @@ def _user(row: tuple[Any, ...]) -> User:
         console_only,
         language,
         enrol_by,
+        is_service,
         groups,
         grants,
     ) = row[:_USER_WIDTH]
@@ -369,6 +399,7 @@ def _user(row: tuple[Any, ...]) -> User:
         console_only != 0,
         language,
         None if enrol_by is None else from_micros(enrol_by),
+        is_service != 0,
     )
 
 

@@ -13,6 +13,7 @@ from doorward.rules.identity import User, UserId
 from doorward.rules.session import SessionHandle
 from doorward.storage.sql.accounts import SqlAccounts
 from doorward.storage.sql.alerts import SqlAlerts
+from doorward.storage.sql.app_keys import SqlAppKeys
 from doorward.storage.sql.break_glass import SqlBreakGlass
 from doorward.storage.sql.chores import SqlChores
 from doorward.storage.sql.database import Database, change_total, map_faults, raise_revision
@@ -82,6 +83,7 @@ class SqlTransaction(
     SqlRetention,
     SqlBreakGlass,
     SqlPreferences,
+    SqlAppKeys,
 ):
     """`interfaces.Transaction` on one connection."""
 

@@ -4,11 +4,13 @@ import json
 from collections.abc import Mapping
 from datetime import timedelta
 from functools import lru_cache
+from ipaddress import ip_network
 from typing import Any
 
 from sqlalchemy import RowMapping
 
 from doorward.errors import TamperError
+from doorward.rules.app_key import ApiScope, AppKey, KeyId, KeyKind
 from doorward.rules.identity import User, UserId
 from doorward.rules.provider import ProviderId
 from doorward.rules.session import Fingerprint, Method, Session, SessionHandle
@@ -64,6 +66,7 @@ def encode_user(user: User) -> dict[str, Any]:
         "console_only": user.console_only,
         "language": user.language,
         "enrol_by": user.enrol_by,
+        "is_service": user.is_service,
     }
 
 
@@ -88,7 +91,71 @@ def decode_user(
         console_only=row["console_only"],
         language=row["language"],
         enrol_by=row["enrol_by"],
+        is_service=row["is_service"],
     )
+
+
+def encode_app_key(key: AppKey) -> dict[str, Any]:
+    """The columns of `app_keys`; what it opens as one canonical JSON object."""
+    reach = {
+        "apps": key.apps,
+        "hosts": key.hosts,
+        "paths": key.paths,
+        "methods": sorted(key.methods),
+        "networks": [str(network) for network in key.networks],
+        "scopes": sorted(scope.value for scope in key.scopes),
+        "read_only": key.read_only,
+        "in_url": key.in_url,
+    }
+    return {
+        "id": key.id,
+        "user_id": key.user_id,
+        "name": key.name,
+        "kind": key.kind.value,
+        "digest": key.digest,
+        "preview": key.preview,
+        "made_at": key.made_at,
+        "made_by": key.made_by,
+        "reach": json.dumps(reach, sort_keys=True, separators=(",", ":"), ensure_ascii=True),
+        "generation": key.generation,
+        "expires_at": key.expires_at,
+        "disabled_at": key.disabled_at,
+        "uses": key.uses,
+        "last_used_at": key.last_used_at,
+        "sealed": key.sealed,
+    }
+
+
+def decode_app_key(row: Mapping[Any, Any]) -> AppKey:
+    """The key of a row of `app_keys`. TamperError where it says what we cannot have written."""
+    try:
+        reach = json.loads(row["reach"])
+        return AppKey(
+            id=KeyId(row["id"]),
+            user_id=UserId(row["user_id"]),
+            name=row["name"],
+            kind=KeyKind(row["kind"]),
+            digest=row["digest"],
+            preview=row["preview"],
+            made_at=row["made_at"],
+            made_by=row["made_by"],
+            apps=tuple(reach["apps"]),
+            hosts=tuple(reach["hosts"]),
+            paths=tuple(reach["paths"]),
+            methods=frozenset(reach["methods"]),
+            networks=tuple(ip_network(text) for text in reach["networks"]),
+            scopes=frozenset(ApiScope(word) for word in reach["scopes"]),
+            read_only=reach["read_only"] is not False,
+            in_url=reach["in_url"] is True,
+            generation=row["generation"],
+            expires_at=row["expires_at"],
+            disabled_at=row["disabled_at"],
+            uses=row["uses"],
+            last_used_at=row["last_used_at"],
+            sealed=row["sealed"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise TamperError("a stored key says what we cannot have written") from error
 
 
 def encode_session(session: Session) -> dict[str, Any]:

@@ -84,6 +84,7 @@ users = Table(
     Column("enrol_by", Instant),
     # Which factors were set up, sealed: one that is gone without having been taken away is missed.
     Column("factors", Text, nullable=False, server_default=""),
+    Column("is_service", Boolean, nullable=False, server_default=false()),
 )
 # An account may have no address; two accounts may not share one.
 Index(
@@ -470,4 +471,38 @@ break_glass = Table(
     Column("made_by", Text, nullable=False),
     Column("made_at", Instant, nullable=False),
     Column("used_at", Instant),
+)
+
+app_keys = Table(
+    "app_keys",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("user_id", Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("kind", Text, nullable=False),
+    # A hash of the secret.
+    Column("digest", Text, nullable=False),
+    Column("preview", Text, nullable=False),
+    Column("made_at", Instant, nullable=False),
+    Column("made_by", Text, nullable=False),
+    # What it opens, as JSON: never asked for by itself, and what comes later needs no column.
+    Column("reach", Text, nullable=False),
+    Column("generation", BigInteger),
+    Column("expires_at", Instant),
+    Column("disabled_at", Instant),
+    Column("uses", BigInteger, nullable=False),
+    Column("last_used_at", Instant),
+    # From where it was used last, sealed.
+    Column("sealed", Text, nullable=False),
+    UniqueConstraint("user_id", "name"),
+    sqlite_with_rowid=False,
+)
+
+app_secrets = Table(
+    "app_secrets",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("sealed", Text, nullable=False),
+    Column("changed_at", Instant, nullable=False),
+    sqlite_with_rowid=False,
 )
