@@ -88,7 +88,7 @@ def parse_token(text: str, kind: TokenKind, *, algorithms: Collection[str]) -> S
     parts = text.split(".")
     if len(parts) != 3 or not all(map(_BASE64URL.fullmatch, parts)):  # noqa: PLR2004 -- header, claims, signature
         raise InputError("it is not a signed token of three parts")
-    header = parse_object(_decode(parts[0]), limit=_MOST_HEADER)
+    header = parse_object(decode(parts[0]), limit=_MOST_HEADER)
     algorithm = call_algorithm(header.get("alg"))
     if not isinstance(algorithm, str) or algorithm not in algorithms or algorithm not in _FITTING:
         # SECURITY: the list is of asymmetric signatures only; `none` and HMAC are in no list (I01, I02).
@@ -105,8 +105,8 @@ def parse_token(text: str, kind: TokenKind, *, algorithms: Collection[str]) -> S
         algorithm=algorithm,
         kid=kid,
         signed=f"{parts[0]}.{parts[1]}".encode("ascii"),
-        signature=_decode(parts[2]),
-        unverified_claims=parse_object(_decode(parts[1]), limit=MOST_TOKEN),
+        signature=decode(parts[2]),
+        unverified_claims=parse_object(decode(parts[1]), limit=MOST_TOKEN),
     )
 
 
@@ -185,12 +185,12 @@ def _find_bytes(text: Any) -> bytes | None:
     if not isinstance(text, str) or not _BASE64URL.fullmatch(text):
         return None
     try:
-        return _decode(text)
+        return decode(text)
     except InputError:
         return None
 
 
-def _decode(text: str) -> bytes:
+def decode(text: str) -> bytes:
     """Unpadded base64url, in its one canonical spelling."""
     try:
         raw = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
