@@ -44,8 +44,8 @@ def environment():
 
 
 @asynccontextmanager
-async def opened(folder, **settings):
-    storage = open_sqlite(folder, random=FakeRandom(), keyring=FakeKeyring(), **settings)
+async def opened(folder, keyring=None, **settings):
+    storage = open_sqlite(folder, random=FakeRandom(), keyring=keyring or FakeKeyring(), **settings)
     try:
         yield storage
     finally:

@@ -25,10 +25,11 @@ from tests.contract.samples import a_passkey, a_user, an_identity, link
 from tests.fakes.neighbours import FakeKeyring
 from tests.fakes.system import START, FakeRandom
 
-VERSIONS = ["0001", "0002", "0003"]
-SINCE_0003 = {"users": ("",), "signing_keys": ("session", "", None)}
-SINCE_0001 = {**SINCE_0003, "users": (0, 0, 0, "", None, "")}
-ADDED_COLUMNS = {"0001": SINCE_0001, "0002": SINCE_0001, "0003": SINCE_0003}
+VERSIONS = ["0001", "0002", "0003", "0004"]
+SINCE_0004 = {"users": (0,)}
+SINCE_0003 = {"users": ("", 0), "signing_keys": ("session", "", None)}
+SINCE_0001 = {**SINCE_0003, "users": (0, 0, 0, "", None, "", 0)}
+ADDED_COLUMNS = {"0001": SINCE_0001, "0002": SINCE_0001, "0003": SINCE_0003, "0004": SINCE_0004}
 """What a row of an older version gets, after its own columns, by version and table."""
 ALICE = a_user(is_admin=True)
 BOB = a_user("bob", groups=frozenset({"guests"}), email="", enabled=False, generation=3)
@@ -113,7 +114,9 @@ async def test_what_an_older_version_stored_works_on(path, version):
     """Accounts, password, sessions, half-finished things, counters, evidence and keys; and the new parts beside them."""
     fingerprint = Fingerprint((1).to_bytes(32, "big"))
     alice = ALICE if version == "0001" else LINKED_ALICE
-    async with opened(path.parent) as storage:
+    keyring = FileKeyring([master_key(version)], FakeRandom("keyring"))
+    async with opened(path.parent, keyring=keyring) as storage:
+        await open_keys(storage.records, keyring, FakeRandom("other"), now=START)
         async with storage.records.transaction() as transaction:
             assert await transaction.list_users() == [alice, BOB]
             assert await transaction.find_password(ALICE.id) == StoredPassword("gcm1:alice", START)
@@ -123,7 +126,7 @@ async def test_what_an_older_version_stored_works_on(path, version):
         for record in records:
             assert verify_link(record, previous)
             previous = record.hash
-        assert len(records) == 2
+        assert len(records) == (3 if version == "0004" else 2)
         sessions = {each.fingerprint: each for each in await storage.sessions.list_of(ALICE.id)}
         assert await storage.sessions.count() == len(sessions) == (2 if version == "0001" else 1)
         session = sessions.pop(fingerprint)
@@ -132,8 +135,6 @@ async def test_what_an_older_version_stored_works_on(path, version):
         assert await storage.tickets.take(ticket, Purpose.LOGIN, START) is not None
         window = (Window(1, START - START.replace(year=2029)),)
         assert not (await storage.counters.spend("login:192.0.2.1", window, START)).allowed
-        keyring = FileKeyring([master_key(version)], FakeRandom("keyring"))
-        await open_keys(storage.records, keyring, FakeRandom("other"), now=START)
         for purpose in ("recovery-codes", "csrf", "companion"):
             assert keyring.derive(purpose) == envelope.derive(master_key(version), purpose)
         assert keyring.derive("backup") != envelope.derive(master_key(version), "backup")
@@ -156,13 +157,13 @@ def test_an_interrupted_upgrade_leaves_nothing_behind(path):
     """Q11: everything is as the older version left it, which can be started again."""
     with closing(sqlite3.connect(path)) as connection:
         # In the way of the last table, so that the migration fails near its end.
-        connection.execute("CREATE TABLE break_glass (x)")
+        connection.execute("CREATE TABLE app_secrets (x)")
     before = read_all(path)
     with pytest.raises(UnavailableError, match="cannot be migrated"):
         schema.upgrade(path)
     assert read_all(path) == before
     with closing(sqlite3.connect(path)) as connection:
-        connection.execute("DROP TABLE break_glass")
+        connection.execute("DROP TABLE app_secrets")
     schema.upgrade(path)
     assert read_all(path)[1]["alembic_version"] == [(schema.HEAD,)]
 
@@ -183,9 +184,9 @@ def test_what_a_newer_version_wrote_is_refused_and_not_touched(path):
     """Q11: also where the present version would know the tables."""
     schema.upgrade(path)
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0005'")
+        connection.execute("UPDATE alembic_version SET version_num = '0006'")
     before = read_all(path)
-    with pytest.raises(ConfigError, match=f"schema 0005; this one knows {schema.HEAD}"):
+    with pytest.raises(ConfigError, match=f"schema 0006; this one knows {schema.HEAD}"):
         open_sqlite(path.parent, random=FakeRandom(), keyring=FakeKeyring())
     assert read_all(path) == before
 
