@@ -80,7 +80,7 @@ def read_token(text: str, *, secret: bytes, issuer: str, audience: str, now: dat
     except InputError:
         return None
     expected = {"iss": issuer, "aud": audience, "purpose": PURPOSE}
-    if claims.keys() != _CLAIMS or any(claims[name] != value for name, value in expected.items()):
+    if frozenset(claims) != _CLAIMS or any(claims[name] != value for name, value in expected.items()):
         return None
     issued, expires, key_id = claims["iat"], claims["exp"], claims["jti"]
     if not (_is_time(issued) and _is_time(expires) and issued <= now.timestamp() < expires):
