@@ -2,9 +2,9 @@
 
 import pytest
 
+from doorward.rules.header_value import encode
 from doorward.web.gate.answer import header_block
 from doorward.web.gate.endpoint import find_dialect
-from doorward.web.gate.identity import encode
 from doorward.web.server import is_check
 
 

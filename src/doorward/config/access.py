@@ -6,9 +6,11 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, PlainValidator, field_validator, model_validator
 
+from doorward.config.app_headers import Basic, Templates
 from doorward.config.patterns import Group, Host, HoursValue, Path, Person
 from doorward.config.section import Line, Section, parse_method, parse_zone
 from doorward.config.values import Flag, Many, NetworkValue, OptionalDuration, Text, refuse
+from doorward.rules.app_header import AUTHORIZATION
 
 _MAX_ICON = 8
 
@@ -140,6 +142,23 @@ class App(Section):
         description="Whether to refuse what pages of other origins have a visitor's browser change there (by `Origin` "
         "and `Sec-Fetch-Site`), for an app that has no defence of its own. Programs that send neither are not meant.",
     )
+    headers: Templates = Field(
+        default=(),
+        description='Headers the app is sent, by template: `{X-WEBAUTH-USER: "{user}"}`. `{user}`, `{email}`, '
+        "`{name}`, `{groups}`, `{groups:PREFIX}` (those that begin so, without it), `{secret:NAME}` (`doorward "
+        "app-secret`); `{{` and `}}` are braces. Empty where nobody is signed in.",
+    )
+    basic: Basic = Field(
+        default=None,
+        description="The name and password that open the app's own door, `{user: admin, secret: NAME}`, sent as "
+        "`Authorization: Basic` for whoever may enter. `user` may have `{user}` and `{email}`.",
+    )
+
+    @model_validator(mode="after")
+    def _check_authorization(self) -> Self:
+        if self.basic is not None and any(each.header.name == AUTHORIZATION for each in self.headers):
+            raise refuse("`basic` and a header Authorization cannot both be sent", "keep one of them")
+        return self
 
     @field_validator("icon")
     @classmethod

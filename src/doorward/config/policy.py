@@ -68,6 +68,10 @@ def _build_app(app: access.App, public_url: str) -> App:
         contact=app.contact,
         preflight=app.preflight == "pass",
         guard_cross_site=app.guard_cross_site,
+        headers=(
+            *(each.header for each in app.headers),
+            *((app.basic.header,) if app.basic is not None else ()),
+        ),
         url=app.url or _default_url(app, public_url),
     )
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from doorward.config import aliases, patterns, section, values
+from doorward.config import aliases, app_headers, patterns, section, values
 from doorward.config.access import App, GroupSection, Require, Rule
 from doorward.config.alerts import Alerts, AlertTarget
 from doorward.config.environment import holds_secret, kinds_of, section_of, variable_of, walk_settings
@@ -76,7 +76,13 @@ apps:
     hosts: wiki.example.com
     icon: 📚
     description: What we know
-    contact: alice@example.com""",
+    contact: alice@example.com
+  - name: Graphs
+    hosts: graphs.example.com
+    headers: {X-WEBAUTH-USER: "{user}", X-WEBAUTH-ROLE: "{groups:graphs-}"}
+  - name: Storage
+    hosts: nas.example.com
+    basic: {user: admin, secret: nas}""",
     ("alerts", "targets"): """\
 targets:
   - name: phone
@@ -126,6 +132,8 @@ _KINDS: Final = {
     values.parse_optional_listen: "address, `off`",
     values.parse_origin: "URL",
     patterns.parse_group: "name",
+    app_headers.parse_templates: "headers",
+    app_headers.parse_basic_entry: "name and secret",
     section.parse_secure: "`auto`, true or false",
     section.parse_zone: "time zone",
 }

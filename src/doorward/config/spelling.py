@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 
 from doorward.config import values
 from doorward.config.access import Require, Rule
+from doorward.config.app_headers import BasicEntry, HeaderTemplate
 from doorward.config.mail import Sender
 from doorward.config.patterns import Hours
 from doorward.config.upstream import ProviderEntry
@@ -58,8 +59,10 @@ def spell(value: object) -> Any:
             return format_path(value)
         case Allowance():
             return _spell_allowance(value)
-        case Listen() | Hours() | Rename() | Sender() | IPv4Network() | IPv6Network() | tzinfo():
+        case Listen() | Hours() | Rename() | Sender() | HeaderTemplate() | IPv4Network() | IPv6Network() | tzinfo():
             return str(value)
+        case BasicEntry():
+            return {"user": value.user, "secret": value.secret}
         case tuple():
             return [spell(item) for item in value]
         case Rule() | Require() | ProviderEntry():

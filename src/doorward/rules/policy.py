@@ -16,6 +16,7 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from typing import Final, assert_never
 from unicodedata import normalize
 
+from doorward.rules.app_header import AppHeader
 from doorward.rules.identity import User
 from doorward.rules.request import AccessRequest
 
@@ -225,7 +226,8 @@ class Rule:
 class App:
     """What pages and log lines call a host. `preflight`: whether CORS preflights may pass to the app.
 
-    `guard_cross_site`: whether what pages of other origins have a browser do there is refused.
+    `guard_cross_site`: whether what pages of other origins have a browser do there is refused. `headers`: what it is
+    sent besides the identity headers, each name once.
     """
 
     name: str
@@ -236,6 +238,7 @@ class App:
     preflight: bool = False
     url: str = ""
     guard_cross_site: bool = False
+    headers: tuple[AppHeader, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,9 @@
-"""The identity an app is told: header names, and any display name made safe for the wire (C-10, C02).
-
-Encoding: visible ASCII and space stand for themselves, but for `%`; every other byte of the UTF-8 form, and `%`, is
-percent-encoded (RFC 3986 2.1). Decode with any percent-decoder, then read as UTF-8.
-"""
+"""The identity an app is told: header names, and what they hold (C-10)."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
+from doorward.rules.header_value import encode
 from doorward.rules.identity import User
 from doorward.web.gate.dialect import Identity
 
@@ -56,18 +53,3 @@ def name_headers(*, forwarded: bool, remote: bool, asserted: bytes = b"") -> Ide
     )
     taken = {*own.email, *own.name, *own.groups, *own.user}
     return replace(own, blank=(asserted,)) if asserted and asserted not in taken else own
-
-
-def encode(text: str) -> bytes:
-    """Text as it stands in an identity header."""
-    if text.isascii() and text.isprintable() and "%" not in text:
-        return text.encode("ascii")
-    return "".join(
-        chr(byte) if _FIRST_VISIBLE <= byte < _DELETE and byte != _PERCENT else f"%{byte:02X}"
-        for byte in text.encode("utf-8", "replace")
-    ).encode("ascii")
-
-
-_FIRST_VISIBLE = 0x20
-_DELETE = 0x7F
-_PERCENT = 0x25
