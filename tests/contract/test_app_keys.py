@@ -32,6 +32,7 @@ FULL = a_key(
     generation=3,
     expires_at=START + DAY,
     disabled_at=START + DAY / 2,
+    woken_at=START + DAY / 4,
 )
 
 
@@ -111,13 +112,14 @@ async def test_keys_are_removed_one_by_one_and_with_their_account(store):
     assert store.live_view.find_key_owner(keys[1].id) is None
 
 
-async def test_only_what_was_neither_made_nor_used_since_sleeps(store):
+async def test_only_what_was_neither_made_nor_used_nor_woken_since_sleeps(store):
     long_ago = START - 90 * DAY
     old = a_key("aaaaaaaaaaaa", name="Old", made_at=long_ago)
     used = a_key("bbbbbbbbbbbb", name="Used", made_at=long_ago)
     asleep = a_key("cccccccccccc", name="Asleep", made_at=long_ago, disabled_at=START)
     async with store.records.transaction() as transaction:
-        for key in (old, used, asleep, a_key()):
+        woken = a_key("dddddddddddd", name="Woken", made_at=long_ago, woken_at=START)
+        for key in (old, used, asleep, woken, a_key()):
             await transaction.add_app_key(key)
         await transaction.note_key_uses([KeyUse(used.id, START, "")])
         assert await transaction.list_sleeping_keys(START - DAY) == [old]

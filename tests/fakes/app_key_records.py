@@ -60,7 +60,8 @@ class FakeAppKeyRecords:
     async def list_sleeping_keys(self, unused_since: datetime) -> list[AppKey]:
         self._check()
         keys = [key for key in self._state.app_keys.values() if key.disabled_at is None and key.made_at < unused_since]
-        return sorted((key for key in keys if (key.last_used_at or key.made_at) < unused_since), key=lambda key: key.id)
+        idle = [key for key in keys if (key.last_used_at or key.made_at) < unused_since]
+        return sorted((key for key in idle if (key.woken_at or key.made_at) < unused_since), key=lambda key: key.id)
 
     async def list_app_secrets(self) -> list[AppSecret]:
         self._check()

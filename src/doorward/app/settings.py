@@ -38,6 +38,7 @@ def limits_of(config: Config) -> LoginLimits:
         Bucket.DESTRUCTIVE: limits.destructive,
         Bucket.BACKUP: limits.backup,
         Bucket.IMPORT: limits.imports,
+        Bucket.KEY_CREATE: limits.key_create,
     }
     alike = {Bucket.PASSWORD_CHANGE: limits.password_change, Bucket.FORGOT: limits.forgot}
     return LoginLimits(

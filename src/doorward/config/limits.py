@@ -74,6 +74,10 @@ class Limits(Section):
     imports: Windows = Field(
         default=(Window(20, _QUARTER),), description="Files of accounts that are looked at or taken in."
     )
+    key_create: Windows = Field(
+        default=(Window(5, timedelta(hours=1)), Window(5, _QUARTER)),
+        description="Keys for apps that are made, pairing and access tokens among them.",
+    )
     count: Literal["all", "failed"] = Field(
         default="all",
         description="What counts of `login` and `otp_verify`: every try, or only those that were wrong. Each is "

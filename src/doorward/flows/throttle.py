@@ -54,6 +54,7 @@ class Bucket(Enum):
     DESTRUCTIVE = "destructive"
     BACKUP = "backup"
     IMPORT = "imports"
+    KEY_CREATE = "key_create"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,7 @@ BUDGETS: Final[Mapping[Bucket, Budget]] = {
     Bucket.DESTRUCTIVE: Budget((Window(3, _QUARTER),)),
     Bucket.BACKUP: Budget((Window(5, timedelta(hours=1)),)),
     Bucket.IMPORT: Budget((Window(20, _QUARTER),)),
+    Bucket.KEY_CREATE: Budget((Window(5, timedelta(hours=1)), Window(5, _QUARTER))),
 }
 """What holds where nothing else is set."""
 

@@ -39,7 +39,7 @@ class AppKeyRecords(Protocol):
         ...
 
     async def list_sleeping_keys(self, unused_since: datetime) -> list[AppKey]:
-        """Keys that are not disabled and were neither made nor used since."""
+        """Keys that are not disabled and were neither made, used nor woken since."""
         ...
 
     async def list_app_secrets(self) -> list[AppSecret]:

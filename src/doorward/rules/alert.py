@@ -27,6 +27,7 @@ class AlertKind(Enum):
     LOCKDOWN = "lockdown"
     LOCKDOWN_LIFTED = "lockdown_lifted"
     BREAK_GLASS_USED = "break_glass_used"
+    KEY_NEW_PLACE = "key_new_place"
 
     @property
     def meaning(self) -> str:
@@ -60,6 +61,7 @@ _MEANINGS: Final = {
     AlertKind.LOCKDOWN: "The gateway was locked down.",
     AlertKind.LOCKDOWN_LIFTED: "The lockdown was lifted.",
     AlertKind.BREAK_GLASS_USED: "A break-glass code was used.",
+    AlertKind.KEY_NEW_PLACE: "A key for apps was used from a network it was not used from before.",
 }
 _URGENT: Final = frozenset(
     {
@@ -80,6 +82,7 @@ _REPEAT_AFTER: Final = {
     AlertKind.LOCKDOWN_LIFTED: timedelta(0),
     AlertKind.BREAK_GLASS_USED: timedelta(0),
     AlertKind.ADMIN_WITHOUT_FACTOR: 7 * _DAY,
+    AlertKind.KEY_NEW_PLACE: _DAY,
     AlertKind.BACKUP_FAILED: _DAY,
     AlertKind.DRILL_FAILED: _DAY,
     AlertKind.FACTORS_LOST: _DAY,

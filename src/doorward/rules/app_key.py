@@ -67,7 +67,8 @@ class AppKey:
     API. `read_only`: GET, HEAD and OPTIONS only. `in_url`: it may stand in an address, where the app allows that.
 
     `generation`: it dies when its owner's sessions are all ended; None where it outlives that. `made_by`: the account
-    that made it, its owner's or an administrator's. `disabled_at`: it was unused for so long that it was put to sleep.
+    that made it, its owner's or an administrator's. `disabled_at`: it was unused for so long that it was put to sleep;
+    `woken_at`: when it was last woken, and its sleep counts anew from then.
     `uses` are counted when they are written, about once a minute: how often it was in use, not how many requests.
     `sealed`: from where it was used last, for `Place("app_keys", "sealed", id)`; "" before the first use.
     """
@@ -91,6 +92,7 @@ class AppKey:
     generation: int | None = None
     expires_at: datetime | None = None
     disabled_at: datetime | None = None
+    woken_at: datetime | None = None
     uses: int = 0
     last_used_at: datetime | None = None
     sealed: str = ""

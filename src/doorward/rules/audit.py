@@ -30,6 +30,11 @@ class Act(Enum):
     LOGOUT = "user.logout"
     SESSION_ENDED = "session.end"
     SETUP = "admin.setup"
+    APP_KEY_MADE = "user.api_key_create"
+    APP_KEY_RENAMED = "user.api_key_rename"
+    APP_KEY_REVOKED = "user.api_key_revoke"
+    APP_KEY_ASLEEP = "system.api_key_sleep"
+    APP_KEY_WOKEN = "user.api_key_wake"
     USER_CREATED = "admin.user_create"
     USER_UPDATED = "admin.user_update"
     USER_DISABLED = "admin.user_disable"
@@ -90,6 +95,7 @@ class Act(Enum):
     MASTER_KEY_ROTATED = "admin.master_key_rotate"
     MASTER_KEY_KEPT = "admin.master_key_rotate_fail"
     SIGNING_KEY_ROTATED = "admin.signing_key_rotate"
+    ASSERTION_KEY_ROTATED = "admin.assertion_key_rotate"
     KEYS_EXPORTED = "admin.keys_export"
     RESEALED = "system.reseal"
     TAMPERED = "system.tamper"
@@ -118,6 +124,11 @@ _MEANINGS = {
     Act.LOGOUT: "Somebody signed out.",
     Act.SESSION_ENDED: "A session was ended from another place.",
     Act.SETUP: "The first administrator was made.",
+    Act.APP_KEY_MADE: "A key for apps was made, by its owner or an administrator.",
+    Act.APP_KEY_RENAMED: "A key for apps was given another name.",
+    Act.APP_KEY_REVOKED: "A key for apps was taken back.",
+    Act.APP_KEY_ASLEEP: "A key for apps was put to sleep: nobody had used it for long.",
+    Act.APP_KEY_WOKEN: "A key for apps that was put to sleep counts again.",
     Act.USER_CREATED: "An account was made.",
     Act.USER_UPDATED: "An account's name, address or rights were changed.",
     Act.USER_DISABLED: "An account was disabled; its sessions ended.",
@@ -178,6 +189,7 @@ _MEANINGS = {
     Act.MASTER_KEY_ROTATED: "Everything is sealed under the new master key; the old one was retired.",
     Act.MASTER_KEY_KEPT: "A rotation of the master key found values it could not seal anew; the old key was kept.",
     Act.SIGNING_KEY_ROTATED: "The key of session cookies was replaced; every session ended.",
+    Act.ASSERTION_KEY_ROTATED: "A key that signs assertions to apps was made, by hand or by itself.",
     Act.KEYS_EXPORTED: "The master keys were written to a file, as a copy to be kept elsewhere.",
     Act.RESEALED: "What was sealed in an older form was sealed anew; `failed` did not open.",
     Act.BACKUP_MADE: "A backup was made.",

@@ -31,6 +31,10 @@ class LetterKind(Enum):
     ACCOUNT_DELETED = "account_deleted"
     RECOVERY_CODE_USED = "recovery_code_used"
     PASSKEY_REFUSED = "passkey_refused"
+    KEY_MADE = "key_made"
+    KEY_REVOKED = "key_revoked"
+    KEY_ASLEEP = "key_asleep"
+    KEY_NEW_PLACE = "key_new_place"
     ALERT = "alert"
     TEST = "test"
 

@@ -25,6 +25,7 @@ from doorward.rules.app_key import AppKey, KeyId
 from doorward.rules.identity import User, UserId
 from doorward.rules.private import check_private
 from doorward.rules.session import Fingerprint, Session, Subject
+from doorward.rules.stored_key import StoredKey
 from doorward.storage.sql.counters import SqlCounters
 from doorward.storage.sql.database import Database
 from doorward.storage.sql.lanes import Lanes
@@ -213,16 +214,19 @@ _FIND_NAMED = f"SELECT {_USER_COLUMNS} FROM users u WHERE u.name = ?"  # noqa: S
 _FIND_SESSION_KEY = (
     "SELECT id, sealed FROM signing_keys WHERE purpose = 'session' AND retired_at IS NULL ORDER BY id DESC LIMIT 1"
 )
+_LIST_KEYS = (
+    "SELECT id, purpose, sealed, created_at, public, retired_at FROM signing_keys WHERE purpose = ? ORDER BY id DESC"
+)
 _FIND_KEY = f"""
     SELECT {_USER_COLUMNS},
         k.id, k.name, k.kind, k.digest, k.preview, k.made_at, k.made_by, k.reach, k.generation, k.expires_at,
-        k.disabled_at, k.uses, k.last_used_at, k.sealed
+        k.disabled_at, k.woken_at, k.uses, k.last_used_at, k.sealed
     FROM app_keys k JOIN users u ON u.id = k.user_id WHERE k.id = ?
 """  # noqa: S608 -- constants only
 _FIND_SECRETS = "SELECT name, sealed FROM app_secrets"
 _KEY_COLUMNS = (
     "id", "name", "kind", "digest", "preview", "made_at", "made_by", "reach", "generation", "expires_at", "disabled_at",
-    "uses", "last_used_at", "sealed",
+    "woken_at", "uses", "last_used_at", "sealed",
 )  # fmt: skip
 _FIND_SETTING = "SELECT value FROM settings WHERE name = ?"
 _USER_WIDTH = 16
@@ -314,7 +318,7 @@ class SqliteLiveView:
             return None
         user = _user(row)
         found: dict[str, Any] = {"user_id": user.id, **dict(zip(_KEY_COLUMNS, row[_USER_WIDTH:], strict=True))}
-        for name in ("made_at", "expires_at", "disabled_at", "last_used_at"):
+        for name in ("made_at", "expires_at", "disabled_at", "woken_at", "last_used_at"):
             found[name] = None if found[name] is None else from_micros(found[name])
         return decode_app_key(found), user
 
@@ -348,6 +352,15 @@ class SqliteLiveView:
         with _mapped():
             row: tuple[int, str] | None = self._connection.execute(_FIND_SESSION_KEY).fetchone()
         return row
+
+    def list_keys(self, purpose: str) -> list[StoredKey]:
+        """The keys of a purpose, the newest first; retired ones too."""
+        with _mapped():
+            rows = self._connection.execute(_LIST_KEYS, (purpose,)).fetchall()
+        return [
+            StoredKey(number, name, sealed, from_micros(made), public, None if gone is None else from_micros(gone))
+            for number, name, sealed, made, public, gone in rows
+        ]
 
     def find_setting(self, name: str) -> str | None:
         """What is decided for everybody."""

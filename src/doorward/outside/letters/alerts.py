@@ -85,6 +85,11 @@ ALERTS: Final[Mapping[AlertKind, Wording]] = {
         "Somebody came in at %(host)s with a code of the printed kit.",
         "If nobody of you did, lock the gateway down at once: doorward incident lockdown",
     ),
+    AlertKind.KEY_NEW_PLACE: _wording(
+        "A key was used from a new network",
+        "A key for apps of %(who)s at %(host)s was used from a network it was not used from before.",
+        "If nobody knows of it, take the key back: doorward key revoke",
+    ),
 }
 HELD: Final = Wording(
     "More alerts were held back",

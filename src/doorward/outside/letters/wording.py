@@ -25,6 +25,8 @@ _WHERE: Final = "Browser: %(device)s"
 _FROM: Final = "Address: %(address)s"
 _WHEN: Final = "When: %(at)s"
 _FACTOR: Final = "Which: %(factor)s"
+_KEY: Final = "Key: %(key)s"
+_OPENS: Final = "It opens: %(opens)s"
 _NOT_YOU: Final = (
     "If it was not you, change your password at once and end all other sessions on the page Sessions, or tell your "
     "administrator."
@@ -180,6 +182,50 @@ WORDINGS: Final[Mapping[LetterKind, Wording]] = {
             "Somebody else may have it. Sign in another way, remove it there and make a new one, even if it was you.",
             "If you cannot, tell your administrator.",
         ),
+    ),
+    LetterKind.KEY_MADE: Wording(
+        "A new key for apps",
+        (
+            "Your account at %(host)s has a new key, with which a device or program can act for you.",
+            _KEY,
+            _OPENS,
+            _BY,
+            _WHEN,
+            _WHERE,
+            _FROM,
+        ),
+        "Look at your keys",
+        "/keys",
+        notes=("If it was not you, take the key back and change your password at once.",),
+    ),
+    LetterKind.KEY_REVOKED: Wording(
+        "Keys for apps were taken back",
+        ("Keys of your account at %(host)s were taken back: what used them is not let in any more.", _KEY, _BY, _WHEN),
+        "Look at your keys",
+        "/keys",
+    ),
+    LetterKind.KEY_ASLEEP: Wording(
+        "A key for apps was put to sleep",
+        (
+            "A key of your account at %(host)s was not used for %(days)s days. It opens nothing until you wake it.",
+            _KEY,
+            _WHEN,
+        ),
+        "Look at your keys",
+        "/keys",
+    ),
+    LetterKind.KEY_NEW_PLACE: Wording(
+        "A key for apps was used from a new network",
+        (
+            "A key of your account at %(host)s was used from a network it was not used from before.",
+            _KEY,
+            _WHEN,
+            _WHERE,
+            _FROM,
+        ),
+        "Look at your keys",
+        "/keys",
+        notes=("If it was not you, take the key back at once.",),
     ),
     LetterKind.ALERT: Wording(
         "Something to look at", ("There is something to look at at %(host)s.", _WHEN), "Look at it", "/admin/alerts"

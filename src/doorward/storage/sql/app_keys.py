@@ -58,10 +58,11 @@ class SqlAppKeys(InTransaction):
             await self._connection.execute(update(app_keys).where(app_keys.c.id == use.id).values(values))
 
     async def list_sleeping_keys(self, unused_since: datetime) -> list[AppKey]:
-        """Keys that are not disabled and were neither made nor used since."""
+        """Keys that are not disabled and were neither made, used nor woken since."""
         last = func.coalesce(app_keys.c.last_used_at, app_keys.c.made_at)
         awake = app_keys.c.disabled_at.is_(None) & (app_keys.c.made_at < unused_since)
-        query = select(app_keys).where(awake, last < unused_since).order_by(app_keys.c.id)
+        woken = func.coalesce(app_keys.c.woken_at, app_keys.c.made_at)
+        query = select(app_keys).where(awake, last < unused_since, woken < unused_since).order_by(app_keys.c.id)
         return [decode_app_key(row) for row in (await self._connection.execute(query)).mappings()]
 
     async def list_app_secrets(self) -> list[AppSecret]:

@@ -490,6 +490,7 @@ app_keys = Table(
     Column("generation", BigInteger),
     Column("expires_at", Instant),
     Column("disabled_at", Instant),
+    Column("woken_at", Instant),
     Column("uses", BigInteger, nullable=False),
     Column("last_used_at", Instant),
     # From where it was used last, sealed.

@@ -34,6 +34,10 @@ _ABOUT: Final = {
     LetterKind.ACCOUNT_DELETED: "Account was deleted",
     LetterKind.RECOVERY_CODE_USED: "Recovery code was used",
     LetterKind.PASSKEY_REFUSED: "Passkey looked copied",
+    LetterKind.KEY_MADE: "Key was made",
+    LetterKind.KEY_REVOKED: "Key was taken back",
+    LetterKind.KEY_ASLEEP: "Key was put to sleep",
+    LetterKind.KEY_NEW_PLACE: "Key was used from a new network",
     LetterKind.ALERT: "Alert",
     LetterKind.TEST: "Test mail",
 }

@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("generation", sa.BigInteger(), nullable=True),
         sa.Column("expires_at", sa.BigInteger(), nullable=True),
         sa.Column("disabled_at", sa.BigInteger(), nullable=True),
+        sa.Column("woken_at", sa.BigInteger(), nullable=True),
         sa.Column("uses", sa.BigInteger(), nullable=False),
         sa.Column("last_used_at", sa.BigInteger(), nullable=True),
         sa.Column("sealed", sa.Text(), nullable=False),
