@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from doorward.flows.accepting import PasswordRules
 from doorward.flows.account import Account
 from doorward.flows.admin import CLI, Administration
+from doorward.flows.app_secrets import AppSecrets
 from doorward.flows.asserted import AssertedSignIn
 from doorward.flows.bundle import Flows
 from doorward.flows.enrolment import Enrolment
@@ -52,6 +53,7 @@ from doorward.rules import envelope
 from doorward.rules.login import Demand
 from doorward.rules.mfa import MfaTerms
 from doorward.rules.password import PasswordPolicy
+from doorward.rules.policy import Policy
 from doorward.rules.redirect import parse_return_url
 from doorward.rules.registration import Mode
 from doorward.rules.session import Fingerprint
@@ -101,6 +103,7 @@ class Town:
         self.hosts = set(HOSTS)
         self.upstream = FakeUpstream()
         self.providers = {"idp": a_provider()}
+        self.apps = ()
         self.passwords_open = True
         self.straight = "off"
         self._asks_ways = False
@@ -266,6 +269,7 @@ class Town:
 
     def _connect_accounts(self, rules):
         """The flows of accounts and mail."""
+            app_secrets=AppSecrets(records=records, keyring=self.keyring, policy=lambda: Policy((), apps=self.apps)),
         going_on = {"finishing": self.finishing, "sign_in": self.sign_in}
         counted = {"throttle": self.throttle, "tally": self.tally}
         waiting = {**counted, "clock": self.clock, "pause": self.pause, "random": self.random}

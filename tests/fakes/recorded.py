@@ -18,6 +18,7 @@ GUARDED: Final = (
     "providers",
     "invites",
     "kits",
+    "app_secrets",
     "settings",
     "keys",
     "first_admin",

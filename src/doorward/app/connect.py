@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from doorward.app.alerts import build_alert_desk, build_lookout
+from doorward.app.app_secrets import connect_app_secrets
 from doorward.app.audit import build_trail, build_watch
 from doorward.app.backup import connect_backups
 from doorward.app.importing import connect_importing
@@ -348,3 +349,4 @@ def connect_flows(parts: Parts) -> Flows:
         retention=build_retention(parts),
         erasure=build_erasure(parts, post),
     )
+        app_secrets=connect_app_secrets(parts),

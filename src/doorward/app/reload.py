@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from doorward.web.gate.endpoint import Gate
 
 
+from doorward.app.app_secrets import note_secrets
 from doorward.app.house import House
 
 Load = Callable[[], Loaded]
@@ -52,6 +53,8 @@ async def _reload_policy(house: House, gate: "Gate", load: Load) -> None:
     house.log.info("reloaded", rules=len(policy.rules), apps=len(policy.apps), providers=len(providers))
     if ignored:
         house.log.warning("restart_needed", sections=ignored)
+    for finding in await note_secrets(house.flows.app_secrets):
+        house.log.warning("config_notice", notice=str(finding))
 
 
 _RELOADED: Final = frozenset({"authz", "apps"})

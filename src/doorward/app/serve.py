@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from doorward.web.serving import Listener
 
 
+from doorward.app.app_secrets import note_secrets
 from doorward.app.doors import Doors, build_doors
 from doorward.app.emergency_record import note_emergencies
 from doorward.app.house import House, open_house
@@ -115,6 +116,7 @@ async def _note_ways(house: House) -> list[Finding]:
         *note_standing_in(house.config, stands_in),
     ]
 
+        *await note_secrets(house.flows.app_secrets),
 
 def _open_listeners(house: House, doors: Doors) -> tuple[list["Listener"], dict[str, str]]:
     """The main listener and, where wanted, that of the metrics; and where they really listen."""

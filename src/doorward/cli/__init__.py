@@ -35,6 +35,7 @@ GROUPS: Final = {
     "policy": "What is decided for everybody: who needs a second factor, and who may register.",
     "privacy": "What is kept of people: how long, a copy of it, and the end of it.",
     "decisions": "What the gate decided: list it.",
+    "app-secret": "What we show apps in people's names: set, list and remove passwords and tokens.",
     "keys": "Keys: make, list, rotate and copy them.",
     "backup": "Backups: make, list, verify and restore them.",
     "alert": "Alerts: list them, and test where they are sent.",

@@ -48,19 +48,24 @@ def in_house(config: Path | None, act: Callable[[House], Awaitable[T]]) -> T:
 
 def read_password(*, stdin: bool, file: Path | None) -> str:
     """The password, from stdin, a file, or a prompt that shows nothing. Never an argument: everybody sees those."""
+    return read_hidden("password", MAX_PASSWORD_BYTES, stdin=stdin, file=file, option="--password-")
+
+
+def read_hidden(what: str, most: int, *, stdin: bool, file: Path | None, option: str = "--") -> str:
+    """What nobody is to see, likewise: at most so many bytes. `option`: how the names of both options begin."""
     if stdin and file is not None:
-        raise InputError("take one of --password-stdin and --password-file")
+        raise InputError(f"take one of {option}stdin and {option}file")
     if stdin:
-        return _first_line(sys.stdin.read(MAX_PASSWORD_BYTES + 2))
+        return _first_line(sys.stdin.read(most + 2), what)
     if file is not None:
         try:
             with file.open(encoding="utf-8", newline="") as opened:
-                return _first_line(opened.read(MAX_PASSWORD_BYTES + 2))
+                return _first_line(opened.read(most + 2), what)
         except (OSError, UnicodeDecodeError) as error:
             raise InputError(f"{file} cannot be read as text") from error
     if not _has_terminal():
-        raise InputError("there is no terminal to ask for the password; use --password-stdin or --password-file")
-    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+        raise InputError(f"there is no terminal to ask for the {what}; use {option}stdin or {option}file")
+    return str(typer.prompt(what.capitalize(), hide_input=True, confirmation_prompt=True))
 
 
 async def find_user(house: House, name: str) -> User:
@@ -134,9 +139,9 @@ def _has_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def _first_line(text: str) -> str:
+def _first_line(text: str, what: str) -> str:
     """One newline at the end belongs to the file, not to the password; nothing else is trimmed (Q08)."""
     line = text.removesuffix("\n").removesuffix("\r")
     if "\n" in line or "\r" in line:
-        raise InputError("the password must stand on one line, with nothing after it")
+        raise InputError(f"the {what} must stand on one line, with nothing after it")
     return line

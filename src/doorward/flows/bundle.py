@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from doorward.flows.account import Account
 from doorward.flows.admin import Administration
 from doorward.flows.alert_desk import AlertDesk
+from doorward.flows.app_secrets import AppSecrets
 from doorward.flows.asserted import AssertedSignIn
 from doorward.flows.audit_trail import AuditTrail
 from doorward.flows.audit_watch import AuditWatch
@@ -78,3 +79,4 @@ class Flows:
     decisions: Decisions
     retention: Retention
     erasure: Erasure
+    app_secrets: AppSecrets

@@ -83,6 +83,8 @@ class Act(Enum):
     WAYS_CHANGED = "admin.sign_in_change"
     LOCKDOWN = "incident.lockdown"
     LOCKDOWN_LIFTED = "incident.lift"
+    APP_SECRET_SET = "admin.app_secret_set"  # noqa: S105 -- an act's name
+    APP_SECRET_REMOVED = "admin.app_secret_remove"  # noqa: S105 -- an act's name
     EVIDENCE_TAKEN = "incident.evidence"
     KIT_MADE = "break_glass.make"
     KIT_REVOKED = "break_glass.revoke"
@@ -179,6 +181,8 @@ _MEANINGS = {
     Act.LOCKDOWN_LIFTED: "A lockdown was lifted.",
     Act.EVIDENCE_TAKEN: "What is known of an incident was copied into one encrypted file.",
     Act.KIT_MADE: "A break-glass code was made for an administrator.",
+    Act.APP_SECRET_SET: "A secret that we show apps was set, or another took its place.",
+    Act.APP_SECRET_REMOVED: "A secret that we show apps was removed.",
     Act.KIT_REVOKED: "Break-glass codes were taken back before they were used.",
     Act.KIT_USED: "An administrator came in with a break-glass code; all administrators are told.",
     Act.EMERGENCY_NOTED: "The gateway had run in an emergency, without its data; what was recorded then is noted here.",
