@@ -13,7 +13,8 @@ from doorward.rules.alert import AlertKind
 from doorward.rules.archive import Manifest
 from doorward.rules.backup import BACKUP_CHORE, DRILL_CHORE, Backup, Reason, name_backup
 from doorward.rules.chore import Chore
-from doorward.rules.restoring import Effect, Named, Plan
+from doorward.rules.restore_effect import Effect, Named
+from doorward.rules.restoring import Plan
 from doorward.rules.schedule import Interval, Schedule
 from doorward.rules.stored_key import SESSION, StoredKey
 from doorward.rules.travel import Place

@@ -117,7 +117,7 @@ def test_what_was_taken_away_since_does_not_come_back(house):
     assert effects_of(undone)["goes"] == ["carol"]
 
 
-@pytest.mark.parametrize("version", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("version", ["0001", "0002", "0003", "0004"])
 def test_an_upgrade_saves_what_was_there_before_and_that_restores(place, version):
     """D-45, Q11: also with nobody named who could read it, and to be restored by the newer version."""
     folder = place.folder / "data"

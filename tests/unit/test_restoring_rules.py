@@ -1,14 +1,18 @@
 """What a restore takes from the backup, and what it leaves as it is now (N06)."""
 
+import json
+
 import pytest
 
-from doorward.rules.restoring import COMPARED, Effect, merge
+from doorward.rules.restore_effect import Effect
+from doorward.rules.restoring import COMPARED, make_token, merge
 
 NOW = 1_000
 
 
 def a_user(name, **given):
     fields = {"enabled": True, "is_admin": False, "must_change_password": False, "generation": 1, "email": ""}
+    fields["is_service"] = False
     return {"id": name, "name": name, **fields, **given}
 
 
@@ -125,3 +129,116 @@ def test_a_provider_disabled_or_deleted_since_stays_disabled():
     found, effects = merged(tables(providers=present), tables(providers=saved))
     assert effects == {Effect.PROVIDERS_STAY_DISABLED: ("deleted", "disabled")}
     assert [row["id"] for row in found["providers"] if row["enabled"]] == ["kept"]
+
+
+REACH = {
+    "apps": ["photos"],
+    "hosts": ["a.example.test"],
+    "paths": [],
+    "methods": [],
+    "networks": [],
+    "scopes": ["read"],
+}
+
+
+def reach_of(**given):
+    return json.dumps({**REACH, "read_only": False, "in_url": True, **given}, sort_keys=True, separators=(",", ":"))
+
+
+def a_key(number="key", **given):
+    fields = {"user_id": "alice", "name": f"{number}'s", "kind": "key", "digest": "sha256:1", "reach": reach_of()}
+    times = {"generation": None, "expires_at": None, "disabled_at": None, "uses": 1, "sealed": "then"}
+    return {"id": number, **fields, **times, **given}
+
+
+def merged_keys(present, saved):
+    alice = a_user("alice")
+    found, effects = merged(tables(alice, app_keys=present), tables(alice, app_keys=saved))
+    return found["app_keys"], effects
+
+
+def test_a_key_that_is_as_it_was_stays_with_its_uses_as_they_are_here():
+    key = a_key(uses=9, sealed="now")
+    assert merged_keys([key], [a_key()]) == ([key], {})
+
+
+def test_a_key_that_was_revoked_or_made_anew_since_stays_revoked():
+    """N06."""
+    assert merged_keys([], [a_key()]) == ([], {Effect.KEYS_STAY_REVOKED: ("key's (alice)",)})
+    for column in ("digest", "kind"):
+        assert merged_keys([a_key(**{column: "other"})], [a_key()])[0] == []
+
+
+def test_a_key_that_was_made_since_is_revoked():
+    assert merged_keys([a_key()], []) == ([], {Effect.KEYS_GO: ("key's (alice)",)})
+
+
+def test_the_keys_of_an_account_that_comes_or_goes():
+    alice, key = a_user("alice"), a_key()
+    found, effects = merged(tables(), tables(alice, app_keys=[key]))
+    assert found["app_keys"] == []
+    assert effects == {Effect.RETURNS_DISABLED: ("alice",), Effect.KEYS_STAY_REVOKED: ("key's (alice)",)}
+    assert merged(tables(alice, app_keys=[key]), tables())[1] == {Effect.GOES: ("alice",)}
+
+
+@pytest.mark.parametrize(
+    ("now", "then", "narrow"),
+    [
+        ({"expires_at": 5}, {}, {"expires_at": 5}),
+        ({"expires_at": 9}, {"expires_at": 5}, {"expires_at": 5}),
+        ({}, {"expires_at": 5}, {"expires_at": 5}),
+        ({"disabled_at": 5}, {}, {"disabled_at": 5}),
+        ({"generation": 5}, {}, {"generation": 5}),
+        ({}, {"generation": 5}, {"generation": 5}),
+        ({"reach": reach_of(apps=[])}, {}, {"reach": reach_of(apps=[])}),
+        ({}, {"reach": reach_of(hosts=[])}, {"reach": reach_of(hosts=[])}),
+        ({"reach": reach_of(scopes=[])}, {}, {"reach": reach_of(scopes=[])}),
+        ({"reach": reach_of(paths=["/a"])}, {}, {"reach": reach_of(paths=["/a"])}),
+        ({}, {"reach": reach_of(methods=["GET"])}, {"reach": reach_of(methods=["GET"])}),
+        ({"reach": reach_of(paths=["/a", "/b"])}, {"reach": reach_of(paths=["/b"])}, {"reach": reach_of(paths=["/b"])}),
+        ({"reach": reach_of(read_only=True)}, {}, {"reach": reach_of(read_only=True)}),
+        ({}, {"reach": reach_of(in_url=False)}, {"reach": reach_of(in_url=False)}),
+    ],
+)
+def test_a_key_that_was_changed_since_opens_what_both_open(now, then, narrow):
+    """N06."""
+    (found,), _ = merged_keys([a_key(**now)], [a_key(**then)])
+    assert found == a_key(**narrow)
+
+
+def test_only_a_key_that_is_not_as_it_was_then_is_named():
+    narrow = reach_of(scopes=[])
+    assert merged_keys([a_key(reach=narrow)], [a_key()])[1] == {Effect.KEYS_STAY_NARROW: ("key's (alice)",)}
+    assert merged_keys([a_key()], [a_key(reach=narrow)])[1] == {}
+
+
+@pytest.mark.parametrize(
+    "other", [reach_of(paths=["/b"]), "[]", "{", "{}", '{"apps":[],"hosts":[],"scopes":[[]]}', "1"]
+)
+def test_rows_that_have_nothing_in_common_or_cannot_be_read_are_no_key(other):
+    """Two narrow keys have nothing in common: an empty list would open everything."""
+    key = a_key(reach=reach_of(paths=["/a"]))
+    for now, then in (({"reach": other}, {}), ({}, {"reach": other})):
+        found, effects = merged_keys([{**key, **now}], [{**key, **then}])
+        assert (found, list(effects)) == ([], [Effect.KEYS_STAY_REVOKED])
+
+
+def test_secrets_that_are_shown_to_apps_stay():
+    secret = {"name": "radio", "sealed": "gcm2:1", "changed_at": 3}
+    found, effects = merged(tables(app_secrets=[secret]), tables())
+    assert effects == {Effect.SECRETS_STAY: ()}
+    assert "app_secrets" not in found
+
+
+def test_what_is_a_service_stays_one():
+    for now, then in ((True, False), (False, True)):
+        found, _ = merged(tables(a_user("alice", is_service=now)), tables(a_user("alice", is_service=then)))
+        assert found["users"][0]["is_service"] is True
+
+
+def test_the_use_of_a_key_makes_no_other_preview():
+    before = tables(app_keys=[a_key()])
+    word = make_token("digest", before, ())
+    assert make_token("digest", tables(app_keys=[a_key(uses=2, sealed="later", last_used_at=8)]), ()) == word
+    assert make_token("digest", tables(app_keys=[a_key(disabled_at=1)]), ()) != word
+    assert make_token("digest", tables(passwords=[{"sealed": "later"}]), ()) != word

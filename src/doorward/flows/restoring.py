@@ -22,14 +22,13 @@ from doorward.rules.alert import AlertKind
 from doorward.rules.archive import Value
 from doorward.rules.audit import SEALED, Act
 from doorward.rules.backup import NO_OPENERS, Backup, Openers, Reason
+from doorward.rules.restore_effect import Effect, Named
+from doorward.rules.restored_keys import Fields
 from doorward.rules.restoring import (
     COMPARED,
     MARKS_SINCE,
     STAYING,
     TAKEN,
-    Effect,
-    Fields,
-    Named,
     Plan,
     Tables,
     has_administrator,
@@ -41,7 +40,7 @@ from doorward.rules.stored_key import INSTALLATION, SESSION
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CHAIN: Final = ("audit", "checkpoints")
-_OTHERS: Final = ("settings", "signing_keys", "installation", "decisions")
+_OTHERS: Final = ("settings", "signing_keys", "installation", "decisions", "app_secrets")
 """What only the restore of another installation puts in place, besides the chain."""
 
 Head = tuple[int, bytes]
@@ -213,6 +212,7 @@ class Restoring:
             taken += _OTHERS
             content, gone = {table: saved[table] for table in TAKEN}, {}
             effects = [*([Named(Effect.OTHER_INSTALLATION)] if is_set_up else []), *chain]
+            effects += [Named(Effect.KEYS_RETURN)] if saved["app_keys"] else []
         damaged = {table: count for table, count in unpacked.damaged.items() if table in taken}
         for effect, counts in ((Effect.DAMAGED_RETURN, damaged), (Effect.DAMAGED_GO, gone)):
             effects += [Named(effect, spell_counts(counts))] if counts else []

@@ -9,13 +9,13 @@ Rows are as the database stores them, by column.
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
 from hashlib import sha256
 from typing import Final
 
 from doorward.rules.archive import Manifest, Value
+from doorward.rules.restore_effect import Effect, Named
+from doorward.rules.restored_keys import Fields, merge_app_keys
 
-Fields = Mapping[str, Value]
 Tables = Mapping[str, Sequence[Fields]]
 
 COMPARED: Final = (
@@ -34,6 +34,8 @@ COMPARED: Final = (
     "break_glass",
     "marks",
     "sign_ins",
+    "app_keys",
+    "app_secrets",
 )
 """What is read of the present database to decide: small tables, or bounded for each account."""
 TAKEN: Final = (
@@ -51,77 +53,17 @@ TAKEN: Final = (
     "break_glass",
     "marks",
     "sign_ins",
+    "app_keys",
 )
 """The tables that a restore of this installation puts in place; whatever it does not name stays."""
-STAYING: Final = ("sign_ins", "break_glass")
+STAYING: Final = ("sign_ins", "break_glass", "app_keys")
 """Of these, the rows that are here stay."""
 _VOLATILE: Final = frozenset({"last_step", "last_used_at", "used_at", "sign_count", "uses"})
+_VOLATILE_OF: Final = {"app_keys": frozenset({"sealed"})}
 _UNSTEADY: Final = frozenset({"sign_ins", "marks"})
 
 MARKS_SINCE: Final = "0004"
 """The schema since which it is remembered with an account which factors it has."""
-
-
-class Effect(Enum):
-    """What a restore does to something that is not as it was."""
-
-    OTHER_INSTALLATION = "other_installation"
-    GOES = "goes"
-    RETURNS_DISABLED = "returns_disabled"
-    STAYS_DISABLED = "stays_disabled"
-    STAYS_DEMOTED = "stays_demoted"
-    OLDER_PASSWORD = "older_password"  # noqa: S105 -- a word
-    PASSWORD_GOES = "password_goes"  # noqa: S105 -- a word
-    OLDER_ADDRESS = "older_address"
-    GROUPS_RETURN = "groups_return"
-    WAYS_RETURN = "ways_return"
-    FACTORS_GO = "factors_go"
-    FACTORS_RETURN = "factors_return"
-    CODES_STAY_USED = "codes_stay_used"
-    INVITES_STAY_CLOSED = "invites_stay_closed"
-    PROVIDERS_STAY_DISABLED = "providers_stay_disabled"
-    SETTINGS_STAY = "settings_stay"
-    AUDIT_STAYS = "audit_stays"
-    AUDIT_REPLACED = "audit_replaced"
-    DAMAGED_RETURN = "damaged_return"
-    DAMAGED_GO = "damaged_go"
-
-    @property
-    def meaning(self) -> str:
-        """What it says to who restores."""
-        return _MEANINGS[self]
-
-
-_MEANINGS: Final = {
-    Effect.OTHER_INSTALLATION: "The backup is of another installation: everything here is replaced.",
-    Effect.GOES: "Accounts that were made since are deleted.",
-    Effect.RETURNS_DISABLED: "Accounts that were deleted since come back, disabled.",
-    Effect.STAYS_DISABLED: "Accounts that were disabled since stay disabled.",
-    Effect.STAYS_DEMOTED: "Accounts that lost administration since do not get it back.",
-    Effect.OLDER_PASSWORD: "Accounts that changed their password since have the older one again, and must change it.",
-    Effect.PASSWORD_GOES: "Accounts that were given their first password since have none again.",
-    Effect.OLDER_ADDRESS: "Accounts whose mail address was changed since have the older one again.",
-    Effect.GROUPS_RETURN: "Accounts that were taken out of groups since are in them again.",
-    Effect.WAYS_RETURN: "Accounts that gave up a provider since can sign in with it again.",
-    Effect.FACTORS_GO: "Accounts that added second factors since lose them.",
-    Effect.FACTORS_RETURN: "Accounts that removed second factors since have them again.",
-    Effect.CODES_STAY_USED: "Recovery codes that were used or replaced since stay used up.",
-    Effect.INVITES_STAY_CLOSED: "Invitations that were used up, taken back or deleted since stay closed.",
-    Effect.PROVIDERS_STAY_DISABLED: "Providers that were disabled since stay disabled.",
-    Effect.SETTINGS_STAY: "What is decided for everybody stays as it is now.",
-    Effect.AUDIT_STAYS: "The audit log stays as it is now and goes on.",
-    Effect.AUDIT_REPLACED: "The audit log here is replaced by that of the backup.",
-    Effect.DAMAGED_RETURN: "Sealed values of the backup that do not open come back as they are, of no use to anybody.",
-    Effect.DAMAGED_GO: "What is here, would stay and does not open any more is dropped.",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Named:
-    """An effect, and whom or what it is about."""
-
-    effect: Effect
-    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +129,16 @@ def merge(present: Tables, saved: Tables, now: int) -> Merged:
     tables["sign_ins"] = _union(
         [row for row in present["sign_ins"] if row["user_id"] in there], saved["sign_ins"], ("user_id", "at", "id")
     )
-    if _plain(present["settings"]) != _plain(saved["settings"]):
-        effects.setdefault(Effect.SETTINGS_STAY, [])
+    # What was revoked since stays revoked, and what was made since was made by nobody knows whom.
+    tables["app_keys"] = merge_app_keys(
+        present["app_keys"],
+        saved["app_keys"],
+        both,
+        lambda effect, key: note(effect, _spell_key(key, names)),
+    )
+    for table, effect in (("settings", Effect.SETTINGS_STAY), ("app_secrets", Effect.SECRETS_STAY)):
+        if _plain(present[table]) != _plain(saved[table]):
+            effects.setdefault(effect, [])
     order = {effect: place for place, effect in enumerate(Effect)}
     named = [Named(effect, tuple(sorted(set(whom)))) for effect, whom in effects.items()]
     return Merged(tables, tuple(sorted(named, key=lambda each: order[each.effect])))
@@ -212,14 +162,19 @@ def make_token(digest: str, present: Tables, effects: Sequence[Named]) -> str:
     """A word for exactly this backup, exactly this present, and what was shown of both."""
     state = {
         name: sorted(
-            json.dumps({key: _spell(value) for key, value in row.items() if key not in _VOLATILE}, sort_keys=True)
+            json.dumps({key: _spell(value) for key, value in row.items() if key not in passing}, sort_keys=True)
             for row in rows
         )
         for name, rows in present.items()
         if name not in _UNSTEADY
+        for passing in [_VOLATILE | _VOLATILE_OF.get(name, frozenset())]
     }
     shown = [[each.effect.value, *each.names] for each in effects]
     return sha256(json.dumps([digest, state, shown], sort_keys=True).encode("ascii")).hexdigest()[:16]
+
+
+def _spell_key(key: Fields, names: Mapping[Value, str]) -> str:
+    return f"{key['name']!s} ({names[key['user_id']]})"
 
 
 def _spell(value: Value) -> object:
@@ -259,6 +214,7 @@ def _merge_users(
                 note(Effect.STAYS_DEMOTED, was["name"])
             new["enabled"] = bool(user["enabled"] and was["enabled"])
             new["is_admin"] = bool(user["is_admin"] and was["is_admin"])
+            new["is_service"] = bool(user["is_service"] or was["is_service"])
             new["must_change_password"] = bool(user["must_change_password"] or was["must_change_password"])
             if user["id"] in returning:
                 note(Effect.OLDER_PASSWORD, was["name"])
