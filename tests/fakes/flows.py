@@ -60,6 +60,7 @@ from doorward.rules.session import Fingerprint
 from doorward.rules.token import read_cookie
 from doorward.rules.upstream import MfaTrust
 from tests.fakes.alarm import connect_alerts, connect_lookout
+from tests.fakes.app_keys import connect_app_keys
 from tests.fakes.backups import connect_backups
 from tests.fakes.importing import connect_importing
 from tests.fakes.incident import connect_incident
@@ -260,6 +261,7 @@ class Town:
             enrolment=self.enrolment,
             factors=self.factors,
             **self._connect_accounts(rules),
+            **connect_app_keys(self),
             **connect_incident(self),
             **connect_backups(self),
             signing_keys=SigningKeys(records=records, keyring=self.keyring, random=self.random),

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from doorward.app.alerts import build_alert_desk, build_lookout
+from doorward.app.app_keys import build_app_keys, build_key_uses
 from doorward.app.app_secrets import connect_app_secrets
 from doorward.app.audit import build_trail, build_watch
 from doorward.app.backup import connect_backups
@@ -348,5 +349,7 @@ def connect_flows(parts: Parts) -> Flows:
         decisions=build_decisions(parts),
         retention=build_retention(parts),
         erasure=build_erasure(parts, post),
+        app_keys=build_app_keys(parts, throttle, notify),
+        key_uses=build_key_uses(parts, notify),
     )
         app_secrets=connect_app_secrets(parts),

@@ -100,6 +100,7 @@ async def _run(house: House, loaded: Loaded, load: Load) -> None:
         for listener in listeners:
             listener.end()
     await house.touches.flush()
+    await house.flows.key_uses.flush()
     await gathering.write()
     await house.flows.audit_watch.stop(house.clock.now())
     house.log.info("stopped")
@@ -171,6 +172,8 @@ def _upkeep_of(house: House, doors: Doors, gathering: Gathering) -> Upkeep:
             gathering.run_due,
             house.flows.retention.run_due,
             house.flows.erasure.repeat_due,
+            house.flows.key_uses.write_due,
+            house.flows.app_keys.sleep_due,
         ),
     )
 

@@ -4,13 +4,12 @@ The text of a key leaves with the answer of the call that made it, and is nowher
 audit, not in a letter. Whatever makes one looks at its owner, the lockdown and the limits in one transaction.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from doorward.errors import Clash, ConflictError, ForbiddenError, InputError, NotFoundError, TamperError
+from doorward.errors import Clash, ConflictError, ForbiddenError, InputError, NotFoundError
 from doorward.flows.acting import (
     CLI,
     Actor,
@@ -23,6 +22,7 @@ from doorward.flows.acting import (
     get_present,
     get_user,
 )
+from doorward.flows.key_uses import find_place
 from doorward.flows.letters import circumstances, signature, tell_time
 from doorward.flows.notify import Notify
 from doorward.flows.outcome import Refused
@@ -43,8 +43,8 @@ from doorward.rules.app_key import (
     write_key_id,
 )
 from doorward.rules.audit import Act
-from doorward.rules.envelope import Place
 from doorward.rules.identity import User, UserId
+from doorward.rules.key_use import KeyPlace
 from doorward.rules.key_wish import (
     AcceptedWish,
     KeyTerms,
@@ -64,6 +64,7 @@ _ID_RANDOM: Final = 16
 _NOT_RECENT: Final = "show again who you are before you do this"
 _MOST_NAMES: Final = 5
 SLEEP_EVERY: Final = timedelta(hours=1)
+LastUse = KeyPlace
 
 
 class KeyHasher(Protocol):
@@ -84,14 +85,6 @@ class NewKey:
 
     key: AppKey
     text: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class LastUse:
-    """From where a key was used last."""
-
-    address: str = ""
-    agent: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +186,20 @@ class AppKeys:
         draft = _Draft(KeyKind.TOKEN, accept_wish(wish, self.terms, now=now), write)
         return await self._create_own(subject, draft, visitor, now)
 
+    async def check_for_device(self, subject: Subject, wish: KeyWish, *, now: datetime) -> Refused | None:
+        """Whether somebody may approve a device that is to have this key, which is made when it fetches it.
+
+        Errors as for `create`, which asks all of this again. Refused: LOCKDOWN.
+        """
+        _check_in_person(subject, now)
+        accepted = accept_wish(wish, self.terms, now=now)
+        async with self._records.transaction() as transaction:
+            if await transaction.find_setting(LOCKDOWN_SETTING) is not None:
+                return Refused(Failure.LOCKDOWN)
+            owner = await get_present(transaction, subject)
+            await self._check(transaction, owner, accepted, await transaction.list_app_keys(owner.id), now)
+        return None
+
     async def create_for_device(
         self, user_id: UserId, generation: int, wish: KeyWish, visitor: Visitor, *, now: datetime
     ) -> NewKey | Refused:
@@ -245,9 +252,9 @@ class AppKeys:
         async with self._records.transaction() as transaction:
             return await transaction.list_app_keys(subject.user.id)
 
-    def find_last_use(self, key: AppKey) -> LastUse:
+    def find_last_use(self, key: AppKey) -> KeyPlace:
         """From where a key was used last. TamperError where that was changed in the records."""
-        return read_last_use(self._keyring, key)
+        return find_place(self._keyring, key)
 
     async def rename(self, subject: Subject, which: str, name: str, visitor: Visitor, *, now: datetime) -> AppKey:
         """Give one of one's own keys another name. ConflictError (TAKEN) where it is in use."""
@@ -462,22 +469,6 @@ class AppKeys:
 
 class _FindOwner(Protocol):
     async def __call__(self, transaction: Transaction) -> tuple[User, Actor]: ...
-
-
-def read_last_use(keyring: Keyring, key: AppKey) -> LastUse:
-    """From where a key was used last. TamperError where that was changed in the records."""
-    if not key.sealed:
-        return LastUse()
-    try:
-        value = json.loads(keyring.unseal(use_place(key.id), key.sealed))
-        return LastUse(str(value["address"]), str(value["agent"]))
-    except (ValueError, KeyError, TypeError):
-        raise TamperError("where a key was used last is not what we wrote") from None
-
-
-def use_place(key_id: KeyId) -> Place:
-    """What the last use of a key is sealed for."""
-    return Place("app_keys", "sealed", key_id)
 
 
 async def _find(transaction: Transaction, query: KeyQuery) -> list[tuple[AppKey, User]]:

@@ -6,6 +6,7 @@ from doorward.flows.account import Account
 from doorward.flows.admin import Administration
 from doorward.flows.alert_desk import AlertDesk
 from doorward.flows.app_secrets import AppSecrets
+from doorward.flows.app_keys import AppKeys
 from doorward.flows.asserted import AssertedSignIn
 from doorward.flows.audit_trail import AuditTrail
 from doorward.flows.audit_watch import AuditWatch
@@ -18,6 +19,7 @@ from doorward.flows.factors import Factors
 from doorward.flows.identities import Identities
 from doorward.flows.importing import Importing
 from doorward.flows.invites import Invites
+from doorward.flows.key_uses import KeyUses
 from doorward.flows.lockdown import Lockdowns
 from doorward.flows.login import SignIn
 from doorward.flows.logout import SignOut
@@ -79,4 +81,6 @@ class Flows:
     decisions: Decisions
     retention: Retention
     erasure: Erasure
+    app_keys: AppKeys
+    key_uses: KeyUses
     app_secrets: AppSecrets

@@ -31,6 +31,7 @@ _BCRYPT_SALT = 16
 _ARGON2_MEMORY, _ARGON2_PASSES, _ARGON2_LANES, _ARGON2_BYTES, _ARGON2_SALT = 65536, 3, 4, 32, 16
 
 _NICENESS = 10
+_KEY_COST = 12
 
 _T = TypeVar("_T")
 
@@ -69,6 +70,7 @@ class PooledHasher:
             Algorithm.ARGON2ID: _Argon2(random),
         }
         self._present = self._schemes[algorithm]
+        self._keys = _Bcrypt(min(cost, _KEY_COST), random)
         self._own = _Lane("doorward-hash", threads, queue)
         self._foreign = _Lane("doorward-foreign-hash", 1, queue)
 
@@ -86,6 +88,17 @@ class PooledHasher:
         known = None if hashed is None else read_hash(hashed)
         lane = self._own if known is None or self._is_own(known) else self._foreign
         return await lane.run(lambda: self._verify(raw, known))
+
+    async def hash_key(self, secret: bytes) -> str:
+        """Hash the secret of a key for apps with bcrypt at cost 12 (A-20)."""
+        return await self._own.run(lambda: self._keys.hash(_spell_key(secret)))
+
+    async def verify_key(self, secret: bytes, hashed: str) -> bool:
+        """Whether it is the secret that was hashed so; what is no such hash is never right."""
+        known = read_hash(hashed)
+        if not isinstance(known, OwnHash) or known.algorithm is not Algorithm.BCRYPT:
+            return False
+        return await self._own.run(lambda: self._keys.verify(_spell_key(secret), known.text))
 
     def queued(self) -> int:
         """How many hashes wait for a thread."""
@@ -246,6 +259,11 @@ def _encode(password: str) -> bytes:
     if len(raw) > MAX_BYTES:
         raise InputError(f"a password has at most {MAX_BYTES} bytes")
     return raw
+
+
+def _spell_key(secret: bytes) -> bytes:
+    """64 characters that carry all of a key: bcrypt takes no NUL, and no token as long as ours are."""
+    return hashlib.sha256(secret).hexdigest().encode("ascii")
 
 
 def _must_reduce(password: bytes) -> bool:
