@@ -362,6 +362,10 @@ class FakeLiveView:
         self._store.check()
         return {name: secret.sealed for name, secret in self._store.state.app_secrets.items()}
 
+    def find_setting(self, name: str) -> str | None:
+        self._store.check()
+        return self._store.state.settings.get(name)
+
     def find_user_by_name(self, name: str) -> User | None:
         self._store.check()
         return next((user for user in self._store.state.users.values() if user.name == name), None)

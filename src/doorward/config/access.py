@@ -27,6 +27,11 @@ class Require(Section):
     )
     fresh: OptionalDuration = Field(default=None, description="The last proof of identity is younger than this.")
     network: Many[NetworkValue] = Field(default=(), description="The visitor's address is in one of these networks.")
+    or_key: Flag = Field(
+        default=False,
+        description="A key will do in place of the above, as far as only a person could prove that. Networks are asked "
+        "of a key all the same.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -94,7 +99,7 @@ class Rule(Section):
             raise refuse("the rule names no host", "add `domain: app.example.com`")
         if self.who and (self.users or self.groups):
             raise refuse(f"`who: {self.who}` already includes the users and groups named", "keep one of them")
-        asked = self.require is not None and self.require != Require()
+        asked = self.require is not None and self.require.model_copy(update={"or_key": False}) != Require()
         if self.effect == "require" and not asked:
             raise refuse("a require rule must ask for something", "add `require: [two_factor]` or the like")
         if self.effect != "require" and self.require is not None:
@@ -136,7 +141,18 @@ class App(Section):
     preflight: Literal["pass", "deny"] = Field(
         default="deny", description="Whether CORS preflights, which never carry a cookie, reach the app unasked."
     )
-
+    assertion: Flag = Field(
+        default=False,
+        description="Whether it is sent a signed assertion of who asks for what, which it can verify "
+        "(docs/guides/assertions.md).",
+    )
+    audience: Line = Field(default="", description="Whom the assertion is for (`aud`). Default: the app's name.")
+    keys: Flag = Field(default=True, description="Whether keys may open it, as far as their owners may.")
+    url_keys: Flag = Field(
+        default=False,
+        description="Whether a key made for that may stand in an address of it, for calendar feeds and the like. "
+        "Addresses end up in logs and histories: only for reading, and only where nothing else works.",
+    )
     guard_cross_site: Flag = Field(
         default=False,
         description="Whether to refuse what pages of other origins have a visitor's browser change there (by `Origin` "

@@ -55,8 +55,9 @@ def _build_window(hours: Hours, zone: tzinfo) -> TimeWindow:
 
 def _build_requirement(require: access.Require) -> Requirement:
     return Requirement(
-        two_factor=require.two_factor, passkey=require.passkey, fresh=require.fresh, networks=require.network
-    )
+        two_factor=require.two_factor, passkey=require.passkey, fresh=require.fresh, networks=require.network,
+        keys=require.or_key,
+    )  # fmt: skip
 
 
 def _build_app(app: access.App, public_url: str) -> App:
@@ -67,6 +68,10 @@ def _build_app(app: access.App, public_url: str) -> App:
         icon=app.icon,
         contact=app.contact,
         preflight=app.preflight == "pass",
+        assertion=app.assertion,
+        audience=app.audience,
+        keys=app.keys,
+        url_keys=app.url_keys,
         guard_cross_site=app.guard_cross_site,
         headers=(
             *(each.header for each in app.headers),

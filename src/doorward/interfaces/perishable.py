@@ -150,3 +150,7 @@ class LiveView(Protocol):
     def find_user_by_name(self, name: str) -> User | None:
         """The account with this canonical user name as it is now."""
         ...
+
+    def find_setting(self, name: str) -> str | None:
+        """What is decided for everybody, under this name; None where nothing is."""
+        ...

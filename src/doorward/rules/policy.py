@@ -171,6 +171,8 @@ class Requirement:
     passkey: bool = False
     fresh: timedelta | None = None
     networks: tuple[Network, ...] = ()
+    keys: bool = False
+    """Whether a key will do in place of what nobody but a person can prove. Networks are asked of it all the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,8 +228,9 @@ class Rule:
 class App:
     """What pages and log lines call a host. `preflight`: whether CORS preflights may pass to the app.
 
+    `assertion`: whether it is told by a signed assertion who asks, meant for `audience` ("" for its name).
     `guard_cross_site`: whether what pages of other origins have a browser do there is refused. `headers`: what it is
-    sent besides the identity headers, each name once.
+    sent besides the identity headers, each name once. `keys`: whether keys may open it; `url_keys`: in addresses, too.
     """
 
     name: str
@@ -237,8 +240,12 @@ class App:
     contact: str = ""
     preflight: bool = False
     url: str = ""
+    assertion: bool = False
+    audience: str = ""
     guard_cross_site: bool = False
     headers: tuple[AppHeader, ...] = ()
+    keys: bool = True
+    url_keys: bool = False
 
 
 @dataclass(frozen=True, slots=True)

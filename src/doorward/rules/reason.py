@@ -23,6 +23,11 @@ class Reason(Enum):
     NOT_FRESH = "not_fresh"
     TWO_FACTOR_REQUIRED = "two_factor_required"
     PASSKEY_REQUIRED = "passkey_required"
+    # A key was shown that is none of ours, or no longer
+    KEY_INVALID = "key_invalid"
+    KEY_EXPIRED = "key_expired"
+    KEY_ASLEEP = "key_asleep"
+    KEY_TRIES = "key_tries"
     # Denied
     USER_DISABLED = "user_disabled"
     CONSOLE_ONLY = "console_only"
@@ -32,10 +37,23 @@ class Reason(Enum):
     NETWORK_REQUIRED = "network_required"
     CROSS_SITE = "cross_site"
     INSECURE_SCHEME = "insecure_scheme"
+    # Denied, by what a key may do
+    KEY_NOT_TAKEN = "key_not_taken"
+    KEY_APP = "key_app"
+    KEY_PATH = "key_path"
+    KEY_METHOD = "key_method"
+    KEY_READ_ONLY = "key_read_only"
+    KEY_NETWORK = "key_network"
+    KEY_IN_URL = "key_in_url"
+    KEY_NOT_ENOUGH = "key_not_enough"
+    OWNER_PENDING = "owner_pending"
+    LOCKDOWN = "lockdown"
     # Refused before any rule was asked
     PROXY_UNTRUSTED = "proxy_untrusted"
     PROXY_SECRET = "proxy_secret"  # noqa: S105 -- a reason's name, not a secret
     BAD_REQUEST = "bad_request"
+    CREDENTIALS_DIFFER = "credentials_differ"
+    APP_SECRET = "app_secret"  # noqa: S105 -- a reason's name, not a secret
     UNAVAILABLE = "unavailable"
 
     @property
@@ -62,6 +80,10 @@ _SENTENCES = {
     Reason.NOT_FRESH: "This address asks for a recent sign-in.",
     Reason.TWO_FACTOR_REQUIRED: "This asks for a second factor, and your sign-in has none.",
     Reason.PASSKEY_REQUIRED: "This asks for a passkey, and your sign-in used none.",
+    Reason.KEY_INVALID: "This key is not valid, or no longer.",
+    Reason.KEY_EXPIRED: "This key has expired.",
+    Reason.KEY_ASLEEP: "This key was not used for so long that it was put to sleep.",
+    Reason.KEY_TRIES: "Too many wrong keys came from your network. Try again later.",
     Reason.USER_DISABLED: "Your account is disabled.",
     Reason.CONSOLE_ONLY: "Your account is for running this gateway, and opens no app.",
     Reason.UNKNOWN_HOST: "This gateway does not serve that address.",
@@ -70,9 +92,21 @@ _SENTENCES = {
     Reason.NETWORK_REQUIRED: "This can be opened from certain networks only.",
     Reason.CROSS_SITE: "A page at another address asked for this, and this app takes such requests from its own only.",
     Reason.INSECURE_SCHEME: "This address must be opened with https.",
+    Reason.KEY_NOT_TAKEN: "This app takes no keys.",
+    Reason.KEY_APP: "This key does not open this app.",
+    Reason.KEY_PATH: "This key does not open this part of the app.",
+    Reason.KEY_METHOD: "This key is not for this kind of request.",
+    Reason.KEY_READ_ONLY: "This key may only read.",
+    Reason.KEY_NETWORK: "This key opens nothing from your network.",
+    Reason.KEY_IN_URL: "This key may not stand in an address here.",
+    Reason.KEY_NOT_ENOUGH: "This asks for more than a key proves: somebody has to sign in.",
+    Reason.OWNER_PENDING: "The account of this key needs a new password before its keys open anything.",
+    Reason.LOCKDOWN: "An incident is being contained; no key opens anything until that is over.",
     Reason.PROXY_UNTRUSTED: "The question did not come from a proxy that this gateway trusts.",
     Reason.PROXY_SECRET: "The proxy did not show the secret it shares with this gateway.",
     Reason.BAD_REQUEST: "The request is malformed or ambiguous.",
+    Reason.CREDENTIALS_DIFFER: "The request shows keys or a sign-in that belong to different accounts.",
+    Reason.APP_SECRET: "What this app is to be shown on your behalf is missing at the gateway.",
     Reason.UNAVAILABLE: "The gateway cannot answer at the moment.",
 }
 
@@ -90,6 +124,10 @@ _TOLD = {
     Reason.CONSOLE_ONLY: "The account is for running this gateway, and opens no app.",
     Reason.NO_RULE: "No rule let the account open this.",
     Reason.DENIED_BY_RULE: "A rule refused this to the account.",
+    Reason.KEY_TRIES: "Too many wrong keys had come from that network.",
+    Reason.KEY_NETWORK: "The key opens nothing from that network.",
+    Reason.LOCKDOWN: "An incident was being contained, and no key opened anything.",
+    Reason.APP_SECRET: "What the app was to be shown was missing at the gateway.",
     Reason.UNAVAILABLE: "The gateway could not answer at that moment.",
 }
 """Only where the sentence speaks to the visitor, or of this moment."""

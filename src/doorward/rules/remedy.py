@@ -11,7 +11,9 @@ from ipaddress import ip_address
 from typing import Final
 
 from doorward.rules.access import Allow, Verdict, decide
+from doorward.rules.app_key import AppKey
 from doorward.rules.identity import User, UserId
+from doorward.rules.key_subject import subject_of
 from doorward.rules.policy import Address, Audience, Effect, HostPattern, Network, Policy, Rule, in_networks
 from doorward.rules.reason import Reason
 from doorward.rules.request import AccessRequest
@@ -27,6 +29,17 @@ _PROOFS: Final = {
     Reason.TWO_FACTOR_REQUIRED: (Method.TOTP, "sign in with a second factor"),
     Reason.PASSKEY_REQUIRED: (Method.PASSKEY, "sign in with a passkey"),
 }
+_KEYS: Final[dict[Reason, tuple[str, dict[str, object]]]] = {
+    Reason.KEY_INVALID: ("make a new key", {"generation": None}),
+    Reason.KEY_EXPIRED: ("make a new key, or one that lasts longer", {"expires_at": None}),
+    Reason.KEY_ASLEEP: ("wake the key", {"disabled_at": None}),
+    Reason.KEY_APP: ("use a key that opens this app", {}),
+    Reason.KEY_PATH: ("use a key that is for this path, too", {"paths": ()}),
+    Reason.KEY_METHOD: ("use a key that is for this method, too", {"methods": frozenset()}),
+    Reason.KEY_READ_ONLY: ("use a key that may change things", {"read_only": False}),
+    Reason.KEY_NETWORK: ("use a key that is good from this network, too", {"networks": ()}),
+}
+"""What another key would have to be like."""
 _AWAY: Final = (
     "192.0.2.1",
     "198.51.100.1",
@@ -127,11 +140,11 @@ def _candidates(case: _Case, verdict: Verdict) -> Iterator[_Case]:
         case Reason.UNKNOWN_HOST:
             yield _with(case, _rule_for(case, Effect.ALLOW)).then(_spell(case, Effect.ALLOW))
         case Reason.USER_DISABLED if case.subject is not None:
-            user = replace(case.subject.user, enabled=True)
-            yield case.then(f"enable the account {user.name}", subject=Subject(user, case.subject.session))
+            user = replace(case.subject.user, enabled=True, awaits_approval=False)
+            yield case.then(f"enable the account {user.name}", subject=case.subject._replace(user=user))
         case Reason.CONSOLE_ONLY if case.subject is not None:
             user = replace(case.subject.user, console_only=False)
-            yield case.then(f"let the account {user.name} open apps, too", subject=Subject(user, case.subject.session))
+            yield case.then(f"let the account {user.name} open apps, too", subject=case.subject._replace(user=user))
         case Reason.CROSS_SITE:
             yield case.then("do it from a page of the app's own", request=case.request._replace(cross_site=False))
         case Reason.NOT_FRESH | Reason.TWO_FACTOR_REQUIRED | Reason.PASSKEY_REQUIRED if case.subject is None:
@@ -148,10 +161,25 @@ def _candidates(case: _Case, verdict: Verdict) -> Iterator[_Case]:
         case Reason.NETWORK_REQUIRED:
             networks = verdict.rule.requirement.networks if verdict.rule and verdict.rule.requirement else ()
             yield from _come_from(case, networks)
+        case Reason.KEY_IN_URL:
+            yield case.then("show the key in a header", request=case.request._replace(key_in_url=False))
+        case Reason.OWNER_PENDING | Reason.KEY_NOT_TAKEN | Reason.KEY_NOT_ENOUGH if case.subject is not None:
+            user = replace(case.subject.user, must_change_password=False)
+            step = f"sign in as {user.name}, without a key"
+            yield case.then(step, subject=Subject(user, assume_session(user, case.now)))
+        case reason if reason in _KEYS and case.subject is not None and case.subject.key is not None:
+            yield _change_key(case, case.subject.user, case.subject.key, reason)
         case Reason.DENIED_BY_RULE if verdict.rule is not None:
             yield from _escape(case, verdict.rule)
         case _:
             yield from _widen(case)
+
+
+def _change_key(case: _Case, user: User, key: AppKey, reason: Reason) -> _Case:
+    step, changes = _KEYS[reason]
+    if reason is Reason.KEY_APP:
+        changes = {"hosts": (*key.hosts, case.request.host)}
+    return case.then(step, subject=subject_of(replace(key, **changes), user))  # type: ignore[arg-type]
 
 
 def _sign_in(case: _Case) -> Iterator[_Case]:
@@ -219,7 +247,7 @@ def _escape(case: _Case, deny: Rule) -> Iterator[_Case]:
             groups = {name: members - {group} for name, members in case.policy.groups.items()}
             policy = Policy(case.policy.rules, apps=case.policy.apps, groups=groups)
             step = f"take {user.name} out of the group {group}"
-            yield case.then(step, subject=Subject(left, case.subject.session), policy=policy)
+            yield case.then(step, subject=case.subject._replace(user=left), policy=policy)
     yield _without(case, deny).then(f"remove the deny rule {deny.name!r}")
 
 
@@ -249,7 +277,7 @@ def _renew(subject: Subject, now: datetime, methods: frozenset[Method] | None = 
         expires_at=now + timedelta(hours=1),
         methods=subject.session.methods if methods is None else methods,
     )
-    return Subject(subject.user, session)
+    return Subject(subject.user, session, subject.key)
 
 
 def _rule_for(case: _Case, effect: Effect) -> Rule:

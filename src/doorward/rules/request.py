@@ -41,7 +41,8 @@ class AccessRequest(NamedTuple):
 
     `host` is lower case without port or trailing dot; `path` is percent-decoded once, without the query; `target` is
     path and query as they came, for the way back after signing in. `client` is the visitor's address where it is known.
-    `cross_site`: a page of another origin has the browser do something here (`acts_from_elsewhere`).
+    `cross_site`: a page of another origin has the browser do something here (`acts_from_elsewhere`). `websocket`: it
+    may begin one. `key_in_url`: the key it shows stood in its address, and is not in `target` any more.
     """
 
     method: str
@@ -54,6 +55,8 @@ class AccessRequest(NamedTuple):
     port: str = ""
     preflight: bool = False
     cross_site: bool = False
+    websocket: bool = False
+    key_in_url: bool = False
 
     @property
     def url(self) -> str:

@@ -67,6 +67,10 @@ class Accounts(Protocol):
         """The secrets we show apps, sealed, by name."""
         ...
 
+    def find_setting(self, name: str) -> str | None:
+        """What is decided for everybody."""
+        ...
+
     def list_pending_ends(self, after: int) -> Sequence[Ended]:
         """Ends that were committed, oldest first, numbered above `after`."""
         ...
@@ -196,6 +200,10 @@ class MemorySessions:
     def list_app_secrets(self) -> Mapping[str, str]:
         """The secrets we show apps, sealed, by name."""
         return self._accounts.list_app_secrets()
+
+    def find_setting(self, name: str) -> str | None:
+        """What is decided for everybody."""
+        return self._accounts.find_setting(name)
 
     def _catch_up(self) -> None:
         # The stamp is taken before the rows are read: a commit in between changes it again, and we look again.
