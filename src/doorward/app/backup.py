@@ -13,7 +13,7 @@ from doorward.config.providers import build_outbound
 from doorward.config.schema import Config
 from doorward.flows.backups import Backups, Carry, Terms
 from doorward.flows.restoring import Restoring
-from doorward.flows.stored_keys import make_key, open_keys
+from doorward.flows.stored_keys import open_keys, replace_session_key
 from doorward.interfaces import Log, Random, Transaction
 from doorward.outside.archive_keys import MasterArchiveKeys
 from doorward.outside.fetch import GuardedFetch
@@ -23,9 +23,7 @@ from doorward.outside.system import read_environment
 from doorward.rules.age_key import parse_identity, parse_recipient
 from doorward.rules.archive import Encoder, Listed, Manifest
 from doorward.rules.backup import Keeping, Openers, Readers, Reason
-from doorward.rules.envelope import KEY_SIZE
 from doorward.rules.schedule import Interval, Schedule
-from doorward.rules.stored_key import SESSION
 from doorward.storage.sql.scratch import open_older, open_scratch
 from doorward.storage.sql.snapshot import SqlRestores, SqlSnapshots
 
@@ -103,8 +101,7 @@ def connect_backups(parts: Parts) -> tuple[Backups, Restoring]:
     )
 
     async def rotate(transaction: Transaction, now: datetime) -> None:
-        await transaction.retire_keys(SESSION, now, forget=True)
-        await make_key(transaction, parts.keyring, parts.random.token(KEY_SIZE), SESSION, now=now)
+        await replace_session_key(transaction, parts.keyring, parts.random, now)
 
     restoring = Restoring(
         records=storage.records,

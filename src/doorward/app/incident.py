@@ -7,21 +7,18 @@ from doorward.app.parts import Parts
 from doorward.flows.break_glass import BreakGlass
 from doorward.flows.lockdown import FindWays, Lockdowns
 from doorward.flows.opening import Opening
-from doorward.flows.stored_keys import make_key
+from doorward.flows.stored_keys import replace_session_key
 from doorward.flows.throttle import Throttle
 from doorward.interfaces import Transaction
 from doorward.outside.kit_file import KitFile
 from doorward.outside.qr import draw_qr
-from doorward.rules.envelope import KEY_SIZE
-from doorward.rules.stored_key import SESSION
 
 
 def connect_lockdowns(parts: Parts, *, opening: Opening, find_ways: FindWays) -> Lockdowns:
     """The flow of lockdowns."""
 
     async def rotate(transaction: Transaction, now: datetime) -> None:
-        await transaction.retire_keys(SESSION, now, forget=True)
-        await make_key(transaction, parts.keyring, parts.random.token(KEY_SIZE), SESSION, now=now)
+        await replace_session_key(transaction, parts.keyring, parts.random, now)
 
     alarm = build_alerts(parts).raise_alert
     return Lockdowns(records=parts.storage.records, opening=opening, find_ways=find_ways, rotate=rotate, alarm=alarm)

@@ -7,10 +7,9 @@ from typing import Protocol
 from doorward.errors import TamperError
 from doorward.flows.acting import Actor, append, check_actor
 from doorward.flows.rights import take_rights
-from doorward.flows.stored_keys import find_key, find_master_since, make_key
+from doorward.flows.stored_keys import find_key, find_master_since, replace_session_key
 from doorward.interfaces import Keyring, Random, Records, Transaction
 from doorward.rules.audit import Act
-from doorward.rules.envelope import KEY_SIZE
 from doorward.rules.stored_key import SESSION, StoredKey
 
 _SYSTEM = Actor("system")
@@ -94,10 +93,7 @@ class SigningKeys:
                 await self._rotate(transaction, _SYSTEM, now)
 
     async def _rotate(self, transaction: Transaction, actor: Actor, now: datetime) -> int:
-        # SECURITY: the secret of the old one is forgotten, so that no restored memory or backup signs with it;
-        # tests/unit/test_signing_keys.py would fail.
-        await transaction.retire_keys(SESSION, now, forget=True)
-        key, _ = await make_key(transaction, self._keyring, self._random.token(KEY_SIZE), SESSION, now=now)
+        key = await replace_session_key(transaction, self._keyring, self._random, now)
         users = await transaction.list_users()
         for user in users:
             await take_rights(transaction, user, user)

@@ -83,6 +83,17 @@ async def make_key(
     return key, secret
 
 
+async def replace_session_key(transaction: Transaction, keyring: Keyring, random: Random, now: datetime) -> StoredKey:
+    """Put a new key of session cookies in place of the present one.
+
+    SECURITY: the secret of the old one is forgotten, so that no restored memory or backup signs with it;
+    tests/unit/test_signing_keys.py would fail.
+    """
+    await transaction.retire_keys(SESSION, now, forget=True)
+    key, _ = await make_key(transaction, keyring, random.token(KEY_SIZE), SESSION, now=now)
+    return key
+
+
 async def open_keys(records: Records, keyring: HouseKeyring, random: Random, *, now: datetime) -> None:
     """Make what is missing and bind the keyring to this installation; TamperError when a stored key does not open."""
     async with records.transaction() as transaction:
