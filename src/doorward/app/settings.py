@@ -39,8 +39,10 @@ def limits_of(config: Config) -> LoginLimits:
         Bucket.BACKUP: limits.backup,
         Bucket.IMPORT: limits.imports,
         Bucket.KEY_CREATE: limits.key_create,
+        Bucket.PAIRING: limits.pairing,
     }
     alike = {Bucket.PASSWORD_CHANGE: limits.password_change, Bucket.FORGOT: limits.forgot}
+    alike |= {Bucket.PAIRING_CODE: limits.pairing_code}
     return LoginLimits(
         login=limits.login,
         oidc=limits.oidc,

@@ -78,6 +78,11 @@ class Limits(Section):
         default=(Window(5, timedelta(hours=1)), Window(5, _QUARTER)),
         description="Keys for apps that are made, pairing and access tokens among them.",
     )
+    pairing: Windows = Field(default=(Window(10, _QUARTER),), description="Devices that ask to be paired.")
+    pairing_code: Windows = Field(
+        default=(Window(10, _MINUTE), Window(20, _QUARTER)),
+        description="Codes of devices that are typed, seen through and answered, which each count; per account, too.",
+    )
     count: Literal["all", "failed"] = Field(
         default="all",
         description="What counts of `login` and `otp_verify`: every try, or only those that were wrong. Each is "

@@ -55,6 +55,8 @@ class Bucket(Enum):
     BACKUP = "backup"
     IMPORT = "imports"
     KEY_CREATE = "key_create"
+    PAIRING = "pairing"
+    PAIRING_CODE = "pairing_code"
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,9 @@ BUDGETS: Final[Mapping[Bucket, Budget]] = {
     Bucket.BACKUP: Budget((Window(5, timedelta(hours=1)),)),
     Bucket.IMPORT: Budget((Window(20, _QUARTER),)),
     Bucket.KEY_CREATE: Budget((Window(5, timedelta(hours=1)), Window(5, _QUARTER))),
+    Bucket.PAIRING: Budget((Window(10, _QUARTER),)),
+    # A code of 34 bits, of at most a few hundred that wait: twenty guesses of an account leave it a secret (RFC 8628).
+    Bucket.PAIRING_CODE: Budget((Window(10, _MINUTE), Window(20, _QUARTER)), (Window(20, _QUARTER),)),
 }
 """What holds where nothing else is set."""
 

@@ -35,6 +35,8 @@ class Act(Enum):
     APP_KEY_REVOKED = "user.api_key_revoke"
     APP_KEY_ASLEEP = "system.api_key_sleep"
     APP_KEY_WOKEN = "user.api_key_wake"
+    PAIRING_APPROVED = "user.pairing_approve"
+    PAIRING_REFUSED = "user.pairing_refuse"
     USER_CREATED = "admin.user_create"
     USER_UPDATED = "admin.user_update"
     USER_DISABLED = "admin.user_disable"
@@ -81,10 +83,10 @@ class Act(Enum):
     PROVIDER_CHANGED = "admin.provider_change"
     PROVIDER_REMOVED = "admin.provider_remove"
     WAYS_CHANGED = "admin.sign_in_change"
-    LOCKDOWN = "incident.lockdown"
-    LOCKDOWN_LIFTED = "incident.lift"
     APP_SECRET_SET = "admin.app_secret_set"  # noqa: S105 -- an act's name
     APP_SECRET_REMOVED = "admin.app_secret_remove"  # noqa: S105 -- an act's name
+    LOCKDOWN = "incident.lockdown"
+    LOCKDOWN_LIFTED = "incident.lift"
     EVIDENCE_TAKEN = "incident.evidence"
     KIT_MADE = "break_glass.make"
     KIT_REVOKED = "break_glass.revoke"
@@ -98,6 +100,7 @@ class Act(Enum):
     MASTER_KEY_KEPT = "admin.master_key_rotate_fail"
     SIGNING_KEY_ROTATED = "admin.signing_key_rotate"
     ASSERTION_KEY_ROTATED = "admin.assertion_key_rotate"
+    ASSERTION_KEY_RETIRED = "system.assertion_key_retire"
     KEYS_EXPORTED = "admin.keys_export"
     RESEALED = "system.reseal"
     TAMPERED = "system.tamper"
@@ -131,6 +134,8 @@ _MEANINGS = {
     Act.APP_KEY_REVOKED: "A key for apps was taken back.",
     Act.APP_KEY_ASLEEP: "A key for apps was put to sleep: nobody had used it for long.",
     Act.APP_KEY_WOKEN: "A key for apps that was put to sleep counts again.",
+    Act.PAIRING_APPROVED: "Somebody approved a device by its code; it may fetch a key.",
+    Act.PAIRING_REFUSED: "Somebody refused a device that showed a code.",
     Act.USER_CREATED: "An account was made.",
     Act.USER_UPDATED: "An account's name, address or rights were changed.",
     Act.USER_DISABLED: "An account was disabled; its sessions ended.",
@@ -177,12 +182,12 @@ _MEANINGS = {
     Act.PROVIDER_CHANGED: "A provider was changed, enabled or disabled in the console.",
     Act.PROVIDER_REMOVED: "A provider was removed; what it granted is gone.",
     Act.WAYS_CHANGED: "Signing in with local passwords was switched on or off.",
+    Act.APP_SECRET_SET: "A secret that we show apps was set, or another took its place.",
+    Act.APP_SECRET_REMOVED: "A secret that we show apps was removed.",
     Act.LOCKDOWN: "An incident was contained: all sessions ended, and nobody registers or adds a way of signing in.",
     Act.LOCKDOWN_LIFTED: "A lockdown was lifted.",
     Act.EVIDENCE_TAKEN: "What is known of an incident was copied into one encrypted file.",
     Act.KIT_MADE: "A break-glass code was made for an administrator.",
-    Act.APP_SECRET_SET: "A secret that we show apps was set, or another took its place.",
-    Act.APP_SECRET_REMOVED: "A secret that we show apps was removed.",
     Act.KIT_REVOKED: "Break-glass codes were taken back before they were used.",
     Act.KIT_USED: "An administrator came in with a break-glass code; all administrators are told.",
     Act.EMERGENCY_NOTED: "The gateway had run in an emergency, without its data; what was recorded then is noted here.",
@@ -194,6 +199,7 @@ _MEANINGS = {
     Act.MASTER_KEY_KEPT: "A rotation of the master key found values it could not seal anew; the old key was kept.",
     Act.SIGNING_KEY_ROTATED: "The key of session cookies was replaced; every session ended.",
     Act.ASSERTION_KEY_ROTATED: "A key that signs assertions to apps was made, by hand or by itself.",
+    Act.ASSERTION_KEY_RETIRED: "The keys of assertions before this one sign no more; their secrets are forgotten.",
     Act.KEYS_EXPORTED: "The master keys were written to a file, as a copy to be kept elsewhere.",
     Act.RESEALED: "What was sealed in an older form was sealed anew; `failed` did not open.",
     Act.BACKUP_MADE: "A backup was made.",

@@ -32,6 +32,10 @@ class Purpose(Enum):
     """A link that confirms a new e-mail address."""
     REGISTRATION = "registration"
     """A link that proves the address of somebody who registers."""
+    PAIRING = "pairing"
+    """A device that asks for a key, and how that stands."""
+    PAIRING_CODE = "pairing_code"
+    """The short code that somebody types for it: it leads to the other, until it is answered."""
 
 
 @dataclass(frozen=True, slots=True)
