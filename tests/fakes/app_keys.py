@@ -9,17 +9,19 @@ from doorward.rules.policy import App, Audience, Effect, HostPattern, Policy, Ru
 
 WIKI = App("Wiki", (HostPattern("wiki.example.test"),))
 NAS = App("NAS", (HostPattern("nas.example.test"),))
-FEEDS = App("Feeds", (HostPattern("feeds.example.test", below=True, apex=False),))
+FEEDS = App("Feeds", (HostPattern("feeds.example.test", below=True, apex=False),), url_keys=True)
 VAULT = App("Vault", (HostPattern("vault.example.test"),))
+PERSONS = App("Persons", (HostPattern("persons.example.test"),), keys=False)
 POLICY = Policy(
     [
         Rule("wiki", Effect.ALLOW, WIKI.hosts, audience=Audience.ANY_USER),
         Rule("nas", Effect.ALLOW, NAS.hosts, groups=frozenset({"family"}), networks=(ip_network("10.0.0.0/8"),)),
         Rule("feeds", Effect.ALLOW, FEEDS.hosts, audience=Audience.ANYONE),
         Rule("vault", Effect.ALLOW, VAULT.hosts, audience=Audience.ANY_USER),
+        Rule("persons", Effect.ALLOW, PERSONS.hosts, audience=Audience.ANY_USER),
         Rule("shut", Effect.DENY, VAULT.hosts, users=frozenset({"alice"})),
     ],
-    apps=[WIKI, NAS, FEEDS, VAULT],
+    apps=[WIKI, NAS, FEEDS, VAULT, PERSONS],
 )
 
 

@@ -129,6 +129,8 @@ def may_open(policy: Policy, user: User, host: str) -> bool:
     if user.console_only:
         return False
     rules, groups = policy.for_host(host), policy.groups_of(user)
+    if rules.app is not None and not rules.app.keys:
+        return False
     if any(_speaks_always(rule) and rule.speaks_of(user, groups) for rule in rules.denies):
         return False
     return any(rule.speaks_of(user, groups) for rule in rules.allows)
@@ -149,6 +151,11 @@ def check_openable(policy: Policy, user: User, wish: AcceptedWish) -> None:
     for host in wish.hosts:
         if not may_open(policy, user, host):
             raise InputError(f"there is no host {host} that this account may open")
+    if wish.in_url:
+        takers = {app.name: app.url_keys for app in policy.apps}
+        named = [*wish.apps, *(app.name if (app := policy.app_of(host)) else "" for host in wish.hosts)]
+        if not all(takers.get(name, False) for name in named):
+            raise InputError("a key may stand in an address only for apps that take it there (`url_keys`)")
 
 
 def is_live(key: AppKey, now: datetime) -> bool:
