@@ -61,6 +61,7 @@ DECLARED = {
     ("GET", "/logout/frontchannel/*"): Declared(ANYBODY),
     ("GET", "/signed-out"): Declared(ANYBODY),
     ("GET", "/break-glass"): Declared(ANYBODY),
+    ("GET", "/.well-known/jwks.json"): Declared(ANYBODY),
     ("GET", "/.well-known/security.txt"): Declared(ANYBODY),
     ("POST", "/break-glass"): Declared(ANYBODY, unsafe=True),
     ("GET", "/setup"): Declared(ANYBODY),

@@ -61,6 +61,7 @@ from doorward.rules.token import read_cookie
 from doorward.rules.upstream import MfaTrust
 from tests.fakes.alarm import connect_alerts, connect_lookout
 from tests.fakes.app_keys import connect_app_keys
+from tests.fakes.assertions import connect_assertions
 from tests.fakes.backups import connect_backups
 from tests.fakes.importing import connect_importing
 from tests.fakes.incident import connect_incident
@@ -265,6 +266,7 @@ class Town:
             **connect_incident(self),
             **connect_backups(self),
             signing_keys=SigningKeys(records=records, keyring=self.keyring, random=self.random),
+            **connect_assertions(self),
             **connect_keeping(self),
             **connect_importing(self),
         )

@@ -27,9 +27,13 @@ class FakeKeyRecords:
         self._state.keys.append(key)
         self._state.revision += 1
 
-    async def retire_keys(self, purpose: str, at: datetime, *, forget: bool) -> int:
+    async def retire_keys(self, purpose: str, at: datetime, *, forget: bool, below: int | None = None) -> int:
         self._check()
-        due = [each for each in self._state.keys if each.purpose == purpose and each.retired_at is None]
+        due = [
+            each
+            for each in self._state.keys
+            if each.purpose == purpose and each.retired_at is None and (below is None or each.number < below)
+        ]
         self._state.keys = [
             replace(each, retired_at=at, sealed="" if forget else each.sealed) if each in due else each
             for each in self._state.keys

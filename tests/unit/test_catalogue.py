@@ -136,7 +136,7 @@ def spoken_in_python() -> Iterator[str]:
     yield from (said for reason in Reason for said in (reason.sentence, reason.told))
     yield from ("%(count)s minute", "%(count)s second", "%(count)s hour", "%(count)s day")
     for path in SPEAKING:
-        if path.name not in {"device.py", "security_txt.py"}:
+        if path.name not in {"device.py", "key_set.py", "security_txt.py"}:
             yield from (text for text in strings_of(path) if is_words(VALUES.sub("", text)))
     for path in CHECKING:
         yield from (text for text in strings_of(path) if re.fullmatch(r"[A-Z].* .*\.", text))

@@ -50,6 +50,7 @@ OPEN_UNDER = (
     "/reset",
     "/account/email",
     "/break-glass",
+    "/.well-known/jwks.json",
     "/.well-known/security.txt",
 )
 GUARDED = [path for path, route in ROUTES.items() if route.who is not Who.ANYBODY]

@@ -74,12 +74,15 @@ class _Rejoin:
         self.parts.keyring.join(installation)
         self.parts.same.join(installation)
         self.parts.signing_key.forget()
+        self.parts.assertion_keys.forget()
 
     async def reopen(self) -> None:
         """Take up its stored keys."""
         parts = self.parts
         await open_keys(parts.storage.records, parts.keyring, parts.random, now=parts.clock.now())
         parts.signing_key.forget()
+        parts.assertion_keys.forget()
+        await parts.assertion_keys.tend(parts.clock.now())
 
 
 def connect_backups(parts: Parts) -> tuple[Backups, Restoring]:

@@ -7,6 +7,7 @@ from datetime import datetime
 from doorward.app.alerts import build_alert_desk, build_lookout
 from doorward.app.app_keys import build_app_keys, build_key_uses
 from doorward.app.app_secrets import connect_app_secrets
+from doorward.app.assertion import connect_minter
 from doorward.app.audit import build_trail, build_watch
 from doorward.app.backup import connect_backups
 from doorward.app.importing import connect_importing
@@ -346,6 +347,8 @@ def connect_flows(parts: Parts) -> Flows:
         safekeeping=Safekeeping(records=storage.records),
         lockdowns=connect_lockdowns(parts, opening=opening, find_ways=ways.find),
         signing_keys=connect_signing_keys(parts),
+        assertion_keys=parts.assertion_keys,
+        minter=connect_minter(parts),
         decisions=build_decisions(parts),
         retention=build_retention(parts),
         erasure=build_erasure(parts, post),

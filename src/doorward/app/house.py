@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from doorward.app.assertion import open_assertion_keys
 from doorward.app.audit import seal_old_records
 from doorward.app.connect import connect_flows
 from doorward.app.parts import Parts, PolicyInForce
@@ -132,6 +133,7 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
             hasher=hasher,
             upstream=upstream,
             signing_key=signing_key,
+            assertion_keys=open_assertion_keys(config, policy, storage, accounts, keyring, random, same),
             same=same,
             counts=counts,
         )

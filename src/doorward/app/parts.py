@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 
 from doorward.config.schema import Config
+from doorward.flows.assertion_keys import AssertionKeys
 from doorward.flows.stored_keys import SameInstallation, SessionKey
 from doorward.interfaces import Clock, LiveView, Log, Random, Sessions
 from doorward.outside.hasher import PooledHasher
@@ -49,5 +50,6 @@ class Parts:
     hasher: PooledHasher
     upstream: UpstreamClient
     signing_key: SessionKey
+    assertion_keys: AssertionKeys
     same: SameInstallation
     counts: Counts

@@ -37,6 +37,8 @@ async def reload_policy(house: House, gate: "Gate", load: Load) -> None:
 async def _reload_policy(house: House, gate: "Gate", load: Load) -> None:
     try:
         config, policy, providers = await asyncio.to_thread(_read_policy, load)
+        wanted = any(app.assertion for app in policy.apps)
+        await house.flows.assertion_keys.tend(house.clock.now(), wanted=wanted)
         await house.record(Act.CONFIG_RELOADED, {"rules": str(len(policy.rules)), "apps": str(len(policy.apps))})
     except DoorwardError as error:
         problems = error.problems if isinstance(error, ConfigError) else (str(error),)

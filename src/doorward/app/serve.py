@@ -78,6 +78,7 @@ async def _run(house: House, loaded: Loaded, load: Load) -> None:
         tell("config_notice", notice=str(notice))
     await house.record(Act.STARTED, {"version": __version__})
     await house.flows.providers.reconcile(now=house.clock.now())
+    await house.flows.assertion_keys.tend(house.clock.now())
     await note_emergencies(house)
     await house.flows.break_glass.reconcile()
     # SECURITY: a stricter file counts for who is signed in already; tests/cli/test_policy.py restarts with one.
@@ -165,6 +166,7 @@ def _upkeep_of(house: House, doors: Doors, gathering: Gathering) -> Upkeep:
             house.watch.look,
             house.flows.post.deliver_due,
             house.flows.signing_keys.rotate_due,
+            house.flows.assertion_keys.tend,
             house.flows.alert_desk.deliver_due,
             house.flows.backups.run_due,
             house.flows.audit_watch.run_due,

@@ -86,6 +86,29 @@ def rotate_signing(
     tell(said, {"accounts": accounts}, as_json=json)
 
 
+@rotate.command("assertion")
+def rotate_assertion(
+    at_once: Annotated[
+        bool,
+        typer.Option("--at-once", help="The present key may be known to somebody: nobody shall trust it any more."),
+    ] = False,
+    config: ConfigOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Make a new key for assertions to apps. It is published now and signs in ten minutes; nobody notices.
+
+    With --at-once it signs now and the old ones are published no more. Apps may refuse requests until they have looked
+    at the set again: those that look when they meet an unknown key, at once; others after five minutes.
+    """
+
+    async def act(house: House) -> str:
+        return await house.flows.assertion_keys.rotate(CLI, at_once=at_once, now=house.clock.now())
+
+    kid = in_house(config, act)
+    when = "now, and no other is published" if at_once else "in ten minutes; it is published already"
+    tell(f"The key {kid} signs {when}.", {"kid": kid, "at_once": at_once}, as_json=json)
+
+
 @rotate.command("master")
 def rotate_the_master(
     settle: Annotated[

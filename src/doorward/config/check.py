@@ -9,6 +9,7 @@ from doorward.config.access import Rule
 from doorward.config.account_check import check_accounts, note_accounts
 from doorward.config.alerts import check_alerts
 from doorward.config.app_check import check_apps
+from doorward.config.assertion_check import check_assertions
 from doorward.config.audit_check import check_audit
 from doorward.config.backup_check import check_backup, note_backup
 from doorward.config.finding import Finding
@@ -48,6 +49,7 @@ def check_config(config: Config) -> tuple[list[Finding], list[Finding]]:
         *check_backup(config),
         *check_alerts(config.alerts),
         *check_apps(config),
+        *check_assertions(config),
         *_check_names(config),
     ]
     notices = [

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from doorward.config import aliases, app_headers, patterns, section, values
+from doorward.config import aliases, app_headers, assertion, patterns, section, values
 from doorward.config.access import App, GroupSection, Require, Rule
 from doorward.config.alerts import Alerts, AlertTarget
 from doorward.config.environment import holds_secret, kinds_of, section_of, variable_of, walk_settings
@@ -134,6 +134,7 @@ _KINDS: Final = {
     patterns.parse_group: "name",
     app_headers.parse_templates: "headers",
     app_headers.parse_basic_entry: "name and secret",
+    assertion.parse_assertion_header: "header name",
     section.parse_secure: "`auto`, true or false",
     section.parse_zone: "time zone",
 }

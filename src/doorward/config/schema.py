@@ -13,6 +13,7 @@ from doorward.config.access import App, Authz
 from doorward.config.accounts import Authn, Mfa, Password, Recovery, Registration, SessionSection, Totp, Webauthn
 from doorward.config.alerts import Alerts
 from doorward.config.api_keys import ApiKeys
+from doorward.config.assertion import AssertionSection
 from doorward.config.audit import AuditSection
 from doorward.config.backup import BackupSection
 from doorward.config.limits import Limits
@@ -56,6 +57,7 @@ class Config(Section):
     alerts: Alerts = Alerts()
     locations: Locations = Locations()
     authz: Authz = Authz()
+    assertion: AssertionSection = AssertionSection()
     apps: tuple[App, ...] = Field(default=(), description="The apps behind the gateway, for pages and log lines.")
     api_keys: ApiKeys = ApiKeys()
     limits: Limits = Limits()

@@ -8,6 +8,7 @@ from doorward.flows.alert_desk import AlertDesk
 from doorward.flows.app_secrets import AppSecrets
 from doorward.flows.app_keys import AppKeys
 from doorward.flows.asserted import AssertedSignIn
+from doorward.flows.assertion_keys import AssertionKeys, Minter
 from doorward.flows.audit_trail import AuditTrail
 from doorward.flows.audit_watch import AuditWatch
 from doorward.flows.backups import Backups
@@ -78,6 +79,8 @@ class Flows:
     safekeeping: Safekeeping
     break_glass: BreakGlass
     signing_keys: SigningKeys
+    assertion_keys: AssertionKeys
+    minter: Minter
     decisions: Decisions
     retention: Retention
     erasure: Erasure

@@ -295,8 +295,11 @@ class KeyRecords(Protocol):
         """Add one. A key of session cookies counts at every gate with the next check."""
         ...
 
-    async def retire_keys(self, purpose: str, at: datetime, *, forget: bool) -> int:
-        """Retire those of a purpose that are in use; how many. `forget`: their secrets too, for good."""
+    async def retire_keys(self, purpose: str, at: datetime, *, forget: bool, below: int | None = None) -> int:
+        """Retire those of a purpose that are in use; how many. `forget`: their secrets too, for good.
+
+        `below`: only those with a lower number.
+        """
         ...
 
 

@@ -38,16 +38,15 @@ class SqlKeys(InTransaction):
         )
         await raise_revision(self._connection)
 
-    async def retire_keys(self, purpose: str, at: datetime, *, forget: bool) -> int:
-        """Retire those of a purpose that are in use."""
+    async def retire_keys(self, purpose: str, at: datetime, *, forget: bool, below: int | None = None) -> int:
+        """Retire those of a purpose that are in use; with `below`, the ones of a lower number alone."""
         values: dict[str, object] = {"retired_at": at}
         if forget:
             values["sealed"] = ""
-        retired = await self._connection.execute(
-            update(signing_keys)
-            .where(signing_keys.c.purpose == purpose, signing_keys.c.retired_at.is_(None))
-            .values(values)
-        )
+        query = update(signing_keys).where(signing_keys.c.purpose == purpose, signing_keys.c.retired_at.is_(None))
+        if below is not None:
+            query = query.where(signing_keys.c.id < below)
+        retired = await self._connection.execute(query.values(values))
         return retired.rowcount
 
 

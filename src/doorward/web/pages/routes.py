@@ -21,6 +21,8 @@ from doorward.web.pages.desk import Desk
 from doorward.web.pages.enrol import EnrolPage
 from doorward.web.pages.incident import IncidentPage
 from doorward.web.pages.invites import InvitesPage
+from doorward.web.pages.key_set import ADDRESS as JWKS
+from doorward.web.pages.key_set import KeySetPage
 from doorward.web.pages.keys import KeysPage
 from doorward.web.pages.letters import LettersPage
 from doorward.web.pages.login import LoginPage
@@ -110,6 +112,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/logout/frontchannel/*": Route(Who.ANYBODY, get=notices.get, framed=True),
         "/signed-out": Route(Who.ANYBODY, get=logout.get_signed_out),
         "/setup": Route(Who.ANYBODY, get=setup.get, post=setup.post),
+        JWKS: Route(Who.ANYBODY, get=KeySetPage(flows.assertion_keys).get),
         "/.well-known/security.txt": Route(Who.ANYBODY, get=SecurityTxtPage(desk).get),
         "/break-glass": Route(Who.ANYBODY, get=break_glass.get, post=break_glass.post),
         "/account": Route(Who.SOMEBODY, get=account.get),
