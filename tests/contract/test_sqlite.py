@@ -18,6 +18,7 @@ from doorward.storage import sqlite as sqlite_module
 from doorward.storage.memory import MemorySessions
 from doorward.storage.sql import database as database_module
 from doorward.storage.sql import upstream as upstream_module
+from doorward.storage.sql.live import FIND_SUBJECT, FIND_USER
 from doorward.storage.sqlite import FILE_NAME, has_database, open_sqlite
 from tests.contract.durable import find_scans, note_statements, opened
 from tests.contract.samples import (
@@ -260,7 +261,7 @@ async def test_what_is_asked_often_is_found_by_an_index(storage):
         "SCAN CONSTANT ROW",
         "SCAN sessions USING INDEX ix_sessions_last_seen_at",
     )
-    statements += [(sqlite_module._FIND_SUBJECT, (b"",)), (sqlite_module._FIND_USER, ("",))]
+    statements += [(FIND_SUBJECT, (b"",)), (FIND_USER, ("",))]
     assert [scan for scan in find_scans(storage, statements) if not scan[0].startswith(small)] == []
 
 

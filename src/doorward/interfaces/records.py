@@ -296,10 +296,7 @@ class KeyRecords(Protocol):
         ...
 
     async def retire_keys(self, purpose: str, at: datetime, *, forget: bool, below: int | None = None) -> int:
-        """Retire those of a purpose that are in use; how many. `forget`: their secrets too, for good.
-
-        `below`: only those with a lower number.
-        """
+        """Retire those of a purpose that are in use (`below` a number); how many. `forget`: their secrets too."""
         ...
 
 

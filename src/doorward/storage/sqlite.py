@@ -13,7 +13,6 @@ from collections.abc import Generator, Hashable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +28,19 @@ from doorward.rules.stored_key import StoredKey
 from doorward.storage.sql.counters import SqlCounters
 from doorward.storage.sql.database import Database
 from doorward.storage.sql.lanes import Lanes
+from doorward.storage.sql.live import (
+    FIND_KEY,
+    FIND_NAMED,
+    FIND_SECRETS,
+    FIND_SESSION_KEY,
+    FIND_SETTING,
+    FIND_SUBJECT,
+    FIND_USER,
+    KEY_COLUMNS,
+    LIST_KEYS,
+    USER_WIDTH,
+    read_user,
+)
 from doorward.storage.sql.pending import PendingEnd, SqlPendingEnds
 from doorward.storage.sql.records import SqlRecords
 from doorward.storage.sql.rows import decode_app_key, decode_methods
@@ -193,46 +205,6 @@ def _mapped() -> Generator[None, None, None]:
         raise UnavailableError(f"the database does not answer: {error}") from error
 
 
-_USER_COLUMNS = """
-    u.id, u.name, u.display_name, u.email, u.is_admin, u.enabled, u.generation, u.created_at,
-    u.must_change_password, u.awaits_approval, u.console_only, u.language, u.enrol_by, u.is_service,
-    (SELECT group_concat(m.group_name, char(10)) FROM memberships m WHERE m.user_id = u.id),
-    (SELECT max(i.is_admin) || char(10) || ifnull(group_concat(g.group_name, char(10)), '')
-        FROM identities i LEFT JOIN identity_groups g ON g.identity_id = i.id WHERE i.user_id = u.id)
-"""
-
-# The one hand-written query: synchronous, prepared once, four descents of a tree, and one more for each identity. What
-# identities grant comes as one text, for a second question would cost a descent more: "1" or "0", and the groups.
-_FIND_SUBJECT = f"""
-    SELECT {_USER_COLUMNS},
-        s.handle, s.generation, s.created_at, s.authenticated_at, s.expires_at, s.idle_micros, s.last_seen_at,
-        s.methods, s.remembered, s.user_agent, s.address, s.parent
-    FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.fingerprint = ?
-"""  # noqa: S608 -- constants only
-_FIND_USER = f"SELECT {_USER_COLUMNS} FROM users u WHERE u.id = ?"  # noqa: S608 -- constants only
-_FIND_NAMED = f"SELECT {_USER_COLUMNS} FROM users u WHERE u.name = ?"  # noqa: S608 -- constants only
-_FIND_SESSION_KEY = (
-    "SELECT id, sealed FROM signing_keys WHERE purpose = 'session' AND retired_at IS NULL ORDER BY id DESC LIMIT 1"
-)
-_LIST_KEYS = (
-    "SELECT id, purpose, sealed, created_at, public, retired_at FROM signing_keys WHERE purpose = ? ORDER BY id DESC"
-)
-_FIND_KEY = f"""
-    SELECT {_USER_COLUMNS},
-        k.id, k.name, k.kind, k.digest, k.preview, k.made_at, k.made_by, k.reach, k.generation, k.expires_at,
-        k.disabled_at, k.woken_at, k.uses, k.last_used_at, k.sealed
-    FROM app_keys k JOIN users u ON u.id = k.user_id WHERE k.id = ?
-"""  # noqa: S608 -- constants only
-_FIND_SECRETS = "SELECT name, sealed FROM app_secrets"
-_KEY_COLUMNS = (
-    "id", "name", "kind", "digest", "preview", "made_at", "made_by", "reach", "generation", "expires_at", "disabled_at",
-    "woken_at", "uses", "last_used_at", "sealed",
-)  # fmt: skip
-_FIND_SETTING = "SELECT value FROM settings WHERE name = ?"
-_USER_WIDTH = 16
-_NOTHING: Final = (frozenset[str](), False)
-
-
 class SqliteLiveView:
     """`interfaces.LiveView` and the reader that sessions kept elsewhere ask: synchronous, on a connection of its own.
 
@@ -270,12 +242,12 @@ class SqliteLiveView:
     def find_subject(self, fingerprint: Fingerprint) -> Subject | None:
         """The session and its account as they are now."""
         try:
-            row = self._connection.execute(_FIND_SUBJECT, (fingerprint,)).fetchone()
+            row = self._connection.execute(FIND_SUBJECT, (fingerprint,)).fetchone()
         except sqlite3.Error as error:
             raise UnavailableError(f"the database does not answer: {error}") from error
         if row is None:
             return None
-        user = _user(row)
+        user = read_user(row)
         (
             handle,
             generation,
@@ -289,7 +261,7 @@ class SqliteLiveView:
             agent,
             address,
             parent,
-        ) = row[_USER_WIDTH:]
+        ) = row[USER_WIDTH:]
         return Subject(
             user,
             Session(
@@ -313,11 +285,11 @@ class SqliteLiveView:
     def find_key_owner(self, key_id: KeyId) -> tuple[AppKey, User] | None:
         """The key for apps with this id, and its owner, as they are now."""
         with _mapped():
-            row = self._connection.execute(_FIND_KEY, (key_id,)).fetchone()
+            row = self._connection.execute(FIND_KEY, (key_id,)).fetchone()
         if row is None:
             return None
-        user = _user(row)
-        found: dict[str, Any] = {"user_id": user.id, **dict(zip(_KEY_COLUMNS, row[_USER_WIDTH:], strict=True))}
+        user = read_user(row)
+        found: dict[str, Any] = {"user_id": user.id, **dict(zip(KEY_COLUMNS, row[USER_WIDTH:], strict=True))}
         for name in ("made_at", "expires_at", "disabled_at", "woken_at", "last_used_at"):
             found[name] = None if found[name] is None else from_micros(found[name])
         return decode_app_key(found), user
@@ -325,19 +297,19 @@ class SqliteLiveView:
     def list_app_secrets(self) -> dict[str, str]:
         """The secrets we show apps, sealed, by name."""
         with _mapped():
-            return dict(self._connection.execute(_FIND_SECRETS).fetchall())
+            return dict(self._connection.execute(FIND_SECRETS).fetchall())
 
     def find_user(self, user_id: UserId) -> User | None:
         """The account as it is now."""
         with _mapped():
-            row = self._connection.execute(_FIND_USER, (user_id,)).fetchone()
-        return None if row is None else _user(row)
+            row = self._connection.execute(FIND_USER, (user_id,)).fetchone()
+        return None if row is None else read_user(row)
 
     def find_user_by_name(self, name: str) -> User | None:
         """The account with this user name as it is now."""
         with _mapped():
-            row = self._connection.execute(_FIND_NAMED, (name,)).fetchone()
-        return None if row is None else _user(row)
+            row = self._connection.execute(FIND_NAMED, (name,)).fetchone()
+        return None if row is None else read_user(row)
 
     def list_pending_ends(self, after: int) -> list[PendingEnd]:
         """Ends of sessions that the store of sessions has to be told of, oldest first, numbered above `after`."""
@@ -350,13 +322,13 @@ class SqliteLiveView:
     def find_session_key(self) -> tuple[int, str] | None:
         """Number and sealed secret of the key that signs session cookies."""
         with _mapped():
-            row: tuple[int, str] | None = self._connection.execute(_FIND_SESSION_KEY).fetchone()
+            row: tuple[int, str] | None = self._connection.execute(FIND_SESSION_KEY).fetchone()
         return row
 
     def list_keys(self, purpose: str) -> list[StoredKey]:
         """The keys of a purpose, the newest first; retired ones too."""
         with _mapped():
-            rows = self._connection.execute(_LIST_KEYS, (purpose,)).fetchall()
+            rows = self._connection.execute(LIST_KEYS, (purpose,)).fetchall()
         return [
             StoredKey(number, name, sealed, from_micros(made), public, None if gone is None else from_micros(gone))
             for number, name, sealed, made, public, gone in rows
@@ -365,7 +337,7 @@ class SqliteLiveView:
     def find_setting(self, name: str) -> str | None:
         """What is decided for everybody."""
         with _mapped():
-            row: tuple[str] | None = self._connection.execute(_FIND_SETTING, (name,)).fetchone()
+            row: tuple[str] | None = self._connection.execute(FIND_SETTING, (name,)).fetchone()
         return None if row is None else row[0]
 
     def close(self) -> None:
@@ -373,55 +345,3 @@ class SqliteLiveView:
         self._connection.close()
         self._map.close()
         os.close(self._descriptor)
-
-
-def _user(row: tuple[Any, ...]) -> User:
-    (
-        user_id,
-        name,
-        display_name,
-        email,
-        is_admin,
-        enabled,
-        generation,
-        created,
-        must_change,
-        awaits,
-        console_only,
-        language,
-        enrol_by,
-        is_service,
-        groups,
-        grants,
-    ) = row[:_USER_WIDTH]
-    granted_groups, granted_admin = _NOTHING if grants is None else _grants(grants)
-    return User(
-        user_id,
-        name,
-        display_name,
-        email,
-        _groups(groups),
-        is_admin != 0,
-        enabled != 0,
-        generation,
-        from_micros(created),
-        granted_groups,
-        granted_admin,
-        must_change != 0,
-        awaits != 0,
-        console_only != 0,
-        language,
-        None if enrol_by is None else from_micros(enrol_by),
-        is_service != 0,
-    )
-
-
-@lru_cache(maxsize=256)
-def _grants(text: str) -> tuple[frozenset[str], bool]:
-    is_admin, _, groups = text.partition("\n")
-    return _groups(groups), is_admin == "1"
-
-
-@lru_cache(maxsize=256)
-def _groups(text: str | None) -> frozenset[str]:
-    return frozenset(text.split("\n")) if text else frozenset()
