@@ -53,7 +53,11 @@ def test_it_says_how_it_stands_and_who_can_sign_in(place):
     said = place.run("incident", "status").stdout
     assert "There is no lockdown." in said
     assert "root: password; without a second factor" in said
+    assert "Keys for apps that would open nothing in a lockdown: 0." in said
+    revoked = place.run("incident", "lockdown", "--app-keys").stdout
+    assert "Keys for apps that were revoked: 0." in revoked
     locked = place.run("incident", "lockdown", "--console-from", "10.0.0.0/8", "--reason", "because").stdout
+    assert "Keys for apps that open nothing until it is lifted: 0." in locked
     assert "Administrators who can sign in: root." in locked
     said = place.run("incident", "status").stdout
     assert "The console is open from 10.0.0.0/8 only. because" in said

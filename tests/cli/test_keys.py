@@ -161,7 +161,8 @@ def test_a_new_signing_key_is_asked_for_in_earnest(place):
     place.add("root", "--admin")
     with pytest.raises(InputError, match="say --yes"):
         place.run("keys", "rotate", "signing")
-    assert place.answer("keys", "rotate", "signing", "--yes") == {"accounts": 1}
+    assert place.answer("keys", "rotate", "signing", "--yes") == {"accounts": 1, "keys": 0}
+    assert "Keys for apps that were revoked: 0." in place.run("keys", "rotate", "signing", "--yes", "--app-keys").stdout
 
 
 @pytest.mark.parametrize("storage", ["sqlite", "local"])
@@ -177,7 +178,7 @@ def test_a_running_server_takes_part_in_both_rotations(tmp_path, monkeypatch, st
         assert server.check(cookie) == ALLOWED
         assert server.check(server.sign_in("alice")) == ALLOWED
         names = keys_of(place)
-        assert place.answer("keys", "rotate", "signing", "--yes") == {"accounts": 1}
+        assert place.answer("keys", "rotate", "signing", "--yes") == {"accounts": 1, "keys": 0}
         assert server.check(cookie) != ALLOWED
         assert server.check(server.sign_in("alice")) == ALLOWED
         assert keys_of(place)[0] == names[0]

@@ -4,6 +4,7 @@ from datetime import timedelta
 from itertools import count
 
 from doorward.rules.alert import Alert, AlertId, AlertKind, AlertState
+from doorward.rules.app_key import AppKey, KeyId, KeyKind
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.factor import FactorId, Passkey, RecoveryCode, Totp
 from doorward.rules.history import SignInNote
@@ -251,3 +252,24 @@ def an_alert(**changes):
         "trouble": "",
     }
     return Alert(**{**values, **changes})
+
+
+def an_app_key(user, **changes):
+    number = next(_numbers)
+    values = {
+        "id": KeyId(f"{number:012d}"),
+        "user_id": user.id,
+        "name": f"Älices Telefon {number}",
+        "kind": KeyKind.KEY,
+        "digest": f"sha256:{number}",
+        "preview": "dw_00000…0000",
+        "made_at": START + timedelta(microseconds=number),
+        "made_by": user.id,
+    }
+    return AppKey(**{**values, **changes})
+
+
+async def give_keys(records, *keys):
+    async with records.transaction() as transaction:
+        for key in keys:
+            await transaction.add_app_key(key)

@@ -6,7 +6,7 @@ import pytest
 
 from doorward.errors import ForbiddenError, TamperError
 from doorward.flows.acting import CLI, Actor
-from doorward.flows.signing_keys import SigningKeys
+from doorward.flows.signing_keys import Ended, SigningKeys
 from doorward.flows.stored_keys import SessionKey, find_master_since, note_master, open_keys
 from doorward.outside.keyring import FileKeyring
 from doorward.rules.audit import Act
@@ -45,7 +45,7 @@ async def test_a_new_key_ends_every_session_and_forgets_the_old_one():
     """B-05, E-06, A-16: and nothing else that is sealed."""
     house = await House().open()
     before, sealed = house.key(), {key.purpose: key.sealed for key in house.store.state.keys}
-    assert await house.flow.rotate(CLI, now=START + DAY) == 2
+    assert await house.flow.rotate(CLI, now=START + DAY) == Ended(2, 0)
     assert house.key() != before
     assert house.store.state.sessions == {}
     assert {user.generation for user in house.store.state.users.values()} == {ALICE.generation + 1}
@@ -194,7 +194,7 @@ async def test_a_program_may_ask_for_it_at_every_name_it_has(door, path):
     open_api(door)
     program, other = await Program.enter(door, "root"), await Program.enter(door, "alice")
     assert (await other.call("POST", path)).status == 403
-    assert told(await program.call("POST", path)) == {"accounts": 2}
+    assert told(await program.call("POST", path)) == {"accounts": 2, "keys": 0}
     assert door.store.state.sessions == {}
     stale = await Program.enter(door, "root")
     door.clock.advance(timedelta(minutes=16))

@@ -55,6 +55,7 @@ NetworkOption = Annotated[
     list[str] | None,
     typer.Option("--console-from", metavar="NETWORK", help="Open the console from here only; may be said repeatedly."),
 ]
+AppKeysOption = Annotated[bool, typer.Option("--app-keys", help="Revoke all keys for apps, too.")]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why, for the record and for who sees the banner.")]
 
 
@@ -66,10 +67,14 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
         return await house.flows.lockdowns.look(CLI)
 
     view = in_house(config, act)
-    lines = [_say(view.lockdown), *(_say_prospect(each) for each in view.prospects)]
+    lines = [_say(view.lockdown), *(_say_prospect(each) for each in view.prospects), _say_keys(view)]
     if not any(each.may_come for each in view.prospects):
         lines.append("No administrator can sign in at present.")
-    value = {"lockdown": _tell(view.lockdown), "administrators": [_tell_prospect(each) for each in view.prospects]}
+    value = {
+        "lockdown": _tell(view.lockdown),
+        "administrators": [_tell_prospect(each) for each in view.prospects],
+        "keys": view.keys,
+    }
     tell("\n".join(lines), value, as_json=json)
 
 
@@ -77,17 +82,21 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
 def lockdown(
     console_from: NetworkOption = None,
     reason: ReasonOption = "",
+    app_keys: AppKeysOption = False,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
     """End all sessions, replace their key, and let nobody register or add a way of signing in until it is lifted.
 
+    No key for apps opens anything while it holds. With --app-keys they are revoked, and do not come back with the lift.
     `doorward incident status` shows beforehand who can sign in again.
     """
 
     async def act(house: House) -> tuple[Contained, View]:
         flow = house.flows.lockdowns
-        contained = await flow.begin(CLI, networks=console_from or (), reason=reason, now=house.clock.now())
+        contained = await flow.begin(
+            CLI, networks=console_from or (), reason=reason, keys_too=app_keys, now=house.clock.now()
+        )
         return contained, await flow.look(CLI)
 
     contained, view = in_house(config, act)
@@ -96,9 +105,11 @@ def lockdown(
         f"Locked down. All sessions of {contained.accounts} accounts have ended, and links handed out are dead.",
         "Nobody registers, is invited, or adds a way of signing in, but administrators.",
         f"Administrators who can sign in: {', '.join(names) or 'none'}.",
+        f"Keys for apps that were revoked: {contained.keys}." if app_keys else _say_keys(view),
         "`doorward incident lift` ends it.",
     ]
     value = {**(_tell(contained.lockdown) or {}), "accounts": contained.accounts, "administrators": names}
+    value |= {"keys": view.keys, "keys_revoked": contained.keys}
     tell("\n".join(lines), value, as_json=json)
 
 
@@ -235,6 +246,12 @@ def _say(found: Lockdown | None) -> str:
     where = f" The console is open from {', '.join(map(str, found.networks))} only." if found.networks else ""
     why = f" {found.reason}" if found.reason else ""
     return f"Locked down since {spell_instant(found.since)}.{where}{why}"
+
+
+def _say_keys(view: View) -> str:
+    if view.lockdown is None:
+        return f"Keys for apps that would open nothing in a lockdown: {view.keys}."
+    return f"Keys for apps that open nothing until it is lifted: {view.keys}."
 
 
 def _say_prospect(one: Prospect) -> str:

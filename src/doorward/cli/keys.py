@@ -14,7 +14,7 @@ from doorward.errors import InputError
 from doorward.flows.acting import CLI
 from doorward.flows.resealing import Progress
 from doorward.flows.rotation import SETTLE, Rotated
-from doorward.flows.signing_keys import KeyAges
+from doorward.flows.signing_keys import Ended, KeyAges
 from doorward.rules.audit import Act
 
 commands = typer.Typer(help="Keys: make, list, rotate and copy them.", no_args_is_help=True)
@@ -68,6 +68,7 @@ def export(
 @rotate.command("signing")
 def rotate_signing(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    app_keys: Annotated[bool, typer.Option("--app-keys", help="Revoke everybody's keys for apps, too.")] = False,
     config: ConfigOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -75,15 +76,18 @@ def rotate_signing(
     if not yes:
         if not sys.stdin.isatty():
             raise InputError("this signs everybody out; say --yes")
-        typer.confirm("This signs everybody out. Go on?", abort=True)
+        also = " and revokes all keys for apps" if app_keys else ""
+        typer.confirm(f"This signs everybody out{also}. Go on?", abort=True)
 
-    async def act(house: House) -> int:
-        return await house.flows.signing_keys.rotate(CLI, now=house.clock.now())
+    async def act(house: House) -> Ended:
+        return await house.flows.signing_keys.rotate(CLI, keys_too=app_keys, now=house.clock.now())
 
-    accounts = in_house(config, act)
-    whose = "1 account" if accounts == 1 else f"{accounts} accounts"
+    ended = in_house(config, act)
+    whose = "1 account" if ended.accounts == 1 else f"{ended.accounts} accounts"
     said = f"There is a new signing key. All sessions of {whose} have ended."
-    tell(said, {"accounts": accounts}, as_json=json)
+    if app_keys:
+        said += f" Keys for apps that were revoked: {ended.keys}."
+    tell(said, {"accounts": ended.accounts, "keys": ended.keys}, as_json=json)
 
 
 @rotate.command("assertion")

@@ -2,7 +2,8 @@
 
 All of it is one transaction: every session ends and everything that hangs on a generation with it (links to set a
 password, confirmations, sign-ins under way, device markers), the key of session cookies is replaced, and from then on
-nobody registers, is invited, or adds a way of signing in, but for administrators. Whoever asks in a transaction of
+nobody registers, is invited, or adds a way of signing in, but for administrators; nobody makes a key for apps, and none
+opens anything. Whoever asks in a transaction of
 their own reads the same row (`rules.lockdown.LOCKDOWN_SETTING`), so that nothing slips through behind it, whichever
 process made it.
 """
@@ -16,6 +17,7 @@ from typing import Final, Protocol
 from doorward.errors import Clash, ConflictError, InputError
 from doorward.flows.acting import Actor, append, check_actor, get_present
 from doorward.flows.alerts import Alarm
+from doorward.flows.ending_keys import end_all_keys
 from doorward.flows.letters import name_of
 from doorward.flows.opening import Opening
 from doorward.flows.outcome import OpenWays, SignedIn
@@ -63,19 +65,27 @@ class Prospect:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """How it stands, and who could sign in after a lockdown. `address`: where who looks is seen to come from."""
+    """How it stands, and who could sign in after a lockdown. `address`: where who looks is seen to come from.
+
+    `keys`: how many keys for apps are awake; in a lockdown none of them opens anything.
+    """
 
     lockdown: Lockdown | None
     prospects: tuple[Prospect, ...]
     address: str
+    keys: int
 
 
 @dataclass(frozen=True, slots=True)
 class Contained:
-    """A lockdown that is in force. `signed_in`: the new session of who began it, where it was to go on."""
+    """A lockdown that is in force. `signed_in`: the new session of who began it, where it was to go on.
+
+    `keys`: how many keys for apps were revoked with it.
+    """
 
     lockdown: Lockdown
     accounts: int
+    keys: int
     signed_in: SignedIn | None
 
 
@@ -101,15 +111,16 @@ class Lockdowns:
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             lockdown = await find_lockdown(transaction)
-            users = [user for user in await transaction.list_administrators() if user.enabled]
+            users = [each for each in await transaction.list_administrators() if each.enabled and not each.is_service]
             factors = [await transaction.find_factors(user.id) for user in users]
+            keys = sum(key.disabled_at is None for key in await transaction.list_app_keys())
         prospects: list[Prospect] = []
         for user, own in zip(users, factors, strict=True):
             ways = await self._find_ways(user=user)
             passkey = any(each.verifies for each in own.passkeys)
             names = tuple(provider.name for provider in ways.providers)
             prospects.append(Prospect(user, ways.password, passkey, names, own.protects))
-        return View(lockdown, tuple(prospects), "" if visitor is None else visitor.address_text)
+        return View(lockdown, tuple(prospects), "" if visitor is None else visitor.address_text, keys)
 
     async def begin(
         self,
@@ -117,6 +128,7 @@ class Lockdowns:
         *,
         networks: Sequence[str] = (),
         reason: str = "",
+        keys_too: bool = False,
         subject: Subject | None = None,
         visitor: Visitor | None = None,
         now: datetime,
@@ -124,8 +136,9 @@ class Lockdowns:
         """Lock down; again, to change networks or reason, which ends all sessions once more.
 
         With `subject` and `visitor` this browser gets a new session in place of its old one; everybody else, and every
-        other session of theirs, is signed out. InputError for what is no network, and where the visitor is in none of
-        them. ConflictError (LAST_WAY) where no administrator could sign in afterwards, for who is not at the machine.
+        other session of theirs, is signed out. Keys for apps open nothing while it holds; with `keys_too` they are
+        revoked. InputError for what is no network, and where the visitor is in none of them. ConflictError (LAST_WAY)
+        where no administrator could sign in afterwards, for who is not at the machine.
         """
         lockdown = Lockdown(now, actor.id, clean_text(reason, MAX_REASON), parse_networks(networks))
         if visitor is not None:
@@ -141,6 +154,7 @@ class Lockdowns:
             for user in users:
                 await take_rights(transaction, user, user)
             await self._rotate(transaction, now)
+            keys = await end_all_keys(transaction, actor, now) if keys_too else 0
             public = {
                 "accounts": str(len(users)),
                 "kept": "no" if subject is None else "yes",
@@ -153,7 +167,7 @@ class Lockdowns:
         signed_in = None
         if subject is not None and visitor is not None:
             signed_in = await self._go_on(subject, visitor, now)
-        return Contained(lockdown, len(users), signed_in)
+        return Contained(lockdown, len(users), keys, signed_in)
 
     async def lift(self, actor: Actor, *, now: datetime) -> Lockdown | None:
         """Lift it; what there was, None where there was none. What it ended stays ended."""

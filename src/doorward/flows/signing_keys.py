@@ -6,6 +6,7 @@ from typing import Protocol
 
 from doorward.errors import TamperError
 from doorward.flows.acting import Actor, append, check_actor
+from doorward.flows.ending_keys import end_all_keys
 from doorward.flows.rights import take_rights
 from doorward.flows.stored_keys import find_key, find_master_since, replace_session_key
 from doorward.interfaces import Keyring, Random, Records, Transaction
@@ -31,6 +32,14 @@ class KeyAges:
     def signing_since(self) -> datetime | None:
         """When the present key of session cookies was made."""
         return next((key.created_at for key in self.stored if key.purpose == SESSION and not key.retired_at), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """What ended with a key of session cookies: the sessions of so many accounts, and so many keys for apps."""
+
+    accounts: int
+    keys: int
 
 
 class NamedKeys(Keyring, Protocol):
@@ -71,14 +80,15 @@ class SigningKeys:
         since = (("master", ages.master_since), ("session", ages.signing_since))
         return [(name, (now - at).total_seconds()) for name, at in since if at is not None]
 
-    async def rotate(self, actor: Actor, *, now: datetime) -> int:
-        """Replace it: all sessions end, with everything that hangs on a generation. How many accounts there are.
+    async def rotate(self, actor: Actor, *, keys_too: bool = False, now: datetime) -> Ended:
+        """Replace it: all sessions end, with everything that hangs on a generation; `keys_too`: keys for apps as well.
 
         Everything of it is one transaction. A running server takes up the new key with its next check.
         """
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
-            return await self._rotate(transaction, actor, now)
+            keys = await end_all_keys(transaction, actor, now) if keys_too else 0
+            return Ended(await self._rotate(transaction, actor, now), keys)
 
     async def rotate_due(self, now: datetime) -> None:
         """An errand: replace it once it is as old as the configuration lets it get."""

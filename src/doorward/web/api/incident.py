@@ -19,12 +19,16 @@ _LONGEST_NETWORK: Final = 64
 
 
 class LockdownWish(Ask):
-    """`networks`: where the console stays open, everywhere where there are none."""
+    """`networks`: where the console stays open, everywhere where there are none.
+
+    `keys_too`: revoke all keys for apps as well; they open nothing while it holds, but would again afterwards.
+    """
 
     networks: list[Annotated[str, Field(max_length=_LONGEST_NETWORK)]] = Field(
         default_factory=list, max_length=MAX_NETWORKS
     )
     reason: str = Field(default="", max_length=MAX_REASON)
+    keys_too: bool = False
 
 
 class InForce(Answer):
@@ -49,11 +53,12 @@ class WayBack(Answer):
 
 
 class Incident(Answer):
-    """How it stands. `address`: where this request is seen to come from."""
+    """How it stands. `address`: where this request is seen to come from. `keys`: keys for apps that are awake."""
 
     lockdown: InForce | None
     administrators: tuple[WayBack, ...]
     address: str
+    keys: int
 
 
 def incident_routes(parts: ApiParts) -> APIRouter:
@@ -72,7 +77,12 @@ def incident_routes(parts: ApiParts) -> APIRouter:
         """End all sessions, the one that asks included, and let nobody register or add a way of signing in."""
         visit = admin.visit
         await lockdowns.begin(
-            admin.actor, networks=ask.networks, reason=ask.reason, visitor=visit.visitor, now=visit.now
+            admin.actor,
+            networks=ask.networks,
+            reason=ask.reason,
+            keys_too=ask.keys_too,
+            visitor=visit.visitor,
+            now=visit.now,
         )
         return Response(status_code=204)
 
@@ -109,4 +119,5 @@ def _tell(view: View) -> Incident:
             for each in view.prospects
         ),
         address=view.address,
+        keys=view.keys,
     )

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Query
 
 from doorward.flows.signing_keys import KeyAges
 from doorward.flows.throttle import Bucket
@@ -48,9 +48,13 @@ class Keys(Answer):
 
 
 class Replaced(Answer):
-    """What ended with the old key. `accounts`: how many there are, all of whose sessions ended."""
+    """What ended with the old key. `accounts`: how many there are, all of whose sessions ended.
+
+    `keys`: how many keys for apps were revoked.
+    """
 
     accounts: int
+    keys: int
 
 
 def key_routes(parts: ApiParts) -> APIRouter:
@@ -64,11 +68,14 @@ def key_routes(parts: ApiParts) -> APIRouter:
         """What there is, and since when."""
         return _tell(await keys.look(admin.actor))
 
-    async def rotate_signing_key(admin: Annotated[Administrator, Depends(ends)]) -> Replaced:
+    async def rotate_signing_key(
+        admin: Annotated[Administrator, Depends(ends)],
+        keys_too: Annotated[bool, Query(description="Revoke all keys for apps as well.")] = False,
+    ) -> Replaced:
         """Replace the key of session cookies: every session ends, the one that asks included."""
-        accounts = await keys.rotate(admin.actor, now=admin.visit.now)
+        ended = await keys.rotate(admin.actor, keys_too=keys_too, now=admin.visit.now)
         admin.visit.cookies_out += [*parts.cookies.end_session(), *parts.cookies.end_trail()]
-        return Replaced(accounts=accounts)
+        return Replaced(accounts=ended.accounts, keys=ended.keys)
 
     router.add_api_route(ROTATIONS[0], rotate_signing_key, methods=["POST"], responses=ACTS)
     for path in ROTATIONS[1:]:

@@ -35,7 +35,7 @@ class KeysPage:
             return actor
         if "sure" not in form:
             return await self._show(visit, problem=_NOT_SURE)
-        await self._keys.rotate(actor, now=visit.now)
+        await self._keys.rotate(actor, keys_too="keys" in form, now=visit.now)
         return self._desk.to_login_anew(visit, PAGE)
 
     async def _show(self, visit: Visit, *, problem: str = "") -> Response:
