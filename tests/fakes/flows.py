@@ -103,9 +103,9 @@ class Town:
         self.tally = FakeTally()
         self.log = FakeLog()
         self.hosts = set(HOSTS)
+        self.apps = ()
         self.upstream = FakeUpstream()
         self.providers = {"idp": a_provider()}
-        self.apps = ()
         self.passwords_open = True
         self.straight = "off"
         self._asks_ways = False
@@ -269,11 +269,11 @@ class Town:
             **connect_assertions(self),
             **connect_keeping(self),
             **connect_importing(self),
+            app_secrets=AppSecrets(records=records, keyring=self.keyring, policy=lambda: Policy((), apps=self.apps)),
         )
 
     def _connect_accounts(self, rules):
         """The flows of accounts and mail."""
-            app_secrets=AppSecrets(records=records, keyring=self.keyring, policy=lambda: Policy((), apps=self.apps)),
         going_on = {"finishing": self.finishing, "sign_in": self.sign_in}
         counted = {"throttle": self.throttle, "tally": self.tally}
         waiting = {**counted, "clock": self.clock, "pause": self.pause, "random": self.random}

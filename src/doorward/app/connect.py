@@ -354,5 +354,5 @@ def connect_flows(parts: Parts) -> Flows:
         erasure=build_erasure(parts, post),
         app_keys=build_app_keys(parts, throttle, notify),
         key_uses=build_key_uses(parts, notify),
-    )
         app_secrets=connect_app_secrets(parts),
+    )

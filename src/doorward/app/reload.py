@@ -53,10 +53,10 @@ async def _reload_policy(house: House, gate: "Gate", load: Load) -> None:
         house.log.error("reconcile_failed", problem=str(error), retry="at the next reload or start")  # noqa: TRY400 -- our log
     ignored = [name for name in type(config).model_fields if name not in _RELOADED and _differs(name, config, house)]
     house.log.info("reloaded", rules=len(policy.rules), apps=len(policy.apps), providers=len(providers))
-    if ignored:
-        house.log.warning("restart_needed", sections=ignored)
     for finding in await note_secrets(house.flows.app_secrets):
         house.log.warning("config_notice", notice=str(finding))
+    if ignored:
+        house.log.warning("restart_needed", sections=ignored)
 
 
 _RELOADED: Final = frozenset({"authz", "apps"})

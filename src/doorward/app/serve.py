@@ -116,9 +116,9 @@ async def _note_ways(house: House) -> list[Finding]:
     return [
         *note_ways(await house.flows.ways.describe_password(), shadowed),
         *note_standing_in(house.config, stands_in),
+        *await note_secrets(house.flows.app_secrets),
     ]
 
-        *await note_secrets(house.flows.app_secrets),
 
 def _open_listeners(house: House, doors: Doors) -> tuple[list["Listener"], dict[str, str]]:
     """The main listener and, where wanted, that of the metrics; and where they really listen."""

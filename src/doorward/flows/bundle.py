@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from doorward.flows.account import Account
 from doorward.flows.admin import Administration
 from doorward.flows.alert_desk import AlertDesk
-from doorward.flows.app_secrets import AppSecrets
 from doorward.flows.app_keys import AppKeys
+from doorward.flows.app_secrets import AppSecrets
 from doorward.flows.asserted import AssertedSignIn
 from doorward.flows.assertion_keys import AssertionKeys, Minter
 from doorward.flows.audit_trail import AuditTrail
@@ -84,6 +84,6 @@ class Flows:
     decisions: Decisions
     retention: Retention
     erasure: Erasure
+    app_secrets: AppSecrets
     app_keys: AppKeys
     key_uses: KeyUses
-    app_secrets: AppSecrets
