@@ -191,6 +191,15 @@ class Door:
             https_only=https_only,
         )
 
+    @property
+    def policy(self) -> Policy:
+        """The policy pages and flows go by."""
+        return self.town.policy
+
+    @policy.setter
+    def policy(self, policy: Policy) -> None:
+        self.town.policy = policy
+
     def is_known_host(self, host: str) -> bool:
         return self.policy.for_host(host).is_known
 

@@ -186,6 +186,7 @@ def _site_of(config: Config) -> "Site":
         shortest_password=config.password.min_length,
         contacts=config.security_txt.contact,
         security_policy=config.security_txt.policy,
+        key_parameter=config.api_keys.url_parameter,
     )
 
 

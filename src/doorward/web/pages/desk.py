@@ -36,7 +36,8 @@ class Site:
 
     `public_url`: without a trailing slash. `banner` is shown on top of every page ("" = none). `remember_for` are the
     words after "keep me signed in for", "" where it is not offered. `shortest_password`: in
-    characters. `contacts` and `security_policy` are for `/.well-known/security.txt`.
+    characters. `contacts` and `security_policy` are for `/.well-known/security.txt`. `key_parameter`: what a key is
+    called that stands in an address.
     """
 
     public_url: str
@@ -45,6 +46,7 @@ class Site:
     shortest_password: int = 8
     contacts: tuple[str, ...] = ()
     security_policy: str = ""
+    key_parameter: str = "dw_key"
 
     @property
     def password_hint(self) -> str:

@@ -21,6 +21,7 @@ from doorward.web.pages.desk import Desk
 from doorward.web.pages.enrol import EnrolPage
 from doorward.web.pages.incident import IncidentPage
 from doorward.web.pages.invites import InvitesPage
+from doorward.web.pages.key_routes import build_key_routes
 from doorward.web.pages.key_set import ADDRESS as JWKS
 from doorward.web.pages.key_set import KeySetPage
 from doorward.web.pages.keys import KeysPage
@@ -135,6 +136,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/account/locations": Route(Who.SOMEBODY, post=profile.post_locations, back="/account/profile"),
         "/account/export": Route(Who.SOMEBODY, post=profile.post_export, back="/account/profile"),
         "/account/delete": Route(Who.SOMEBODY, post=profile.post_delete, back="/account/profile"),
+        **build_key_routes(desk, flows, policy),
         "/sessions": Route(Who.SOMEBODY, get=sessions.get),
         "/sessions/end": Route(Who.SOMEBODY, post=sessions.post_end, back="/sessions"),
         "/admin/sessions": Route(Who.ADMINISTRATOR, get=sessions.get_all),

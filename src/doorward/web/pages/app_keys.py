@@ -1,0 +1,191 @@
+"""Everybody's keys, for administrators: what there is, what nobody uses, and taking many back at once."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import urlencode
+
+from starlette.responses import Response
+
+from doorward.errors import Clash, ConflictError, InputError, NotFoundError
+from doorward.flows.acting import Actor, actor_of
+from doorward.flows.app_keys import AppKeys, KeyQuery
+from doorward.rules.app_key import AppKey, KeyId, KeyKind
+from doorward.rules.identity import User
+from doorward.rules.policy import Policy
+from doorward.web.form import Form
+from doorward.web.pages.admit import admit_administrator
+from doorward.web.pages.desk import Desk
+from doorward.web.pages.key_rows import row_of
+from doorward.web.pages.paging import parse_offset
+from doorward.web.visit import Visit
+
+_PAGE: Final = "/admin/app-keys"
+PAGE_SIZE: Final = 50
+AGES: Final = (7, 30, 90, 180, 365)
+"""Days that are offered for what was not used, and for what is older."""
+_STATES: Final = {"awake": "awake", "asleep": "asleep", "never": "never used"}
+_KINDS: Final = {
+    KeyKind.KEY.value: "made by hand",
+    KeyKind.DEVICE.value: "paired device",
+    KeyKind.TOKEN.value: "access token",
+}
+_NOBODY: Final = "There is no account of this name."
+_CHANGED: Final = "Meanwhile other keys fit. Nothing was revoked; look at the number again."
+_NONE: Final = "No key fits, so nothing was revoked."
+_NOTES: Final = {
+    "revoked": ("good", "Revoked. What used it gets in no more, from this moment on."),
+    "many": ("good", "All of these are revoked. What used them gets in no more, from this moment on."),
+    "woken": ("good", "It is awake, and opens what it opened before."),
+    "gone": ("warn", "That was gone already, or somebody else changed it meanwhile. Nothing was changed."),
+    "held": ("warn", "There is a lockdown, so no key is woken."),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Which keys are asked for, as it was typed; "" where any will do. `unused` and `older` are days."""
+
+    user: str = ""
+    app: str = ""
+    kind: str = ""
+    state: str = ""
+    unused: str = ""
+    older: str = ""
+
+    @classmethod
+    def of(cls, given: Mapping[str, str]) -> "Asked":
+        """From a query or a form. InputError for what the page does not offer."""
+        days = {"", *(str(age) for age in AGES)}
+        asked = cls(**{name: given.get(name, "").strip() for name in cls.__slots__})
+        if asked.kind not in {"", *_KINDS} or asked.state not in {"", *_STATES} or {asked.unused, asked.older} - days:
+            raise InputError("the page does not offer that")
+        return asked
+
+    @property
+    def given(self) -> dict[str, str]:
+        """What is asked for, for an address or a form."""
+        return {name: value for name in type(self).__slots__ if (value := getattr(self, name))}
+
+    def query(self, now: datetime) -> KeyQuery:
+        """The same for the flow, which knows nothing of what was never used."""
+        return KeyQuery(
+            login=self.user or None,
+            app=self.app,
+            kind=KeyKind(self.kind) if self.kind else None,
+            asleep={"asleep": True, "awake": False}.get(self.state),
+            made_before=now - timedelta(days=int(self.older)) if self.older else None,
+            unused_since=now - timedelta(days=int(self.unused)) if self.unused else None,
+        )
+
+
+class AppKeysPage:
+    """`/admin/app-keys`, and below it `revoke`, `revoke-many` and `wake`."""
+
+    def __init__(self, desk: Desk, app_keys: AppKeys, policy: Callable[[], Policy]) -> None:
+        self._desk = desk
+        self._app_keys = app_keys
+        self._policy = policy
+
+    async def get(self, visit: Visit) -> Response:
+        """Show them, a page at a time."""
+        if visit.subject is None:
+            return self._desk.to_login(visit)
+        return await self._show(visit, actor_of(visit.subject, visit.visitor), Asked.of(visit.query))
+
+    async def post_revoke(self, visit: Visit, form: Form) -> Response:
+        """Take one back."""
+        actor = admit_administrator(self._desk, visit, form, _PAGE)
+        if isinstance(actor, Response):
+            return actor
+        revoked = await self._app_keys.revoke_any(actor, [KeyId(form.get("key", ""))], now=visit.now)
+        return self._back(visit, "revoked" if revoked else "gone", Asked.of(form))
+
+    async def post_wake(self, visit: Visit, form: Form) -> Response:
+        """Let one count again that was put to sleep."""
+        actor = admit_administrator(self._desk, visit, form, _PAGE)
+        if isinstance(actor, Response):
+            return actor
+        done = "woken"
+        try:
+            await self._app_keys.wake_any(actor, KeyId(form.get("key", "")), now=visit.now)
+        except ConflictError as error:
+            done = "held" if error.clash is Clash.LOCKDOWN else "gone"
+        except NotFoundError:
+            done = "gone"
+        return self._back(visit, done, Asked.of(form))
+
+    async def post_revoke_many(self, visit: Visit, form: Form) -> Response:
+        """Take all back that fit: first asked with their number, then done if the number is still the same."""
+        actor = admit_administrator(self._desk, visit, form, _PAGE)
+        if isinstance(actor, Response):
+            return actor
+        asked = Asked.of(form)
+        try:
+            found = await self._find(actor, asked, visit.now)
+        except NotFoundError:
+            return await self._show(visit, actor, asked)
+        if not found:
+            return await self._show(visit, actor, asked, problem=_NONE)
+        if "sure" in form and form.get("count") == str(len(found)):
+            await self._app_keys.revoke_any(actor, [key.id for key, _ in found], now=visit.now)
+            return self._back(visit, "many", Asked())
+        return self._desk.page(
+            visit,
+            "keys_revoke.html",
+            status=409 if "count" in form else 200,
+            here="people",
+            count=len(found),
+            asked=asked,
+            kinds=_KINDS,
+            states=_STATES,
+            owners=sorted({user.display_name for _, user in found})[:PAGE_SIZE],
+            problem=_CHANGED if "sure" in form else "",
+            back=_address(asked),
+        )
+
+    def _back(self, visit: Visit, done: str, asked: Asked) -> Response:
+        return self._desk.redirect(visit, _address(asked, done=done))
+
+    async def _find(self, actor: Actor, asked: Asked, now: datetime) -> list[tuple[AppKey, User]]:
+        found = await self._app_keys.list_all(actor, asked.query(now))
+        return [pair for pair in found if asked.state != "never" or pair[0].last_used_at is None]
+
+    async def _show(self, visit: Visit, actor: Actor, asked: Asked, *, problem: str = "") -> Response:
+        offset = parse_offset(visit.query.get("offset", "0"))
+        found: list[tuple[AppKey, User]] = []
+        try:
+            found = await self._find(actor, asked, visit.now)
+        except NotFoundError:
+            problem = _NOBODY
+        kind, note = _NOTES.get(visit.query.get("done", ""), ("", ""))
+        terms = self._app_keys.terms
+        return self._desk.page(
+            visit,
+            "keys_all.html",
+            status=400 if problem else 200,
+            here="people",
+            rows=[
+                row_of(key, self._app_keys.find_last_use, now=visit.now, user=user)
+                for key, user in found[offset : offset + PAGE_SIZE]
+            ],
+            count=len(found),
+            asked=asked,
+            apps=sorted({app.name for app in self._policy().apps} | ({asked.app} - {""})),
+            kinds=_KINDS,
+            states=_STATES,
+            ages=AGES,
+            terms=terms,
+            most_days=None if terms.max_lifetime is None else max(terms.max_lifetime.days, 1),
+            newer=_address(asked, offset=str(max(offset - PAGE_SIZE, 0))) if offset else "",
+            older=_address(asked, offset=str(offset + PAGE_SIZE)) if len(found) > offset + PAGE_SIZE else "",
+            problem=problem,
+            note=note,
+            note_kind=kind,
+        )
+
+
+def _address(asked: Asked, **more: str) -> str:
+    words = urlencode({**asked.given, **more})
+    return f"{_PAGE}?{words}" if words else _PAGE

@@ -1,0 +1,32 @@
+"""Which page about keys answers where: a part of the one table."""
+
+from collections.abc import Callable
+
+from doorward.flows.bundle import Flows
+from doorward.flows.throttle import Bucket
+from doorward.rules.policy import Policy
+from doorward.web.pages.app_keys import AppKeysPage
+from doorward.web.pages.desk import Desk
+from doorward.web.pages.key_maker import KeyMaker
+from doorward.web.pages.own_keys import OwnKeysPage
+from doorward.web.route import Route, Routes, Who
+
+
+def build_key_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Routes:
+    """One's own keys, and everybody's."""
+    maker = KeyMaker(desk, flows.app_keys, policy, flows.break_glass.draw)
+    own = OwnKeysPage(desk, flows.app_keys, flows.factors, flows.lockdowns, maker)
+    everybodys = AppKeysPage(desk, flows.app_keys, policy)
+    return {
+        "/keys": Route(Who.SOMEBODY, get=own.get),
+        "/keys/new": Route(Who.SOMEBODY, get=own.get_new, post=own.post_new),
+        "/keys/revoke": Route(Who.SOMEBODY, post=own.post_revoke, back="/keys"),
+        "/keys/rename": Route(Who.SOMEBODY, post=own.post_rename, back="/keys"),
+        "/keys/wake": Route(Who.SOMEBODY, post=own.post_wake, back="/keys"),
+        "/admin/app-keys": Route(Who.ADMINISTRATOR, get=everybodys.get),
+        "/admin/app-keys/revoke": Route(Who.ADMINISTRATOR, post=everybodys.post_revoke, back="/admin/app-keys"),
+        "/admin/app-keys/wake": Route(Who.ADMINISTRATOR, post=everybodys.post_wake, back="/admin/app-keys"),
+        "/admin/app-keys/revoke-many": Route(
+            Who.ADMINISTRATOR, post=everybodys.post_revoke_many, back="/admin/app-keys", also_counts=Bucket.DESTRUCTIVE
+        ),
+    }
