@@ -174,7 +174,7 @@ async def test_making_and_waking_keys_asks_for_a_recent_proof(town):
 
 
 async def test_keys_are_never_managed_with_a_key(town):
-    """L02: a key that was found makes no second one, and none that opens more."""
+    """A key that was found makes no second one, and none that opens more."""
     key = (await town.make()).key
     by_key = replace_key(town.alice, key)
     for act in (

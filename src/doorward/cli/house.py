@@ -96,6 +96,7 @@ def describe_user(user: User) -> dict[str, object]:
         "awaits_approval": user.awaits_approval,
         "must_change_password": user.must_change_password,
         "console_only": user.console_only,
+        "service": user.is_service,
         "created_at": spell_instant(user.created_at),
     }
 

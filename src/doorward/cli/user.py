@@ -45,6 +45,10 @@ def add(
     group: Annotated[list[str] | None, typer.Option(help="A group to put the account in; may be repeated.")] = None,
     admin: Annotated[bool, typer.Option("--admin", help="Make it an administrator.")] = False,
     console_only: Annotated[bool, typer.Option("--console-only", help="Let it use our own pages, and no app.")] = False,
+    service: Annotated[
+        bool,
+        typer.Option("--service", help="It is a program's: it has keys only (`doorward key create`), no password."),
+    ] = False,
     must_change: Annotated[
         bool, typer.Option("--must-change-password", help="Have the first sign-in ask for a new password.")
     ] = False,
@@ -54,9 +58,22 @@ def add(
     json: JsonOption = False,
 ) -> None:
     """Add an account. The password is asked for, or read from stdin or a file."""
-    password = read_password(stdin=password_stdin, file=password_file)
+    if service and (email or console_only or must_change or password_stdin or password_file):
+        raise InputError("an account of a service has neither address nor password, and does not sign in")
+    password = "" if service else read_password(stdin=password_stdin, file=password_file)
 
     async def act(house: House) -> User:
+        if service:
+            return accepted(
+                await house.flows.administration.add_service(
+                    CLI,
+                    name=name,
+                    display_name=display_name,
+                    groups=group or (),
+                    is_admin=admin,
+                    now=house.clock.now(),
+                )
+            )
         return accepted(
             await house.flows.administration.add_user(
                 CLI,

@@ -62,6 +62,16 @@ def accept_account(
     return AccountForm(profile.name, profile.display_name, profile.email, frozenset(accepted_groups), secret)
 
 
+def accept_service(*, name: str, display_name: str, groups: Iterable[str]) -> AccountForm | Unacceptable:
+    """Read what the account of a service is made of: it has neither address nor password."""
+    problems: list[tuple[str, str]] = []
+    profile = _read_profile(name, display_name, "", problems)
+    accepted = frozenset(_read(group, parse_group_name, "groups", problems) for group in groups)
+    if problems:
+        return Unacceptable(tuple(problems))
+    return AccountForm(profile.name, profile.display_name, "", accepted, "")
+
+
 def make_user(form: AccountForm, *, random: Random, now: datetime) -> User:
     """A new account as the form has it, enabled and without rights; whoever makes it adds what else it is."""
     return User(

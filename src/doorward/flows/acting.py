@@ -87,9 +87,10 @@ async def get_user(transaction: Transaction, login: Named) -> User:
 
 async def check_admin_remains(transaction: Transaction, leaving: User) -> None:
     """ConflictError where nobody but this account administers the gateway."""
-    if not (leaving.administers and leaving.enabled):
+    if not (leaving.administers and leaving.enabled) or leaving.is_service:
         return
-    others = [user for user in await transaction.list_administrators() if user.enabled]
+    # A program cannot come in and mend anything.
+    others = [user for user in await transaction.list_administrators() if user.enabled and not user.is_service]
     if len(others) <= 1:
         raise ConflictError("this is the last enabled administrator", Clash.LAST_ADMINISTRATOR)
 

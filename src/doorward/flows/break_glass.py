@@ -96,6 +96,8 @@ class BreakGlass:
                 raise ConflictError("this account is disabled", Clash.DISABLED)
             if not user.administers:
                 raise ConflictError("a kit is for an administrator", Clash.NEEDED)
+            if user.is_service:
+                raise ConflictError("an account of a service does not sign in", Clash.NO_PASSWORD)
             replaced = await transaction.remove_kits(user.id)
             for entropy in entropies:
                 kit_id = self._random.token(_ID_SIZE).hex()
@@ -223,5 +225,6 @@ class BreakGlass:
             and kit.digest not in spent
             and user is not None
             and user.enabled
+            and not user.is_service
             and user.administers
         ]

@@ -105,7 +105,7 @@ class Changing:
     async def _write(self, transaction: Transaction, actor: Actor, user: User, wanted: User, now: datetime) -> User:
         if not (wanted.administers and wanted.enabled):
             await check_admin_remains(transaction, user)
-        if wanted.is_admin and not await transaction.is_set_up():
+        if wanted.is_admin and not wanted.is_service and not await transaction.is_set_up():
             await transaction.claim_first_admin(user.id, now)
         # SECURITY: nobody administers in a session that began with less than an administrator has to show.
         # tests/unit/test_changing.py makes somebody one.

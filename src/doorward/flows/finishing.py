@@ -229,6 +229,8 @@ class Finishing:
         now: datetime,
         vouched: Vouched | None,
     ) -> Decided | Failure:
+        if user.is_service:
+            return Failure.NOBODY
         pending = replace(pending, account=user.id, generation=user.generation)
         owed = await self._owing.find(transaction, user, pending, now)
         if owed.step in {Step.ENROL, Step.FINISHED}:
@@ -335,8 +337,7 @@ class Finishing:
         async with self._records.transaction() as transaction:
             await transaction.end_session(opened.session.handle)
             public = {"method": Method.UPSTREAM.value, "failure": Failure.UPSTREAM_GONE.value}
-            private = decided.visitor.private()
-            event = AuditEvent(Act.LOGIN_FAILED, "anonymous", decided.user.id, now, public, private)
+            event = AuditEvent(Act.LOGIN_FAILED, "anonymous", decided.user.id, now, public, decided.visitor.private())
             await transaction.append_audit(event)
         await self.discard(decided)
 

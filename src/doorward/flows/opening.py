@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from doorward.errors import ForbiddenError
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Random, Sessions
 from doorward.rules.device import make_device_marker
@@ -70,7 +71,11 @@ class Opening:
         `authenticated_at` is the last proof of identity where that is not now: a provider may have asked long ago.
         `ends_by`: when the session ends at the latest, where that may be sooner than the terms say. `follows`: the
         session it only continues, by less than a whole proof of identity, so that it counts for no younger.
+        ForbiddenError for the account of a service, which has keys only.
         """
+        # SECURITY: whatever way led here, there is no session for a program; tests/unit/test_services.py goes each.
+        if user.is_service:
+            raise ForbiddenError("an account of a service does not sign in")
         terms = self._terms
         lifetime, idle = terms.lifetime, terms.idle_timeout
         remembered = remember and terms.remember_lifetime is not None

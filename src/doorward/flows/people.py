@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from doorward.errors import Clash, ConflictError, NotFoundError
-from doorward.flows.accepting import PasswordRules, accept_account, accept_password, make_user
+from doorward.flows.accepting import PasswordRules, accept_account, accept_password, accept_service, make_user
 from doorward.flows.acting import Actor, Named, append, check_actor, check_admin_remains, get_user
 from doorward.flows.changing import Changing, version_of
 from doorward.flows.factors import EVERY_FACTOR, DemandsFactor, take_all
@@ -103,6 +103,35 @@ class People(Changing):
             await append(transaction, actor, Act.USER_CREATED, user.id, now, public, {"name": user.name})
         return user
 
+    async def add_service(
+        self,
+        actor: Actor,
+        *,
+        name: str,
+        display_name: str = "",
+        groups: Iterable[str] = (),
+        is_admin: bool = False,
+        now: datetime,
+    ) -> User | Unacceptable:
+        """Add the account of a program: it has keys only, and no way to sign in. ConflictError when its name is taken.
+
+        It is nobody's way in, so it closes no setup page, and no installation is left to it alone.
+        """
+        form = accept_service(name=name, display_name=display_name, groups=groups)
+        if isinstance(form, Unacceptable):
+            return form
+        user = replace(make_user(form, random=self._random, now=now), is_admin=is_admin, is_service=True)
+        async with self._records.transaction() as transaction:
+            await check_actor(transaction, actor)
+            await transaction.add_user(user)
+            public = {
+                "service": "yes",
+                "admin": "yes" if is_admin else "no",
+                "groups": ",".join(sorted(form.groups)),
+            }
+            await append(transaction, actor, Act.USER_CREATED, user.id, now, public, {"name": user.name})
+        return user
+
     async def set_password(
         self, actor: Actor, login: Named, password: str, *, must_change: bool = False, now: datetime
     ) -> User | Unacceptable:
@@ -110,6 +139,8 @@ class People(Changing):
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             user = await get_user(transaction, login)
+        if user.is_service:
+            raise ConflictError("an account of a service has no password", Clash.NO_PASSWORD)
         accepted = accept_password(password, name=user.name, email=user.email, rules=self._rules)
         if isinstance(accepted, Unacceptable):
             return accepted

@@ -111,6 +111,7 @@ class Recovery:
             mailed = (
                 present is not None
                 and present.enabled
+                and not present.is_service
                 and bool(present.email)
                 and await transaction.find_password(present.id) is not None
                 # SECURITY: whoever reads somebody's mail is not handed a way in while an incident is being contained;
@@ -151,6 +152,8 @@ class Recovery:
             user = await get_user(transaction, login)
         if not user.enabled:
             raise ConflictError("this account is disabled", Clash.DISABLED)
+        if user.is_service:
+            raise ConflictError("an account of a service has no password", Clash.NO_PASSWORD)
         if not await self._is_password_open():
             raise ConflictError(
                 "passwords are closed; `doorward sign-in passwords on` opens them", Clash.PASSWORDS_CLOSED

@@ -44,6 +44,8 @@ def find_flaw(user: User | None) -> str:
         return "it is an administrator"
     if user.console_only:
         return "it is for the console only"
+    if user.is_service:
+        return "it is a service's, and has keys only"
     return ""
 
 
