@@ -1,18 +1,33 @@
 """A gate with everything around it in memory: users, sessions, a clock, a log that can be read."""
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 
 from doorward.errors import UnavailableError
+from doorward.rules.app_key import (
+    AppKey,
+    KeyId,
+    KeyKind,
+    hash_secret,
+    parse_key,
+    preview_of,
+    write_key,
+    write_key_id,
+)
 from doorward.rules.identity import User, UserId
+from doorward.rules.lockdown import LOCKDOWN_SETTING
 from doorward.rules.policy import Network, Policy
 from doorward.rules.session import Fingerprint, Method, Session, SessionHandle, Subject
+from doorward.rules.throttle import Window
 from doorward.rules.token import make_cookie
 from doorward.web.client import Trust
+from doorward.web.gate.app_answer import AppHeaders, Minter
 from doorward.web.gate.dialect import Headers
 from doorward.web.gate.endpoint import Gate
+from doorward.web.gate.key_failures import KeyFailures
+from doorward.web.gate.key_reader import KeyReader
 from doorward.web.gate.refuse import Refusal
 from doorward.web.gate.settings import GateSettings
 from doorward.web.gate.single_user import SingleUserAccount
@@ -31,6 +46,8 @@ class FakeView:
         self.subjects: dict[Fingerprint, Subject] = {}
         self.users: dict[str, User] = {}
         """Accounts without a session."""
+        self.app_keys: dict[KeyId, tuple[AppKey, User]] = {}
+        self.decided: dict[str, str] = {}
         self.commits = 0
         self.revisions = 0
         self.broken = False
@@ -52,6 +69,19 @@ class FakeView:
         if self.broken:
             raise UnavailableError("the store is away")
         return self.users.get(name)
+
+    def find_key_owner(self, key_id: KeyId) -> tuple[AppKey, User] | None:
+        if self.broken:
+            raise UnavailableError("the store is away")
+        return self.app_keys.get(key_id)
+
+    def list_app_secrets(self) -> dict[str, str]:
+        return {}
+
+    def find_setting(self, name: str) -> str | None:
+        if self.broken:
+            raise UnavailableError("the store is away")
+        return self.decided.get(name)
 
 
 @dataclass
@@ -91,20 +121,31 @@ class World:
     at_home: tuple[Network, ...] = (ip_network("192.168.1.0/24"),)
     """The networks that `single_user` stands for."""
     touches: list[tuple[Fingerprint, datetime, str, str]] = field(default_factory=list)
+    key_touches: list[tuple[KeyId, datetime, str, str]] = field(default_factory=list)
+    make_reader: Callable[[SessionTable], KeyReader] | None = None
+    app_headers: AppHeaders | None = None
+    minter: Minter | None = None
 
     def make_gate(self) -> Gate:
         """A gate that remembers nothing yet; several may share one world."""
+        table = SessionTable(self.view)
         return Gate(
             policy=self.policy,
             settings=self.settings,
             trust=self.trust,
-            table=SessionTable(self.view),
+            table=table,
             signing_key=lambda: SIGNING_KEY,
             clock=self.clock,
             random=FakeRandom("gate"),
             log=self.log,
             touch=lambda *touch: self.touches.append(touch),
             page=draw,
+            keys=self.make_reader(table)
+            if self.make_reader is not None
+            else KeyReader(table, failures=KeyFailures((Window(3, timedelta(minutes=15)),))),
+            key_touch=lambda *touch: self.key_touches.append(touch),
+            app_headers=self.app_headers,
+            minter=self.minter,
             single_user=SingleUserAccount(
                 self.view, self.single_user, self.log, networks=self.at_home, proxies=self.trust.networks
             )
@@ -138,10 +179,40 @@ class World:
 
     def change_user(self, name: str, **changes: object) -> None:
         """Alter the account, as a transaction would: everywhere, with a new revision."""
-        for fingerprint, (user, session) in list(self.view.subjects.items()):
+        for fingerprint, subject in list(self.view.subjects.items()):
+            if subject.user.name == name:
+                self.view.subjects[fingerprint] = subject._replace(user=replace(subject.user, **changes))  # type: ignore[arg-type]
+        for key_id, (key, user) in list(self.view.app_keys.items()):
             if user.name == name:
-                self.view.subjects[fingerprint] = Subject(replace(user, **changes), session)  # type: ignore[arg-type]
+                self.view.app_keys[key_id] = (key, replace(user, **changes))  # type: ignore[arg-type]
         self._revoke()
+
+    def make_key(self, user: User, **changes: object) -> str:
+        """Store a key of the user's for the app named App; returns it as it is shown."""
+        seed = FakeRandom(f"key:{user.name}:{self.view.commits}")
+        key_id, secret = write_key_id(seed.token(16)), seed.token(32)
+        text = write_key(key_id, secret)
+        now = self.clock.now()
+        key = AppKey(
+            key_id, user.id, "phone", KeyKind.KEY, hash_secret(secret), preview_of(text), now, user.id, apps=("App",)
+        )
+        self.view.app_keys[key_id] = (replace(key, **changes), user)  # type: ignore[arg-type]
+        self.view.commits += 1
+        return text
+
+    def change_key(self, text: str, **changes: object) -> None:
+        """Alter a key, as a transaction would; with `gone`, take it away."""
+        parsed = parse_key(text)
+        assert parsed is not None
+        key, user = self.view.app_keys.pop(parsed[0])
+        if not changes.pop("gone", False):
+            self.view.app_keys[key.id] = (replace(key, **changes), user)  # type: ignore[arg-type]
+        self._revoke()
+
+    def lock_down(self, *, on: bool) -> None:
+        """Begin a lockdown, or lift it."""
+        self.view.decided = {LOCKDOWN_SETTING: "{}"} if on else {}
+        self.view.commits += 1
 
     def put_user(self, user: User) -> None:
         """Store an account, or what has become of it."""
@@ -150,8 +221,8 @@ class World:
 
     def end_sessions(self, name: str) -> None:
         """End the user's sessions."""
-        for fingerprint, (user, _) in list(self.view.subjects.items()):
-            if user.name == name:
+        for fingerprint, subject in list(self.view.subjects.items()):
+            if subject.user.name == name:
                 del self.view.subjects[fingerprint]
         self._revoke()
 

@@ -16,7 +16,8 @@ from doorward.rules.request import (
     parse_target,
 )
 from doorward.web.gate.dialect import Dialect, Fields, Question
-from doorward.web.gate.table import Entry
+from doorward.web.gate.shown import API_KEY, AUTHORIZATION, NOTHING, Shown
+from doorward.web.gate.table import Credential, Entry
 
 
 class Origin(NamedTuple):
@@ -32,8 +33,8 @@ class Check:
     """Filled in step by step; what is not reached keeps its first value."""
 
     __slots__ = (
-        "client", "dialect", "entry", "fields", "now", "peer", "question", "reason", "request", "single_user", "torn",
-        "verdict",
+        "client", "dialect", "entry", "fields", "now", "peer", "question", "reason", "request", "shown", "single_user",
+        "torn", "verdict",
     )  # fmt: skip
 
     now: datetime
@@ -48,6 +49,8 @@ class Check:
         self.entry: Entry | None = None
         self.single_user: User | None = None
         """Who it is decided for where nobody is signed in, by the network it comes from."""
+        self.shown: Shown = NOTHING
+        """What is shown besides cookies."""
         self.torn = False
         """Whether several cookies of our name came."""
         self.verdict = "error"
@@ -76,6 +79,8 @@ class Check:
             origin.port,
             preflight,
             elsewhere,
+            self.opens_websocket(),
+            self.shown.in_url,
         )
 
     @property
@@ -84,6 +89,11 @@ class Check:
         if self.single_user is not None:
             return self.single_user
         return self.entry.subject.user if self.entry is not None else None
+
+    @property
+    def credential(self) -> Credential | None:
+        """What this check is remembered by; None where it shows nothing that could be."""
+        return None if self.shown.in_url else credential_of(self.fields)
 
     def opens_websocket(self) -> bool:
         """Whether this may begin a websocket, which is a GET and can do anything.
@@ -97,6 +107,10 @@ class Check:
             or fields.get(b"sec-fetch-mode") == b"websocket"
             or self.question[1].lower() in {b"ws", b"wss"}
         )
+
+    def is_browser(self) -> bool:
+        """Whether anything says that a browser asks; programs send none of these."""
+        return any(name.startswith(b"sec-fetch-") or name in _OF_BROWSERS for name in self.fields)
 
     def sends_form(self) -> bool:
         """Whether a person's browser opens a page by sending a form of that very app, which a redirect would lose.
@@ -122,6 +136,15 @@ class Check:
         return b"text/html" in fields.get(b"accept", b"")
 
 
+def credential_of(fields: Fields) -> Credential | None:
+    """What a check with these headers is remembered by; None where it shows nothing."""
+    cookie = fields.get(b"cookie")
+    if AUTHORIZATION in fields or API_KEY in fields:
+        signs = not MAY_BE_WEBSOCKET.isdisjoint(fields)
+        return (cookie, fields.get(AUTHORIZATION), fields.get(API_KEY), signs)
+    return cookie
+
+
 def read_origin(question: Question) -> Origin:
     """Method, scheme and host of a question. InputError when one of them is malformed."""
     try:
@@ -133,6 +156,9 @@ def read_origin(question: Question) -> Origin:
     return Origin(parse_method(method), scheme, host, "" if port == _DEFAULT_PORTS[scheme] else port)
 
 
+_OF_BROWSERS = frozenset({b"origin", b"x-requested-with"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _WEBSOCKET = frozenset({b"upgrade", b"sec-websocket-key", b"sec-websocket-version"})
+MAY_BE_WEBSOCKET = _WEBSOCKET | {b"sec-fetch-mode"}
+"""Headers without which only the scheme says that this begins a websocket."""
 _DEFAULT_PORTS = {"http": "80", "https": "443"}

@@ -46,12 +46,11 @@ class Dialect(Protocol):
         """
         ...
 
-    def identify(self, identity: Identity) -> Headers:
-        """The headers that carry the identity of an allow."""
-        ...
+    def carry(self, identity: Identity, left: Headers) -> Headers:
+        """The headers of an allow: who it is, and what is left of the headers that showed it.
 
-    def strip(self, cookie: bytes) -> Headers:
-        """The headers that keep our own cookie from the app; `cookie` is what is left for it, maybe nothing."""
+        `left`: those that were sent, each without what is ours; what is left of one may be nothing.
+        """
         ...
 
     def status(self, status: int) -> int:
@@ -67,7 +66,7 @@ REPEATABLE = {b"cookie": b"; ", b"x-forwarded-for": b", "}
 """Headers that may come in several lines, and what joins them (RFC 9110 5.3; RFC 9113 8.2.3 for Cookie)."""
 
 SINGLE = frozenset({
-    SECRET_HEADER, b"host", b"origin", b"upgrade", b"authorization", b"content-length",
+    SECRET_HEADER, b"host", b"origin", b"upgrade", b"authorization", b"x-api-key", b"content-length",
     b"x-forwarded-host", b"x-forwarded-proto", b"x-forwarded-uri", b"x-forwarded-method",
     b"x-original-url", b"x-original-method",
 })  # fmt: skip
@@ -127,13 +126,9 @@ class Forwarding:
         """Read `X-Forwarded-*`; the check's own method, path and query say nothing here."""
         return read_forwarded(fields)
 
-    def identify(self, identity: Identity) -> Headers:
-        """Every header, empty ones included."""
-        return identity.headers
-
-    def strip(self, cookie: bytes) -> Headers:
-        """The Cookie that is left; where an absent one would not remove the visitor's, even an empty one."""
-        return ((b"cookie", cookie),) if cookie or self._keeps_what_is_absent else ()
+    def carry(self, identity: Identity, left: Headers) -> Headers:
+        """Who it is, empty headers included; what is left, and where absence would not remove it, even nothing."""
+        return (*identity.headers, *(header for header in left if header[1] or self._keeps_what_is_absent))
 
     def status(self, status: int) -> int:
         """Carry any status."""

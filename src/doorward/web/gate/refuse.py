@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from http import HTTPStatus
+from math import ceil
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -42,6 +44,19 @@ RefusalPage = Callable[[Refusal], tuple[bytes, Headers]]
 CONFIRMED_PATH = "/confirmed"
 """The page of ours that says to go back to the other tab."""
 
+DEVICE_PATH = "/api/device/code"
+"""Where a device asks for a key of its own (RFC 8628)."""
+
+STATUSES = {
+    Reason.KEY_INVALID: HTTPStatus.UNAUTHORIZED,
+    Reason.KEY_EXPIRED: HTTPStatus.UNAUTHORIZED,
+    Reason.KEY_ASLEEP: HTTPStatus.UNAUTHORIZED,
+    Reason.KEY_TRIES: HTTPStatus.TOO_MANY_REQUESTS,
+    Reason.CREDENTIALS_DIFFER: HTTPStatus.BAD_REQUEST,
+    Reason.LOCKDOWN: HTTPStatus.FORBIDDEN,
+}
+"""Of refusals that are no plain 403."""
+
 MutableHeaders = list[tuple[bytes, bytes]]
 
 
@@ -58,25 +73,57 @@ class Refuser:
         """The answer to a verdict of the rules."""
         rule = verdict.rule.name if verdict.rule else ""
         if isinstance(verdict, Deny):
-            return self.refuse(check, HTTPStatus.FORBIDDEN, verdict.reason, policy, rule=rule)
+            status = STATUSES.get(verdict.reason, HTTPStatus.FORBIDDEN)
+            return self.refuse(check, status, verdict.reason, policy, rule=rule)
         if request.scheme == "http" and self.settings.cookie_secure:
             # The browser will not send a Secure cookie here, so a sign-in would lead straight back to this point.
             return self.refuse(check, HTTPStatus.FORBIDDEN, Reason.INSECURE_SCHEME, policy, rule=rule)
         return self._challenge(check, request, verdict, policy)
 
+    def _ask_for_key(self, check: Check, policy: Policy) -> Headers:
+        """The challenge of a 401 (RFC 9110 11.6.1).
+
+        SECURITY: Basic is for programs alone, such as git and calendars, which send nothing before they are asked. A
+        browser would show a dialog of its own for it, which looks like nobody's and asks for a password.
+        tests/unit/test_gate_keys.py would fail.
+        """
+        error = b', error="invalid_token"' if check.shown.keys else b""
+        bearer = (b"www-authenticate", b'Bearer realm="doorward"' + error)
+        app = policy.app_of(check.request.host) if check.request is not None else None
+        takes_keys = app is None or app.keys
+        if takes_keys and not check.is_navigation() and not check.is_browser():
+            # First, for a proxy that passes on but one asks for what cannot do without being asked.
+            return ((b"www-authenticate", b'Basic realm="doorward", charset="UTF-8"'), bearer)
+        return (bearer,)
+
     def refuse(
-        self, check: Check, status: int, reason: Reason, policy: Policy, *, detail: str = "", rule: str = ""
+        self,
+        check: Check,
+        status: int,
+        reason: Reason,
+        policy: Policy,
+        *,
+        detail: str = "",
+        rule: str = "",
+        wait: timedelta = timedelta(0),
     ) -> Answer:
         """Say no, with a page to a person and a problem document to a program."""
         check.reason = reason
-        check.verdict = "deny" if status == HTTPStatus.FORBIDDEN else "error"
+        check.verdict = "deny" if status in _DENIALS else "error"
         correlation_id = self._random.token(5).hex()
         self._note(check, reason, policy, detail=detail, rule=rule, correlation_id=correlation_id)
         headers: MutableHeaders = [*self.settings.refusal_headers]
         carried = check.dialect.status(status)
-        body = self._render(check, carried, correlation_id, policy, headers) if check.is_navigation() else None
+        device_url = ""
+        if carried == HTTPStatus.UNAUTHORIZED:
+            device_url = self.settings.public_url + DEVICE_PATH
+            headers += self._ask_for_key(check, policy)
+        if carried == HTTPStatus.TOO_MANY_REQUESTS:
+            headers.append((b"retry-after", b"%d" % max(1, ceil(wait.total_seconds()))))
+        shows_page = check.is_navigation() and not check.shown.keys
+        body = self._render(check, carried, correlation_id, policy, headers) if shows_page else None
         if body is None:
-            body = problem(carried, reason, correlation_id=correlation_id)
+            body = problem(carried, reason, correlation_id=correlation_id, device_url=device_url)
             headers.append((b"content-type", b"application/problem+json"))
         headers.append((b"content-length", b"%d" % len(body)))
         return _finish(check, Answer(carried, header_block(headers), body))
@@ -95,10 +142,11 @@ class Refuser:
         if navigation and check.dialect.redirects():
             headers += [(b"location", login), (b"content-length", b"0")]
             return _finish(check, Answer(HTTPStatus.SEE_OTHER, header_block(headers)))
-        headers += [(b"www-authenticate", b'Doorward realm="doorward"'), (LOGIN_HEADER, login)]
+        headers += [*self._ask_for_key(check, policy), (LOGIN_HEADER, login)]
         if navigation:
             headers.append((b"location", login))
-        body = problem(HTTPStatus.UNAUTHORIZED, reason, login_url=login.decode("ascii"))
+        device_url = self.settings.public_url + DEVICE_PATH
+        body = problem(HTTPStatus.UNAUTHORIZED, reason, login_url=login.decode("ascii"), device_url=device_url)
         headers += [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
         return _finish(check, Answer(HTTPStatus.UNAUTHORIZED, header_block(headers), body))
 
@@ -180,6 +228,8 @@ class Refuser:
             }
         if check.user is not None:
             fields["user"] = check.user.name
+        if check.entry is not None and check.entry.subject.key is not None:
+            fields["key"] = check.entry.subject.key.id
         if check.single_user is not None:
             fields["single_user"] = "yes"
         fields |= {key: value for key, value in (("rule", rule), ("correlation_id", correlation_id)) if value}
@@ -210,7 +260,9 @@ class Refuser:
         return (host_only, (b"set-cookie", name + rest + b"; Domain=" + self.settings.cookie_domain.encode("ascii")))
 
 
-def problem(status: int, reason: Reason, *, login_url: str = "", correlation_id: str = "") -> bytes:
+def problem(
+    status: int, reason: Reason, *, login_url: str = "", correlation_id: str = "", device_url: str = ""
+) -> bytes:
     """A problem document (RFC 9457) for a program."""
     content = {
         "type": "about:blank",
@@ -221,6 +273,8 @@ def problem(status: int, reason: Reason, *, login_url: str = "", correlation_id:
     }
     if login_url:
         content["login_url"] = login_url
+    if device_url:
+        content["device_authorization_url"] = device_url
     if correlation_id:
         content["correlation_id"] = correlation_id
     return json.dumps(content).encode("ascii")
@@ -249,3 +303,4 @@ def _finish(check: Check, answer: Answer) -> Answer:
 
 
 _MAX_LOGGED = 200
+_DENIALS = frozenset({HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS})

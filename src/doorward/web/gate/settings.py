@@ -23,6 +23,9 @@ class GateSettings:
     """Names of ours besides the session's that an app must not see."""
     client_headers: Headers = ()
     """Security headers for every answer that reaches a visitor."""
+    assertion_header: bytes = b""
+    """The name of the header with the signed assertion; "" where no app is sent one. Like every name of ours it is set
+    on every allow, empty for apps that are sent none."""
 
     def accepts_secret(self, dialect: str, shown: bytes) -> bool:
         """Whether a proxy that shows this may ask in this dialect.

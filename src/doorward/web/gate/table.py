@@ -7,18 +7,23 @@ altered since, by whatever process, everything remembered is forgotten. tests/pr
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple, TypeVar
 
 from doorward.interfaces import LiveView
+from doorward.rules.app_key import KeyId
+from doorward.rules.key_subject import subject_of
+from doorward.rules.lockdown import LOCKDOWN_SETTING
 from doorward.rules.policy import Policy
-from doorward.rules.session import Fingerprint, Session, Subject
+from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
 
 TOUCH_EVERY = timedelta(seconds=60)
 """A session's last use is written at most this often."""
 
 MAX_ENTRIES = 100_000
 MAX_HELD = 32 * 1024 * 1024
-"""Bytes of Cookie headers that are remembered at once: a visitor can make up any number of them around one session."""
+"""Bytes of headers that are remembered at once: a visitor can make up any number of them around one session."""
 _MAX_HEADER = 4096
+Name = TypeVar("Name", Fingerprint, KeyId)
 _FOR_EVER = timedelta(days=36500)
 
 
@@ -26,6 +31,37 @@ Hosts = Mapping[bytes, tuple[bytes, ...]]
 """Hosts to the beginnings of paths. Shared by sessions, so never changed."""
 
 NO_HOSTS: Hosts = {}
+
+Credential = bytes | tuple[bytes | None, bytes | None, bytes | None, bool]
+"""What a check is remembered by: the Cookie header where nothing else is shown; else Cookie, Authorization, X-Api-Key,
+and whether its headers are such that it may begin a websocket."""
+
+
+Asked = tuple[SessionHandle, str, bytes, bytes, bytes, bytes]
+"""What an assertion is about: session or key, audience, method, scheme, host and path as they came."""
+
+
+class Minted(NamedTuple):
+    """An assertion, and until when it is used again."""
+
+    value: bytes
+    until: datetime
+
+
+class HostAnswer(NamedTuple):
+    """An allow for one host whose app is told more than others: bytes before and after the assertion, if there is one.
+
+    `audience`: whom the assertion is for; "" where there is none.
+    """
+
+    guards: tuple[bytes, ...]
+    before: bytes
+    audience: str = ""
+    after: bytes = b""
+
+
+HostAnswers = Mapping[bytes, HostAnswer]
+NO_ANSWERS: HostAnswers = {}
 
 
 @dataclass(slots=True)
@@ -45,7 +81,7 @@ class Entry:
     def extend(self) -> None:
         """Take account of the use that memory knows of and the store not yet."""
         session = replace(self.subject.session, last_seen_at=self.written_at)
-        self.subject = Subject(self.subject.user, session)
+        self.subject = Subject(self.subject.user, session, self.subject.key)
         self.lives_until = _end_of(session)
         self.plain_until = min(self.lives_until, self.written_at + TOUCH_EVERY)
 
@@ -57,10 +93,11 @@ class Entry:
 
 @dataclass(slots=True)
 class Recalled:
-    """What one Cookie header was found to stand for, and what it gets where it is allowed: from one dialect, as bytes.
+    """What a credential was found to stand for, and what it gets where it is allowed: from one dialect, as bytes.
 
     `hosts`: on which hosts, as the proxy spells them, this session is allowed where the path does not begin with one of
-    these (rules/guards.py). `chain` is an X-Forwarded-For that was found to be well-formed.
+    these (rules/guards.py). `answers`: the same for hosts with an answer of their own; none of them is in `hosts`.
+    `chain` is an X-Forwarded-For that was found to be well-formed.
     """
 
     entry: Entry
@@ -69,20 +106,31 @@ class Recalled:
     wire: bytes = b""
     chain: bytes | None = None
     hosts: Hosts = field(default_factory=lambda: NO_HOSTS)
+    answers: HostAnswers = field(default_factory=lambda: NO_ANSWERS)
+
+    def renew(self, policy: Policy, dialect: str) -> None:
+        """Forget what was allowed under another policy, or asked in another dialect."""
+        self.policy, self.dialect = policy, dialect
+        self.wire, self.hosts, self.answers = b"", NO_HOSTS, NO_ANSWERS
 
 
 class SessionTable:
-    """Fingerprint to entry."""
+    """Fingerprint or key to entry."""
 
     def __init__(self, view: LiveView, *, max_entries: int = MAX_ENTRIES, max_held: int = MAX_HELD) -> None:
         self._view = view
         self._max = max_entries
         self._max_held = max_held
         self._entries: dict[Fingerprint, Entry] = {}
-        self._headers: dict[bytes, Recalled] = {}
+        self._keys: dict[KeyId, Entry] = {}
+        self._headers: dict[Credential, Recalled] = {}
         self._held = 0
         self._stamp: Hashable = None
         self._revision = -1
+        self.minted: dict[Asked, Minted] = {}
+        """Assertions that were signed (`allowing`), forgotten with everything else."""
+        self.is_locked_down = False
+        """Whether an incident is being contained, as of the last look."""
 
     def find(self, fingerprint: Fingerprint, now: datetime) -> Entry | None:
         """The session as it is at this instant, live or not; None where there is none. UnavailableError on failure."""
@@ -97,27 +145,48 @@ class SessionTable:
                 self._entries.pop(fingerprint, None)
         return entry
 
-    def recall(self, cookie_header: bytes) -> Recalled | None:
-        """What exactly this Cookie header was found to stand for before; None where that is unknown.
+    def find_key(self, key_id: KeyId, now: datetime) -> Entry | None:
+        """The key with this id as it is at this instant, good or not; None where there is none. As `find`."""
+        self._refresh()
+        entry = self._keys.get(key_id)
+        if entry is None:
+            found = self._view.find_key_owner(key_id)
+            if found is None:
+                return None
+            key, user = found
+            subject = subject_of(key, user)
+            end = _end_of(subject.session)
+            # One that was never used is due to be written with its first use, however new it is.
+            seen = key.last_used_at or key.made_at - TOUCH_EVERY
+            entry = Entry(subject, seen, end, min(end, seen + TOUCH_EVERY))
+            self._make_room(self._keys)
+            self._keys[key_id] = entry
+        if now >= entry.lives_until:
+            self._keys.pop(key_id, None)
+        return entry
 
-        A browser sends the same header with every request to a host, so parsing and verifying it once is enough, until
-        anything is taken away. The session may have come to its end meanwhile: the caller looks.
+    def recall(self, credential: Credential) -> Recalled | None:
+        """What exactly these headers were found to stand for before; None where that is unknown.
+
+        A browser sends the same header with every request to a host, and a program its key, so parsing and verifying
+        them once is enough, until anything is taken away. They may have come to their end meanwhile: the caller looks.
         """
         self._refresh()
-        return self._headers.get(cookie_header)
+        return self._headers.get(credential)
 
-    def remember(self, cookie_header: bytes, entry: Entry) -> Recalled:
-        """Note for `recall` that this header stands for this session, if it is of ordinary length."""
+    def remember(self, credential: Credential, entry: Entry) -> Recalled:
+        """Note for `recall` that this stands for this session or key, if it is of ordinary length."""
         recalled = Recalled(entry)
-        if len(cookie_header) <= _MAX_HEADER:
-            if len(self._headers) >= self._max or self._held + len(cookie_header) > self._max_held:
+        size = len(credential) if isinstance(credential, bytes) else sum(len(each or b"") for each in credential[:3])
+        if size <= _MAX_HEADER:
+            if len(self._headers) >= self._max or self._held + size > self._max_held:
                 self._forget_headers()
-            self._held += len(cookie_header)
-            self._headers[cookie_header] = recalled
+            self._held += size
+            self._headers[credential] = recalled
         return recalled
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return len(self._entries) + len(self._keys)
 
     def _refresh(self) -> None:
         stamp = self._view.stamp()
@@ -126,10 +195,19 @@ class SessionTable:
         # The stamp is read before the revision: what is committed in between shows as a new stamp next time.
         revision = self._view.revision()
         if revision != self._revision:
-            self._entries.clear()
-            self._forget_headers()
+            self._forget()
             self._revision = revision
+        locked_down = self._view.find_setting(LOCKDOWN_SETTING) is not None
+        if locked_down != self.is_locked_down:
+            self._forget()
+            self.is_locked_down = locked_down
         self._stamp = stamp
+
+    def _forget(self) -> None:
+        self._entries.clear()
+        self._keys.clear()
+        self.minted.clear()
+        self._forget_headers()
 
     def _forget_headers(self) -> None:
         self._headers.clear()
@@ -142,13 +220,16 @@ class SessionTable:
         session = subject.session
         end, seen = _end_of(session), session.last_seen_at
         entry = Entry(subject, seen, end, min(end, seen + TOUCH_EVERY))
-        if len(self._entries) >= self._max:
-            # The oldest half; a check that needs one of them reads it again.
-            for key in list(self._entries)[: self._max // 2]:
-                del self._entries[key]
-            self._forget_headers()
+        self._make_room(self._entries)
         self._entries[fingerprint] = entry
         return entry
+
+    def _make_room(self, entries: dict[Name, Entry]) -> None:
+        if len(entries) >= self._max:
+            # The oldest half; a check that needs one of them reads it again.
+            for name in list(entries)[: self._max // 2]:
+                del entries[name]
+            self._forget_headers()
 
 
 Touch = Callable[[Fingerprint, datetime, str, str], None]

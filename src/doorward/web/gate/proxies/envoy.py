@@ -23,17 +23,14 @@ class Envoy:
             raise InputError("the check's path does not continue with the visitor's")
         return (method, require(fields, b"x-forwarded-proto"), require(fields, b"host"), target)
 
-    def identify(self, identity: Identity) -> Headers:
+    def carry(self, identity: Identity, left: Headers) -> Headers:
         """What has a value is set; what has none is named for removal, because Envoy keeps what we leave out."""
-        empty = [name for name, value in identity.headers if not value]
+        headers = (*identity.headers, *left)
+        empty = [name for name, value in headers if not value]
         return (
-            *((name, value) for name, value in identity.headers if value),
+            *((name, value) for name, value in headers if value),
             *(((b"x-envoy-auth-headers-to-remove", b",".join(empty)),) if empty else ()),
         )
-
-    def strip(self, cookie: bytes) -> Headers:
-        """Replace the request's Cookie, by an empty one if nothing is left: what we leave out, Envoy would keep."""
-        return ((b"cookie", cookie),)
 
     def status(self, status: int) -> int:
         """Any status but 5xx, which Envoy takes for a fault of ours and may let pass."""

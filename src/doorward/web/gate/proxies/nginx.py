@@ -26,13 +26,9 @@ class Nginx:
             raise InputError("X-Original-URL is not an absolute URL")
         return (require(fields, b"x-original-method"), url[1], url[2], url[3])
 
-    def identify(self, identity: Identity) -> Headers:
-        """Every header, empty ones included."""
-        return identity.headers
-
-    def strip(self, cookie: bytes) -> Headers:
-        """The recipe sets Cookie from this; an absent or empty one is removed."""
-        return ((b"cookie", cookie),) if cookie else ()
+    def carry(self, identity: Identity, left: Headers) -> Headers:
+        """Who it is, empty headers included; what is left, for the recipe removes what is absent or empty."""
+        return (*identity.headers, *(header for header in left if header[1]))
 
     def status(self, status: int) -> int:
         """200, 401 and 403 as they are; every other refusal is a 403."""

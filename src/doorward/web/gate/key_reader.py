@@ -1,0 +1,134 @@
+"""From what is shown as a key to whose it is, without awaiting anything.
+
+A key whose hash is slow (`api_keys.hash: bcrypt`) is verified before the check is judged, by whoever may await
+(`asgi_lane`), and counts from then on like any other, as long as what is stored of it stays the same.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from hmac import compare_digest
+from typing import Final, NamedTuple
+
+from doorward.rules.access_token import is_token
+from doorward.rules.app_key import SHA256, AppKey, KeyId, matches, parse_key
+from doorward.rules.policy import Address
+from doorward.rules.reason import Reason
+from doorward.web.gate.dialect import Fields
+from doorward.web.gate.key_failures import KeyFailures
+from doorward.web.gate.shown import NOTHING, Shown, read_shown, take_from_target
+from doorward.web.gate.table import Entry, SessionTable
+
+KeyTouch = Callable[[KeyId, datetime, str, str], None]
+"""Hand over a use to be written later: key, instant, user agent, address."""
+ReadToken = Callable[[str, datetime], tuple[KeyId, bytes] | None]
+"""The row an access token of ours names and what the row's hash is of; None where it is not good at that instant."""
+VerifyKey = Callable[[bytes, str], Awaitable[bool]]
+"""Whether this is the secret of a slow hash; elsewhere than on the loop."""
+
+MOST_VERIFIED: Final = 10_000
+
+
+class KeyRefusal(NamedTuple):
+    """Why what was shown opens nothing. `wait`: how long to wait before the next one."""
+
+    reason: Reason
+    wait: timedelta = timedelta(0)
+
+
+class Unverified(NamedTuple):
+    """A key with a slow hash that nobody has verified in this process."""
+
+    key: AppKey
+    secret: bytes
+
+
+class KeyReader:
+    """One per gate. `parameter` is the name of the query parameter that may hold a key."""
+
+    def __init__(
+        self,
+        table: SessionTable,
+        *,
+        parameter: bytes = b"dw_key",
+        failures: KeyFailures | None = None,
+        read_token: ReadToken | None = None,
+        verify: VerifyKey | None = None,
+    ) -> None:
+        self.parameter = parameter
+        self.failures = failures if failures is not None else KeyFailures()
+        self.verify = verify
+        self._table = table
+        self._read_token = read_token
+        self._verified: dict[tuple[KeyId, str], bytes] = {}
+
+    def read(self, fields: Fields, target: bytes) -> tuple[Shown, bytes]:
+        """What is shown in headers and address, and the address without it."""
+        shown = read_shown(fields, is_token if self._read_token is not None else _is_none)
+        if self.parameter and b"?" in target:
+            key, rest = take_from_target(target, self.parameter)
+            if key:
+                return Shown((*shown.keys, key), shown.left, in_url=True), rest
+        return shown, target
+
+    def find(self, shown: Shown, client: Address | None, now: datetime) -> Entry | KeyRefusal:
+        """Whose it is. Everything shown must be good, and one: two keys are two readings of who asks."""
+        found: Entry | None = None
+        for text in shown.keys:
+            entry = self._find_one(text, now)
+            if entry is None:
+                return self._fail(client, now)
+            if found is not None and entry.subject.key != found.subject.key:
+                return KeyRefusal(Reason.CREDENTIALS_DIFFER)
+            found = entry
+        if found is None:
+            return KeyRefusal(Reason.KEY_INVALID)
+        # SECURITY: whoever contains an incident need not think of keys. tests/unit/test_gate_keys.py would fail.
+        return KeyRefusal(Reason.LOCKDOWN) if self._table.is_locked_down else found
+
+    def find_unverified(self, shown: Shown, client: Address | None, now: datetime) -> Sequence[Unverified]:
+        """What has to be verified elsewhere before this can be judged; nothing while too many wrong ones come."""
+        if self.verify is None or shown is NOTHING or self.failures.find_wait(client, now) is not None:
+            return ()
+        parsed = [found for found in map(parse_key, shown.keys) if found is not None]
+        waiting = []
+        for key_id, secret in parsed:
+            entry = self._table.find_key(key_id, now)
+            key = entry.subject.key if entry is not None else None
+            if key is not None and not key.digest.startswith(SHA256) and not self._matches(key, secret):
+                waiting.append(Unverified(key, secret))
+        return waiting
+
+    def note_verified(self, found: Unverified) -> None:
+        """Note that this is the secret of this hash."""
+        if len(self._verified) >= MOST_VERIFIED:
+            self._verified.clear()
+        self._verified[found.key.id, found.key.digest] = hashlib.sha256(found.secret).digest()
+
+    def _find_one(self, text: str, now: datetime) -> Entry | None:
+        named = parse_key(text)
+        if named is None and self._read_token is not None:
+            named = self._read_token(text, now)
+        if named is None:
+            return None
+        key_id, secret = named
+        entry = self._table.find_key(key_id, now)
+        key = entry.subject.key if entry is not None else None
+        return entry if key is not None and self._matches(key, secret) else None
+
+    def _matches(self, key: AppKey, secret: bytes) -> bool:
+        if key.digest.startswith(SHA256):
+            return matches(secret, key.digest)
+        known = self._verified.get((key.id, key.digest))
+        return known is not None and compare_digest(known, hashlib.sha256(secret).digest())
+
+    def _fail(self, client: Address | None, now: datetime) -> KeyRefusal:
+        wait = self.failures.find_wait(client, now)
+        if wait is not None:
+            return KeyRefusal(Reason.KEY_TRIES, wait)
+        self.failures.note(client, now)
+        return KeyRefusal(Reason.KEY_INVALID)
+
+
+def _is_none(_: str) -> bool:
+    return False

@@ -1,0 +1,122 @@
+"""What a check shows besides cookies: keys of ours, in headers or in the address, and what is left of it for the app.
+
+A value that is not written like a key or token of ours is the app's own business, whatever it is: it goes on to the app
+untouched, and opens nothing here.
+"""
+
+import binascii
+import re
+from base64 import b64decode
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+from doorward.rules.app_key import PREFIX
+from doorward.web.gate.dialect import Fields, Headers
+
+AUTHORIZATION: Final = b"authorization"
+API_KEY: Final = b"x-api-key"
+
+IsToken = Callable[[str], bool]
+"""Whether text is written like an access token of ours."""
+
+
+class Shown(NamedTuple):
+    """`keys`: what is written like a key or a token of ours, good or not. `left`: those headers, without them.
+
+    `in_url`: one of them stood in the address.
+    """
+
+    keys: tuple[str, ...] = ()
+    left: Headers = ()
+    in_url: bool = False
+
+
+NOTHING: Final = Shown()
+
+
+def read_shown(fields: Fields, is_token: IsToken) -> Shown:
+    """Read Authorization and X-Api-Key."""
+    if AUTHORIZATION not in fields and API_KEY not in fields:
+        return NOTHING
+    keys: list[str] = []
+    left: list[tuple[bytes, bytes]] = []
+    for name, read in ((AUTHORIZATION, read_authorization), (API_KEY, read_plainly)):
+        value = fields.get(name)
+        if value is not None:
+            found = read(value, is_token)
+            keys += filter(None, [found])
+            left.append((name, b"" if found else value))
+    return Shown(tuple(dict.fromkeys(keys)), tuple(left))
+
+
+def read_authorization(value: bytes, is_token: IsToken) -> str:
+    """What stands in Authorization and is written like ours; "" where nothing is.
+
+    SECURITY: what holds a whole key in any other place, or another scheme, is a wrong key, so that it neither counts
+    nor reaches the app. tests/unit/test_shown.py would fail.
+    """
+    scheme, _, rest = value.strip(_SPACE).partition(b" ")
+    if scheme.lower() == b"basic":
+        return _read_basic(rest.strip(_SPACE))
+    if scheme.lower() == b"bearer":
+        text = rest.strip(_SPACE).decode("latin-1")
+        if text.startswith(PREFIX) or is_token(text):
+            return text
+    return _WRONG if _KEY.search(value) else ""
+
+
+def read_plainly(value: bytes, is_token: IsToken) -> str:  # noqa: ARG001 -- tokens are for Authorization alone
+    """What stands in X-Api-Key and is written like ours; "" where nothing is."""
+    text = value.strip(_SPACE).decode("latin-1")
+    if text.startswith(PREFIX):
+        return text
+    return _WRONG if _KEY.search(value) else ""
+
+
+def take_from_target(target: bytes, parameter: bytes) -> tuple[str, bytes]:
+    """The key that stands in the query of a raw target, and the target without it; "" and the same where none does.
+
+    Whatever its name and its first characters are spelt like, `%64w%5Fkey` too: an app may read it as we would.
+    """
+    path, mark, query = target.partition(b"?")
+    if not mark:
+        return "", target
+    kept: list[bytes] = []
+    found: list[str] = []
+    for pair in query.split(b"&"):
+        name, _, value = pair.partition(b"=")
+        text = _unquote(value)
+        if _unquote(name).encode("latin-1") == parameter and (text.startswith(PREFIX) or _KEY.search(text.encode())):
+            found.append(text)
+        else:
+            kept.append(pair)
+    if not found:
+        return "", target
+    key = found[0] if len(set(found)) == 1 else _WRONG
+    return key, path + b"?" + b"&".join(kept) if kept else path
+
+
+def _read_basic(encoded: bytes) -> str:
+    try:
+        decoded = b64decode(encoded, validate=True)
+    except binascii.Error:
+        # Other decoders are more lenient; what they would find is a wrong key here.
+        letters = encoded.translate(_URLSAFE, _NO_LETTERS)
+        return _WRONG if _KEY.search(b64decode(letters + b"A" * (-len(letters) % 4))) else ""
+    _, colon, password = decoded.partition(b":")
+    if colon and password.startswith(PREFIX.encode()):
+        return password.decode("latin-1")
+    return _WRONG if _KEY.search(decoded) else ""
+
+
+def _unquote(raw: bytes) -> str:
+    return _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), raw).decode("latin-1")
+
+
+_SPACE: Final = b" \t"
+_WRONG: Final = PREFIX
+"""Written like a key, and certainly none."""
+_KEY: Final = re.compile(rb"dw_[0-9a-z]{12}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}")
+_ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
+_URLSAFE: Final = bytes.maketrans(b"-_", b"+/")
+_NO_LETTERS: Final = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"))
