@@ -1,7 +1,7 @@
 """Write the generated parts of docs/ anew, or with --check say which of them are stale.
 
 Pages of docs/reference are generated as a whole. Other pages have parts between `<!-- generated:NAME -->` and
-`<!-- /generated:NAME -->`. In docs/guides NAME is a file, which is put there as it stands.
+`<!-- /generated:NAME -->`. In docs/guides NAME is a file, which is put there as it stands, or `scopes`.
 """
 
 import re
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from doorward.config.reference import make_reference
 from doorward.rules.login import draw
+from doorward.web.api.scopes import SCOPES
 
 DOCS = Path(__file__).parents[1] / "docs"
 LANGUAGES = {".yaml": "yaml", ".yml": "yaml", ".conf": "nginx", ".cfg": "haproxy", ".lua": "lua"}
@@ -28,9 +29,21 @@ def make_pages() -> dict[Path, str]:
 def fill_files(page: str) -> str:
     """Put every file that the page names into its part."""
     for name in re.findall(r"<!-- generated:(\S+) -->", page):
+        if name == "scopes":
+            page = fill(page, name, tell_scopes())
+            continue
         content = (DOCS.parent / name).read_text("utf-8").rstrip("\n")
         page = fill(page, name, f"```{LANGUAGES.get(Path(name).suffix, '')}\n{content}\n```")
     return page
+
+
+def tell_scopes() -> str:
+    """What keys open of our own API, as rows of a table."""
+    opened: dict[str, list[str]] = {}
+    for route, scope in SCOPES.items():
+        opened.setdefault("no key" if scope is None else f"`{scope.value}`", []).append(f"`{route}`")
+    rows = [f"| {scope} | {', '.join(routes)} |" for scope, routes in opened.items()]
+    return "\n".join(["| scope | opens |", "|---|---|", *rows])
 
 
 def fill(page: str, name: str, content: str) -> str:

@@ -1,11 +1,28 @@
 """The API over storage in memory, and a program that calls it with somebody's cookies."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime, timedelta
 from ipaddress import ip_network
 from typing import Any
 
+from doorward.flows.key_entry import KeyEntry, TokenTerms
+from doorward.rules.app_key import (
+    SECRET_SIZE,
+    SHA256,
+    ApiScope,
+    AppKey,
+    KeyId,
+    KeyKind,
+    hash_secret,
+    matches,
+    preview_of,
+    write_key,
+    write_key_id,
+)
+from doorward.rules.policy import Address
 from doorward.web.api.application import build_api
 from doorward.web.api.parts import ApiParts
 from doorward.web.client import Trust
@@ -13,8 +30,71 @@ from doorward.web.visit import Reader
 from tests.fakes.door import Answer, Browser, Door
 from tests.fakes.flows import SIGNING_KEY
 
+TOKENS = TokenTerms(b"what access tokens are signed with", "Doorward", "programs", timedelta(days=7))
 
-def open_api(door: Door) -> Door:
+
+class Ring:
+    """What the API makes of keys here: which were used, and how many wrong ones came; `wait` is for the next."""
+
+    def __init__(self) -> None:
+        self.used: list[KeyId] = []
+        self.wrong: list[str] = []
+        self.compared: list[str] = []
+        self.wait: timedelta | None = None
+
+    def note(self, address: Address | None, now: datetime) -> None:
+        """`WrongKeys.note`."""
+        self.wrong.append(str(address))
+
+    def find_wait(self, address: Address | None, now: datetime) -> timedelta | None:
+        """`WrongKeys.find_wait`."""
+        return self.wait
+
+    def use(self, key_id: KeyId, seen_at: datetime, user_agent: str, address: str) -> None:
+        """A use."""
+        self.used.append(key_id)
+
+    async def verify(self, secret: bytes, digest: str) -> bool:
+        """Compare. A hash that begins with `slow:` stands for bcrypt's."""
+        self.compared.append(digest)
+        return matches(secret, digest.replace("slow:", SHA256))
+
+    def entry(self, door: Door) -> KeyEntry:
+        """The flow itself."""
+        return KeyEntry(
+            live=door.store.live_view,
+            verify=self.verify,
+            find_lockdown=door.flows.lockdowns.find,
+            wrong=self,
+            note=self.use,
+            tokens=TOKENS,
+        )
+
+
+async def give_key(door: Door, name: str, *scopes: ApiScope, number: int = 1, **changes: Any) -> str:
+    """A key of somebody's, as text; `changes` are to its row."""
+    user = door.store.live_view.find_user_by_name(name)
+    assert user is not None
+    secret = number.to_bytes(SECRET_SIZE)
+    key_id = write_key_id(hashlib.sha256(f"{name} {number}".encode()).digest())
+    text = write_key(key_id, secret)
+    key = AppKey(
+        id=key_id,
+        user_id=user.id,
+        name=f"device {number}",
+        kind=KeyKind.KEY,
+        digest=hash_secret(secret),
+        preview=preview_of(text),
+        made_at=door.clock.now(),
+        made_by=user.id,
+        scopes=frozenset(scopes),
+    )
+    async with door.store.records.transaction() as transaction:
+        await transaction.add_app_key(replace(key, **changes))
+    return text
+
+
+def open_api(door: Door, ring: Ring | None = None) -> Door:
     """Put the real API behind a door. Proxies on this machine are trusted."""
     reader = Reader(
         door.cookies,
@@ -33,6 +113,7 @@ def open_api(door: Door) -> Door:
         random=door.random,
         version="0",
         remember_me=True,
+        keys=(ring or Ring()).entry(door),
     )
     door.server = replace(door.server, api=build_api(parts), reader=reader)
     return door

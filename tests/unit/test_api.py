@@ -158,22 +158,35 @@ FORGED = {
     "another token": {"x_csrf_token": "A" * 22 + "." + "B" * 43},
     "another origin": {"origin": "https://evil.test"},
     "another site": {"sec_fetch_site": "cross-site"},
-    "an invalid bearer": {"x_csrf_token": "", "authorization": "Bearer x"},
-    "a password": {"x_csrf_token": "", "authorization": "Basic YWxpY2U6eA=="},
-    "a key": {"x_csrf_token": "", "x_api_key": "x"},
-    "a key beside a forged token": {"x_csrf_token": "A" * 22 + "." + "B" * 43, "x_api_key": "dw_" + "x" * 40},
-    "a key from another site": {"sec_fetch_site": "cross-site", "x_api_key": "x", "authorization": "Bearer x"},
+}
+WRONG_KEYS = {
+    "an invalid bearer": {"authorization": "Bearer x"},
+    "a password": {"authorization": "Basic YWxpY2U6eA=="},
+    "a key": {"x_api_key": "x"},
+    "a key that is nobody's": {"x_api_key": "dw_" + "x" * 40},
+    "a key from another site": {"sec_fetch_site": "cross-site", "x_api_key": "x"},
 }
 
 
 @pytest.mark.parametrize("told", FORGED.values(), ids=FORGED.keys())
 async def test_a_forged_request_ends_nothing(door, told):
-    """C-40, K03, K06, T-03: a key that is not valid excuses nothing."""
+    """C-40, K03, K06."""
     alice = await entered(door, "alice")
     answer = await end(alice, "current", **told)
     assert answer.status == 403
     assert json.loads(answer.body)["code"] == "CSRF_FAILED"
     assert b"GET /api/auth/csrf-token" in answer.body
+    assert (await ask(alice, "/api/sessions/list"))[0].status == 200
+
+
+@pytest.mark.parametrize("token", [{}, {"x_csrf_token": ""}, {"x_csrf_token": "A" * 22 + "." + "B" * 43}])
+@pytest.mark.parametrize("told", WRONG_KEYS.values(), ids=WRONG_KEYS.keys())
+async def test_a_wrong_key_beside_a_session_ends_nothing(door, told, token):
+    """C-40, K06, T-03: a key that is not valid excuses nothing; the cookie beside it, with its token, neither."""
+    alice = await entered(door, "alice")
+    answer = await end(alice, "current", **told, **token)
+    assert answer.status == 401
+    assert json.loads(answer.body)["code"] == "WRONG_KEY"
     assert (await ask(alice, "/api/sessions/list"))[0].status == 200
 
 
@@ -201,7 +214,7 @@ async def test_the_token_may_come_in_a_field(door, kind, body):
     """A-25, D-13, D-15, D-17: header, form field or JSON field; what `GET /api/auth/csrf-token` gives is good in each."""
     alice = await entered(door, "alice")
     assert (await end_by(alice, kind, body.format("A" * 22 + "." + "B" * 43))).status == 403
-    assert (await end_by(alice, kind, body.format(""), x_api_key="x", authorization="Bearer x")).status == 403
+    assert (await end_by(alice, kind, body.format(""), x_api_key="x")).status == 401
     answer, told = await ask(alice, "/api/auth/csrf-token")
     assert answer.status == 200
     assert alice.jar[door.cookies.csrf] == told["csrf_token"]
@@ -250,8 +263,9 @@ async def test_every_call_that_changes_something_asks_for_the_token(door):
     ]
     assert unsafe
     for method, path in unsafe:
-        answer = await alice._send(method, path.replace("{", "").replace("}", ""), {**JSON, "x_api_key": "x"})
-        assert (answer.status, json.loads(answer.body).get("code")) == (403, "CSRF_FAILED"), path
+        for headers, expected in ((JSON, (403, "CSRF_FAILED")), ({**JSON, "x_api_key": "x"}, (401, "WRONG_KEY"))):
+            answer = await alice._send(method, path.replace("{", "").replace("}", ""), headers)
+            assert (answer.status, json.loads(answer.body).get("code")) == expected, path
 
 
 async def test_reading_needs_no_token_and_changes_nothing(door):

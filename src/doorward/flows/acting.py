@@ -7,6 +7,7 @@ from datetime import datetime
 from doorward.errors import Clash, ConflictError, ForbiddenError, InputError, NotFoundError
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Transaction
+from doorward.rules.app_key import ApiScope
 from doorward.rules.audit import Act, AuditEvent
 from doorward.rules.identity import User, UserId
 from doorward.rules.names import parse_login
@@ -38,8 +39,11 @@ CLI = Actor("cli")
 
 
 def actor_of(subject: Subject, visitor: Visitor) -> Actor:
-    """The actor behind a signed-in administrator; ForbiddenError when it is none."""
-    if not subject.user.administers:
+    """The actor behind a signed-in administrator; ForbiddenError when it is none.
+
+    A key is one only with the scope for it, and as long as its owner is (L02, L03).
+    """
+    if not subject.user.administers or (subject.key is not None and ApiScope.ADMIN not in subject.key.scopes):
         raise ForbiddenError("this is for administrators")
     return Actor(subject.user.id, subject.user.id, visitor.private())
 

@@ -16,12 +16,14 @@ class Visitor:
 
     `browser` is `hash_browser` of the pre-session cookie, empty when the browser sent none; tickets are bound to it.
     `device` is the device marker cookie as sent (`rules.device`), empty when there is none; it is checked by the flows.
+    `key` is the id of the key that was shown in place of a session, "" where none was.
     """
 
     address: IPv4Address | IPv6Address | None
     user_agent: str
     browser: bytes
     device: str = ""
+    key: str = ""
 
     @property
     def address_text(self) -> str:
@@ -35,7 +37,8 @@ class Visitor:
 
     def private(self) -> dict[str, str]:
         """What an audit record keeps of a visitor where it can be erased later."""
-        return {"address": self.address_text, "user_agent": self.agent_text}
+        told = {"address": self.address_text, "user_agent": self.agent_text}
+        return {**told, "by_key": self.key} if self.key else told
 
 
 def hash_browser(cookie: str) -> bytes:

@@ -18,6 +18,7 @@ from doorward.web.api.alerts import alert_routes
 from doorward.web.api.aliases import alias_routes
 from doorward.web.api.audit import audit_routes
 from doorward.web.api.backups import backup_routes, upload_routes
+from doorward.web.api.credentials import CHALLENGE
 from doorward.web.api.description import describe_api
 from doorward.web.api.everybody import everybody_routes
 from doorward.web.api.factors import factor_routes
@@ -42,7 +43,7 @@ _NO_TOKEN = Words(
     "That is not allowed",
     "Send the CSRF token of this session and the cookie that comes with it: GET /api/auth/csrf-token has both.",
 )
-_NO_SESSION = Words("You are not signed in", "Send the session cookie of a browser that is signed in.")
+_NO_SESSION = Words("You are not signed in", "Send a key, or the session cookie of a browser that is signed in.")
 
 
 class _Api(FastAPI):
@@ -120,12 +121,14 @@ def _answer_errors(app: FastAPI) -> None:
         response = Response(body, error.status, media_type=PROBLEM_TYPE)
         if error.retry_after:
             response.headers["retry-after"] = str(error.retry_after)
+        if error.challenge:
+            response.headers["www-authenticate"] = error.challenge
         return response
 
     async def answer_fault(request: Request, error: Exception) -> Response:
         if isinstance(error, UnauthorizedError):
             response = answer(request, 401, words=_NO_SESSION)
-            response.headers["www-authenticate"] = 'Doorward realm="doorward"'
+            response.headers["www-authenticate"] = CHALLENGE
             return response
         if status_of(error) >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise error  # for an operator to mend: the server around us says so, and writes it down

@@ -10,10 +10,13 @@ from fastapi import Request
 from doorward.errors import DoorwardError
 from doorward.flows.acting import Actor, actor_of
 from doorward.flows.bundle import Flows
+from doorward.flows.key_entry import KeyEntry
 from doorward.flows.throttle import Bucket
 from doorward.interfaces import Clock, Random
+from doorward.rules.app_key import ApiScope
 from doorward.rules.session import SessionHandle, Subject
 from doorward.rules.strict_json import parse_object
+from doorward.web.api.credentials import enter_by_key
 from doorward.web.api.problems import Code, ProblemError, refuse
 from doorward.web.csrf import FIELD, HEADER, CsrfGuard
 from doorward.web.form import FORM_TYPE, parse_pairs
@@ -48,7 +51,7 @@ class Administrator(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ApiParts:
-    """What the API stands on. `remember_me`: whether sign-ins can be remembered."""
+    """What the API stands on. `remember_me`: whether sign-ins can be remembered. `keys` None: none is taken."""
 
     flows: Flows
     reader: Reader
@@ -58,30 +61,38 @@ class ApiParts:
     random: Random
     version: str
     remember_me: bool
+    keys: KeyEntry | None = None
 
     def reads_visit(self) -> Callable[[Request], Awaitable[Visit]]:
-        """A dependency: the request, read once."""
+        """A dependency: the request, read once, with whoever a key that it shows stands for.
+
+        SECURITY: the one place where a key is looked at, for every route of ours; which it opens is in `scopes`, and a
+        route that is not there is opened by none (L03). tests/unit/test_api_keys.py tries every route.
+        """
 
         async def read_visit(request: Request) -> Visit:
             correlation_id = str(request.scope.get(CORRELATION_KEY) or self.random.token(_CORRELATION_SIZE).hex())
             request.scope[CORRELATION_KEY] = correlation_id
-            return await self.reader.read(request.scope, now=self.clock.now(), correlation_id=correlation_id)
+            visit = await self.reader.read(request.scope, now=self.clock.now(), correlation_id=correlation_id)
+            raw_path: bytes = request.scope.get("raw_path") or visit.path.encode()
+            await enter_by_key(self.keys, visit, route=request.scope["route"].path, raw_path=raw_path)
+            return visit
 
         return read_visit
 
     def reads_act(self) -> Callable[[Request], Awaitable[Visit]]:
         """A dependency of whatever changes something: the request of somebody signed in, with their CSRF token.
 
-        SECURITY: no other header excuses from it. A browser adds none by itself, but who can make it send an
-        `Authorization` or `X-Api-Key` of their choice would, with a cookie, be somebody else.
-        tests/unit/test_api.py would fail.
+        SECURITY: no header excuses from it by being there. A key that was found good does, for no browser adds one by
+        itself, and no cookie decides beside it; any other was refused before (T-03, A-22, A-27).
+        tests/unit/test_api.py and test_api_keys.py would fail.
         """
         read_visit = self.reads_visit()
 
         async def read_act(request: Request) -> Visit:
             visit = await read_visit(request)
-            get_subject(visit)
-            self.csrf.check(visit.headers, visit.binding, await find_token(request))
+            if get_subject(visit).key is None:
+                self.csrf.check(visit.headers, visit.binding, await find_token(request))
             return visit
 
         return read_act
@@ -168,8 +179,14 @@ def get_subject(visit: Visit) -> Subject:
 
 
 def check_proof(visit: Visit) -> None:
-    """ProblemError unless who is signed in has shown recently enough who they are."""
-    if not is_proven(get_subject(visit).session, visit.now):
+    """ProblemError unless who is signed in has shown recently enough who they are.
+
+    A key that administers was made with recent proof, and opens only what is in `scopes`. No other stands for it.
+    """
+    subject = get_subject(visit)
+    if subject.key is not None and ApiScope.ADMIN in subject.key.scopes:
+        return
+    if not is_proven(subject.session, visit.now):
         raise ProblemError(403, Code.PROOF_TOO_OLD, _PROOF_TOO_OLD, login=login_path(None, asking="confirm"))
 
 

@@ -34,6 +34,9 @@ class Code(StrEnum):
     BAD_PEER = "BAD_PEER"
     UNAVAILABLE = "UNAVAILABLE"
 
+    WRONG_KEY = "WRONG_KEY"
+    KEY_REFUSED = "KEY_REFUSED"
+    TWO_ACCOUNTS = "TWO_ACCOUNTS"
     CSRF_FAILED = "CSRF_FAILED"
     PROOF_TOO_OLD = "PROOF_TOO_OLD"
     RATE_LIMITED = "RATE_LIMITED"
@@ -141,6 +144,7 @@ class ProblemError(DoorwardError):
         *,
         retry_after: int = 0,
         login: str = "",
+        challenge: str = "",
         problems: Iterable[tuple[str, str]] = (),
     ) -> None:
         super().__init__(code.value)
@@ -149,6 +153,7 @@ class ProblemError(DoorwardError):
         title = words_for(status) if status != UNPROCESSABLE else _UNACCEPTABLE
         self.words = Words(title.title, text or title.text)
         self.retry_after = retry_after
+        self.challenge = challenge
         self.more: dict[str, object] = {"login": login} if login else {}
         listed = [{"field": field, "text": said} for field, said in problems]
         if listed:

@@ -1,0 +1,124 @@
+"""Letting the owner of a key in at our own API: one row is looked at, and everything is as it is at this moment."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from hmac import compare_digest
+from typing import Final, Protocol
+
+from doorward.flows.outcome import Refused
+from doorward.flows.visitor import Visitor
+from doorward.interfaces import LiveView
+from doorward.rules.access_token import read_token
+from doorward.rules.app_key import SHA256, AppKey, KeyId, parse_key
+from doorward.rules.key_limits import find_flaw
+from doorward.rules.key_subject import subject_of
+from doorward.rules.lockdown import Lockdown
+from doorward.rules.login import Failure
+from doorward.rules.policy import Address
+from doorward.rules.session import Subject
+
+_MOST_KNOWN: Final = 1024
+_NOTE_EVERY: Final = timedelta(minutes=1)
+
+
+class WrongKeys(Protocol):
+    """Counts wrong keys by address. Gate and API share one, so that neither is a way around the other."""
+
+    def note(self, address: Address | None, now: datetime) -> None:
+        """Count a wrong key."""
+        ...
+
+    def find_wait(self, address: Address | None, now: datetime) -> timedelta | None:
+        """How long there is nothing to be had with wrong keys from there; None while there is room."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTerms:
+    """What our access tokens are signed with, and whom they name. `lifetime`: how long one counts."""
+
+    secret: bytes = field(repr=False)
+    issuer: str
+    audience: str
+    lifetime: timedelta
+
+
+class KeyEntry:
+    """Whom a key stands for. `tokens` is None where access tokens are off.
+
+    `verify` compares a secret with a stored hash, slowly where the hash is slow. `note` takes down a use: key, instant,
+    user agent, address.
+    """
+
+    def __init__(
+        self,
+        *,
+        live: LiveView,
+        verify: Callable[[bytes, str], Awaitable[bool]],
+        find_lockdown: Callable[[], Awaitable[Lockdown | None]],
+        wrong: WrongKeys,
+        note: Callable[[KeyId, datetime, str, str], None],
+        tokens: TokenTerms | None,
+    ) -> None:
+        self._live = live
+        self._verify = verify
+        self._find_lockdown = find_lockdown
+        self._wrong = wrong
+        self._note = note
+        self._tokens = tokens
+        self._known: dict[KeyId, tuple[str, bytes]] = {}
+
+    async def enter(self, shown: str, visitor: Visitor, *, now: datetime) -> Subject | Refused | None:
+        """The owner of this key or access token, as they are now; None where it does not count.
+
+        Refused: THROTTLED, for a wrong one. A right one is let through, however many wrong ones came from there: but
+        one that has to be compared slowly, and was not before, waits (T-12). LOCKDOWN, for all.
+        """
+        read = self._read(shown, now)
+        found = self._live.find_key_owner(read[0]) if read is not None else None
+        if read is None or found is None or find_flaw(*found, now) is not None:
+            return self._refuse(visitor, now)
+        key, user = found
+        right = await self._is_right(key, read[1], visitor, now)
+        if isinstance(right, Refused):
+            return right
+        if not right:
+            return self._refuse(visitor, now)
+        if await self._find_lockdown() is not None:
+            return Refused(Failure.LOCKDOWN)
+        if key.last_used_at is None or now - key.last_used_at >= _NOTE_EVERY:
+            self._note(key.id, now, visitor.agent_text, visitor.address_text)
+        return subject_of(key, user)
+
+    def _read(self, shown: str, now: datetime) -> tuple[KeyId, bytes] | None:
+        tokens = self._tokens
+        read = parse_key(shown)
+        if read is not None or tokens is None:
+            return read
+        return read_token(shown, secret=tokens.secret, issuer=tokens.issuer, audience=tokens.audience, now=now)
+
+    async def _is_right(self, key: AppKey, secret: bytes, visitor: Visitor, now: datetime) -> bool | Refused:
+        if key.digest.startswith(SHA256):
+            return await self._verify(secret, key.digest)
+        proven = hashlib.sha256(b"doorward-proven-key-v1" + secret).digest()
+        digest, before = self._known.get(key.id, ("", b""))
+        if digest == key.digest and compare_digest(before, proven):
+            return True
+        wait = self._wrong.find_wait(visitor.address, now)
+        if wait is not None:
+            return Refused(Failure.THROTTLED, wait)
+        if not await self._verify(secret, key.digest):
+            return False
+        while len(self._known) >= _MOST_KNOWN:
+            del self._known[next(iter(self._known))]
+        self._known[key.id] = (key.digest, proven)
+        return True
+
+    def _refuse(self, visitor: Visitor, now: datetime) -> Refused | None:
+        wait = self._wrong.find_wait(visitor.address, now)
+        if wait is not None:
+            return Refused(Failure.THROTTLED, wait)
+        self._wrong.note(visitor.address, now)
+        return None
