@@ -21,6 +21,11 @@ from tests.cli.conftest import Server, session_cookie
 from tests.integration.gateway import doorward
 from tests.integration.processes import Process, accepts
 
+REACH = json.dumps(
+    {"apps": ["radio"], "hosts": [], "paths": [], "methods": [], "networks": [], "scopes": []}
+    | {"read_only": True, "in_url": False}
+)
+
 
 def keys_of(place):
     """The keys of session cookies, sealed, and when each was retired."""
@@ -102,6 +107,13 @@ def test_codes_are_taken_back(place):
 def test_what_is_known_is_copied_into_one_encrypted_file(place):
     """E-90."""
     place.add("root", "--admin")
+    with closing(sqlite3.connect(place.folder / "data" / "doorward.db")) as connection, connection:
+        for number, sealed in ((2, ""), (1, "gcm2:damaged")):
+            connection.execute(
+                "INSERT INTO app_keys (id, user_id, name, kind, digest, preview, made_at, made_by, reach, uses, sealed)"
+                " SELECT ?, id, ?, 'key', 'sha256:secret', 'dw_', ?, id, ?, 0, ? FROM users",
+                (f"{number}", f"name {number}", number, REACH, sealed),
+            )
     file = place.folder / "evidence.age"
     told = place.answer("incident", "evidence", str(file), "--passphrase-stdin", typed="a long passphrase\n")
     assert file.stat().st_mode & 0o777 == 0o600
@@ -112,6 +124,9 @@ def test_what_is_known_is_copied_into_one_encrypted_file(place):
         assert "incident.evidence" in archive.read("audit.jsonl").decode()
         assert json.loads(archive.read("versions.json"))["doorward"] == __version__
         assert json.loads(archive.read("sessions.json")) == []
+        listed = json.loads(archive.read("app-keys.json"))
+        assert [(key["user"], key["address"]) for key in listed] == [("root", ""), ("root", "damaged")]
+        assert "sha256:" not in str(listed)
     assert b"root" not in file.read_bytes()
     with pytest.raises(InputError, match="overwrites nothing"):
         place.run("incident", "evidence", str(file), "--passphrase-stdin", typed="another\n")

@@ -1,20 +1,26 @@
 """What is stored of somebody, shown to them; and sign-ins that were not theirs."""
 
 import json
+from dataclasses import replace
 from datetime import timedelta
+from ipaddress import ip_network
 
 import pytest
 
 from doorward.errors import ForbiddenError, NotFoundError, TamperError
 from doorward.flows.admin import CLI, actor_of
 from doorward.flows.outcome import Refused
+from doorward.rules.app_key import ApiScope
 from doorward.rules.envelope import Place
 from doorward.rules.factor import FactorId, Passkey, RecoveryCode, Totp
 from doorward.rules.history import KEPT, SHOWN, SignInNote
+from doorward.rules.key_use import KeyPlace
 from doorward.rules.login import Failure
 from doorward.rules.session import Method, SessionHandle, Subject
+from tests.contract.samples import an_app_key, give_keys
 from tests.fakes.accounts import Offices
 from tests.fakes.flows import a_visitor
+from tests.fakes.system import START
 from tests.fakes.upstream import a_provider, somebody
 
 
@@ -197,3 +203,30 @@ async def test_other_peoples_sessions_look_like_none(offices):
         with pytest.raises(NotFoundError):
             await offices.own_record.disown(alice, handle, a_visitor(), now=offices.now)
     assert len(offices.town.store.state.sessions) == 2
+
+
+async def test_a_copy_tells_of_keys_for_apps_and_from_where_they_were_used(offices):
+    """2.9, L11: and nothing that opens anything; whoever else made one stays unnamed."""
+    alice = await open_session(offices)
+    place = KeyPlace("198.51.100.7", "Radio/2", ("198.51.100.0/24",))
+    full = an_app_key(
+        alice.user,
+        apps=("radio",),
+        networks=(ip_network("10.0.0.0/8"),),
+        scopes=frozenset({ApiScope.READ}),
+        expires_at=START,
+        disabled_at=START,
+        last_used_at=START,
+    )
+    sealed = offices.town.keyring.seal(Place("app_keys", "sealed", full.id), place.write())
+    await give_keys(offices.town.store.records, replace(full, sealed=sealed), an_app_key(alice.user, made_by="root-id"))
+    exported = await offices.own_record.export(alice, a_visitor(), now=offices.now)
+    newest, oldest = exported["app_keys"]
+    assert (newest["made_by"], newest["address"], newest["last_used_at"]) == ("somebody else", "", None)
+    assert (oldest["made_by"], oldest["address"], oldest["user_agent"]) == ("you", "198.51.100.7", "Radio/2")
+    assert oldest["earlier_networks"] == ["198.51.100.0/24"]
+    assert (oldest["networks"], oldest["scopes"]) == (["10.0.0.0/8"], ["read"])
+    assert oldest["asleep_since"] == oldest["expires_at"] == START.isoformat()
+    text = json.dumps(exported)
+    assert "sha256:" not in text
+    assert "root-id" not in text

@@ -20,10 +20,12 @@ from doorward import __version__
 from doorward.app.house import House
 from doorward.config.load import Loaded
 from doorward.config.show import list_settings
-from doorward.errors import ConfigError, InputError
+from doorward.errors import ConfigError, InputError, TamperError
 from doorward.flows.admin import CLI
 from doorward.flows.audit_trail import Wish
+from doorward.flows.copying import describe_key
 from doorward.outside.age import AgeWriter
+from doorward.rules.app_key import AppKey
 from doorward.rules.audit import Act
 from doorward.rules.backup import Readers
 from doorward.rules.decision import Wanted
@@ -109,6 +111,20 @@ async def _collect(house: House, loaded: Loaded) -> AsyncIterator[tuple[str, Asy
         for session, user in sessions
     ]
     yield "sessions.json", _write(listed)
+    keys = [
+        {"user": user.name, "made_by": key.made_by, **describe_key(key), **_describe_use(house, key)}
+        for key, user in await flows.app_keys.list_all(CLI)
+    ]
+    yield "app-keys.json", _write(keys)
+
+
+def _describe_use(house: House, key: AppKey) -> dict[str, object]:
+    try:
+        place = house.flows.app_keys.find_last_use(key)
+    except TamperError:
+        # Nothing keeps evidence from being taken: that this was changed is part of it.
+        return {"address": "damaged"}
+    return {"address": place.address, "user_agent": place.agent, "earlier_networks": place.networks}
 
 
 def _list_versions(now: datetime) -> dict[str, object]:

@@ -142,7 +142,8 @@ def evidence(
 ) -> None:
     """Copy what is known into one file encrypted with age: record, configuration, versions, decisions, sessions.
 
-    Secrets of the configuration are left out, and no log is in it. It is a ZIP archive once it is decrypted.
+    The list of keys for apps is in it, too. Secrets of the configuration are left out, and no log is in it. It is a ZIP
+    archive once it is decrypted.
     """
     from doorward.app.evidence import new_file, write_evidence
 

@@ -5,7 +5,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
+from doorward.flows.key_uses import find_place
 from doorward.interfaces import Belongings, Keyring, Transaction
+from doorward.rules.app_key import AppKey
 from doorward.rules.audit import AuditEntry, AuditQuery
 from doorward.rules.decision import Decision, Wanted
 from doorward.rules.envelope import Place
@@ -34,11 +36,35 @@ async def make_copy(
         "providers": [_identity(each) for each in await transaction.list_identities(user.id)],
         "sessions": [_session(each) for each in sessions],
         "sign_ins": [_sign_in(note, keyring) for note in notes],
+        "app_keys": [_own_key(key, keyring) for key in await transaction.list_app_keys(user.id)],
         "decisions": [
             _decision(each) for each in await transaction.list_decisions(Wanted(user_id=user.id, limit=MOST))
         ],
         "audit": [_entry(each, user.id) for each in await _find_audit(transaction, user.id)],
         **_belongings(belongings),
+    }
+
+
+def describe_key(key: AppKey) -> dict[str, object]:
+    """What is stored of a key for apps, but neither its hash nor from where it was used."""
+    return {
+        "id": key.id,
+        "name": key.name,
+        "kind": key.kind.value,
+        "preview": key.preview,
+        "made_at": key.made_at.isoformat(),
+        "apps": list(key.apps),
+        "hosts": list(key.hosts),
+        "paths": list(key.paths),
+        "methods": sorted(key.methods),
+        "networks": [str(network) for network in key.networks],
+        "scopes": sorted(scope.value for scope in key.scopes),
+        "read_only": key.read_only,
+        "in_url": key.in_url,
+        "expires_at": None if key.expires_at is None else key.expires_at.isoformat(),
+        "asleep_since": None if key.disabled_at is None else key.disabled_at.isoformat(),
+        "uses": key.uses,
+        "last_used_at": None if key.last_used_at is None else key.last_used_at.isoformat(),
     }
 
 
@@ -115,6 +141,17 @@ def _sign_in(note: SignInNote, keyring: Keyring) -> dict[str, object]:
         "user_agent": str(said["agent"]),
         "place": said.get("place"),
         **place,
+    }
+
+
+def _own_key(key: AppKey, keyring: Keyring) -> dict[str, object]:
+    place = find_place(keyring, key)
+    return {
+        **describe_key(key),
+        "made_by": "you" if key.made_by == key.user_id else "somebody else",
+        "address": place.address,
+        "user_agent": place.agent,
+        "earlier_networks": list(place.networks),
     }
 
 
