@@ -7,54 +7,21 @@ from datetime import timedelta
 import pytest
 
 from doorward.errors import Clash, ConflictError, ForbiddenError, InputError, NotFoundError, TamperError
-from doorward.flows.admin import CLI, actor_of
-from doorward.flows.app_keys import KeyQuery, NewKey
+from doorward.flows.admin import CLI
+from doorward.flows.app_keys import NewKey
 from doorward.flows.outcome import Refused
-from doorward.rules.app_key import ApiScope, KeyId, KeyKind, KeyUse, hash_secret, parse_key
+from doorward.rules.app_key import ApiScope, KeyKind, hash_secret, parse_key
 from doorward.rules.audit import Act
 from doorward.rules.key_wish import KeyTerms
 from doorward.rules.letter import LetterKind
-from doorward.rules.lockdown import LOCKDOWN_SETTING, Lockdown
 from doorward.rules.login import Failure
 from doorward.rules.session import RECENT, Subject
-from tests.fakes.app_keys import a_wish, connect_app_keys
-from tests.fakes.flows import Town, a_visitor
+from tests.fakes.app_keys import a_wish
+from tests.fakes.flows import a_visitor
+from tests.fakes.key_town import KeyTown
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 HERE = a_visitor()
-
-
-class KeyTown(Town):
-    """A town with two people and an administrator, all of whom have just signed in."""
-
-    async def settle(self, **changes):
-        for name in ("alice", "bob"):
-            await self.add_user(name)
-        await self.add_user("root", is_admin=True)
-        self.limit(**changes)
-        self.alice, self.bob, self.root = [await self.stand(name) for name in ("alice", "bob", "root")]
-        self.letters.clear()
-        return self
-
-    def limit(self, **changes):
-        self.keys = connect_app_keys(self, **changes)["app_keys"]
-
-    async def stand(self, name):
-        signed_in = await self.enter(name)
-        return Subject(signed_in.user, signed_in.session)
-
-    async def make(self, subject=None, name="Phone", address="203.0.113.7", **changes):
-        new = await self.keys.create(subject or self.alice, a_wish(name, **changes), a_visitor(address), now=self.now)
-        assert isinstance(new, NewKey), new
-        return new
-
-    async def lock_down(self):
-        async with self.store.records.transaction() as transaction:
-            await transaction.put_setting(LOCKDOWN_SETTING, Lockdown(self.now, "cli").write())
-
-    @property
-    def rows(self):
-        return self.store.state.app_keys
 
 
 @pytest.fixture
@@ -267,147 +234,6 @@ async def test_the_command_line_is_limited_by_no_address(town):
         await town.keys.create_for(None, "alice", a_wish(f"Phone {number}"), now=town.now)
     assert len(town.rows) == 7
     assert town.audit[-1].actor == "cli"
-
-
-async def test_one_key_is_taken_back_without_touching_the_others(town):
-    """A-21: by its id or by its name."""
-    first, second, third = [(await town.make(name=name)).key for name in ("One", "Two", "Three")]
-    assert await town.keys.revoke(town.alice, first.id, HERE, now=town.now) == first
-    assert await town.keys.revoke(town.alice, " Two ", HERE, now=town.now) == second
-    assert await town.keys.list_of(town.alice) == [third]
-    assert town.acts()[-2:] == ["user.api_key_revoke"] * 2
-    for which in (first.id, "Two", ""):
-        with pytest.raises(NotFoundError):
-            await town.keys.revoke(town.alice, which, HERE, now=town.now)
-    with pytest.raises(NotFoundError):
-        await town.keys.revoke(town.bob, third.id, HERE, now=town.now)
-
-
-async def test_all_of_ones_own_are_taken_back_at_once(town):
-    for name in ("One", "Two"):
-        await town.make(name=name)
-    await town.make(town.bob)
-    assert await town.keys.revoke_all(town.alice, HERE, now=town.now) == 2
-    assert town.audit[-1].public == {"key": "all", "count": "2"}
-    before = len(town.audit)
-    assert await town.keys.revoke_all(town.alice, HERE, now=town.now) == 0
-    assert len(town.audit) == before
-    assert [key.user_id for key in town.rows.values()] == [town.bob.user.id]
-
-
-async def test_a_key_gets_another_name_that_is_free(town):
-    first = (await town.make(name="One")).key
-    await town.make(name="Two")
-    renamed = await town.keys.rename(town.alice, "One", "Tablet", HERE, now=town.now)
-    assert town.rows[first.id] == renamed == replace(first, name="Tablet")
-    assert town.audit[-1].private["old_name"] == "One"
-    before = len(town.audit)
-    assert await town.keys.rename(town.alice, "Tablet", "Tablet", HERE, now=town.now) == renamed
-    assert len(town.audit) == before
-    with pytest.raises(ConflictError) as caught:
-        await town.keys.rename(town.alice, "Tablet", "Two", HERE, now=town.now)
-    assert caught.value.clash is Clash.TAKEN
-
-
-async def test_a_key_that_nobody_uses_falls_asleep_and_is_woken(town):
-    town.limit(sleep_after=90 * DAY)
-    key = (await town.make(forever=True)).key
-    used = (await town.make(town.bob, forever=True)).key
-    town.clock.advance(90 * DAY)
-    await town.keys.sleep_due(town.now)
-    assert town.rows[key.id].disabled_at is None
-    async with town.store.records.transaction() as transaction:
-        await transaction.note_key_uses([KeyUse(used.id, town.now, "")])
-    town.clock.advance(HOUR)
-    await town.keys.sleep_due(town.now)
-    assert town.rows[key.id].disabled_at == town.now
-    assert town.rows[used.id].disabled_at is None
-    assert (town.audit[-1].act, town.audit[-1].actor) == (Act.APP_KEY_ASLEEP, "system")
-    kind, who, said = town.letters[-1]
-    assert (kind, who, said["key"], said["days"]) == (LetterKind.KEY_ASLEEP, "alice", "Phone", "90")
-    alice = await town.stand("alice")
-    awake = await town.keys.wake(alice, "Phone", HERE, now=town.now)
-    assert town.rows[key.id] == awake == replace(key, woken_at=town.now)
-    with pytest.raises(ConflictError, match="awake"):
-        await town.keys.wake(alice, "Phone", HERE, now=town.now)
-    town.clock.advance(2 * HOUR)
-    await town.keys.sleep_due(town.now)
-    assert town.rows[key.id].disabled_at is None
-
-
-async def test_keys_do_not_sleep_unless_that_is_wanted_and_are_looked_at_once_an_hour(town):
-    key = (await town.make(forever=True)).key
-    town.clock.advance(1000 * DAY)
-    await town.keys.sleep_due(town.now)
-    assert town.rows[key.id].disabled_at is None
-    town.limit(sleep_after=DAY)
-    await town.keys.sleep_due(town.now)
-    town.rows[key.id] = key
-    town.clock.advance(HOUR / 2)
-    await town.keys.sleep_due(town.now)
-    assert town.rows[key.id].disabled_at is None
-
-
-async def test_administrators_see_and_filter_everybodys_keys(town):
-    """E-76."""
-    phone = (await town.make(expires_at=town.now + DAY)).key
-    town.clock.advance(DAY)
-    bob = await town.stand("bob")
-    feed = (await town.make(bob, "Feed", apps=("Feeds",))).key
-    town.rows[phone.id] = phone = replace(phone, disabled_at=town.now)
-    admin = actor_of(town.root, HERE)
-
-    async def ids(**query):
-        return [key.id for key, _ in await town.keys.list_all(admin, KeyQuery(**query))]
-
-    assert await town.keys.list_all(admin) == [(feed, bob.user), (phone, town.alice.user)]
-    assert await ids(login="alice") == [phone.id]
-    assert await ids(app="Feeds") == [feed.id]
-    assert await ids(kind=KeyKind.DEVICE) == []
-    assert await ids(kind=KeyKind.KEY) == [feed.id, phone.id]
-    assert await ids(asleep=True) == [phone.id]
-    assert await ids(asleep=False) == [feed.id]
-    assert await ids(made_before=town.now) == [phone.id]
-    assert await ids(unused_since=town.now) == [phone.id]
-    with pytest.raises(ForbiddenError):
-        await town.keys.list_all(replace(admin, user_id=bob.user.id))
-
-
-async def test_administrators_take_keys_back_and_the_owners_are_told(town):
-    phone, tablet = [(await town.make(name=name)).key for name in ("Phone", "Tablet")]
-    own = (await town.make(town.root)).key
-    admin = actor_of(town.root, HERE)
-    assert await town.keys.revoke_any(admin, [KeyId("gone"), phone.id, tablet.id, own.id], now=town.now) == 3
-    assert not town.rows
-    told = [(kind, who, said["key"]) for kind, who, said in town.letters if kind is LetterKind.KEY_REVOKED]
-    assert told in (
-        [(LetterKind.KEY_REVOKED, "alice", "Tablet, Phone")],
-        [(LetterKind.KEY_REVOKED, "alice", "Phone, Tablet")],
-    )
-    assert town.acts()[-3:] == ["user.api_key_revoke"] * 3
-
-
-async def test_all_that_fit_are_taken_back_and_everything_only_when_that_is_said(town):
-    for number in range(7):
-        await town.make(name=f"Phone {number}", address=f"203.0.113.{number}")
-    await town.make(town.bob, "Feed", apps=("Feeds",), address="198.51.100.1")
-    with pytest.raises(InputError, match="say which"):
-        await town.keys.revoke_where(CLI, KeyQuery(), now=town.now)
-    assert await town.keys.revoke_where(CLI, KeyQuery(app="Wiki"), now=town.now) == 7
-    said = town.letters[-1][2]
-    assert said["key"].endswith(", +2")
-    assert await town.keys.revoke_where(CLI, KeyQuery(), everything=True, now=town.now) == 1
-    assert await town.keys.revoke_where(CLI, KeyQuery(), everything=True, now=town.now) == 0
-
-
-async def test_administrators_wake_keys(town):
-    key = (await town.make()).key
-    town.rows[key.id] = replace(key, disabled_at=town.now)
-    woken = await town.keys.wake_any(CLI, key.id, now=town.now)
-    assert town.rows[key.id] == woken
-    assert town.audit[-1].act is Act.APP_KEY_WOKEN
-    with pytest.raises(NotFoundError):
-        await town.keys.wake_any(CLI, KeyId("gone"), now=town.now)
 
 
 async def test_what_changed_meanwhile_is_not_overwritten(town, monkeypatch):

@@ -12,8 +12,8 @@ from doorward.rules.alert import AlertKind
 from doorward.rules.app_key import KeyId
 from doorward.rules.key_use import MAX_NETWORKS, KeyPlace, network_of, read_place
 from doorward.rules.letter import LetterKind
+from tests.fakes.key_town import KeyTown
 from tests.fakes.system import START
-from tests.unit.test_app_keys_flow import KeyTown
 
 DAY = timedelta(days=1)
 HOME, NEXT_DOOR, AWAY = "203.0.113.7", "203.0.113.200", "198.51.100.9"

@@ -189,7 +189,11 @@ class Settling:
         # address there later is somebody else (H08). tests/unit/test_upstream_addresses.py gives it away anew.
         theirs = await transaction.list_identities(owner.id)
         # Nor is a program ever who comes by a provider.
-        if owner.is_service or not trip.provider.link_by_email or any(each.issuer == trip.authenticated.issuer for each in theirs):
+        if (
+            owner.is_service
+            or not trip.provider.link_by_email
+            or any(each.issuer == trip.authenticated.issuer for each in theirs)
+        ):
             return trip.deny(Failure.ADDRESS_TAKEN, owner.id)
         if not owner.enabled:
             return trip.deny(_why_not(owner), owner.id)
