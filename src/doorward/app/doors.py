@@ -35,6 +35,8 @@ class Doors:
 
 def build_doors(house: House) -> Doors:
     """Put gate, pages and API in front of the flows."""
+    from doorward.app.gate_keys import connect_key_reader
+    from doorward.flows.app_secrets import ShownHeaders
     from doorward.web.api.lazy import LazyApp
     from doorward.web.client import Trust
     from doorward.web.csrf import CsrfGuard
@@ -60,17 +62,22 @@ def build_doors(house: House) -> Doors:
     trust = Trust(networks=config.proxy.networks, unix=config.proxy.trusts_unix, hops=config.proxy.hops)
     templates, assets = Templates(), Assets()
     single_user = config.single_user
+    table = SessionTable(house.live)
     gate = Gate(
         policy=house.policy.present,
         settings=_gate_settings_of(config, headers, cookies),
         trust=trust,
-        table=SessionTable(house.live),
+        table=table,
         signing_key=house.signing_key,
         clock=clock,
         random=random,
         log=house.log,
         touch=house.touches.note,
         page=DenialPage(site, templates, assets, headers, clock),
+        keys=connect_key_reader(config, house.hasher, table),
+        key_touch=flows.key_uses.note,
+        app_headers=ShownHeaders(house.live, house.keyring),
+        minter=flows.minter,
         single_user=SingleUserAccount(
             house.live,
             single_user.user,
@@ -207,6 +214,7 @@ def _gate_settings_of(config: Config, headers: "HeaderPolicy", cookies: "Cookies
         secrets={name: shown.reveal().encode() for name, shown in config.proxy.secrets if isinstance(shown, Secret)},
         private_cookies=frozenset(name.encode("ascii") for name in cookies.private),
         client_headers=tuple(headers.gate_headers()),
+        assertion_header=config.assertion.header.lower().encode("ascii"),
     )
 
 

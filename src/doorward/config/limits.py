@@ -83,6 +83,11 @@ class Limits(Section):
         default=(Window(10, _MINUTE), Window(20, _QUARTER)),
         description="Codes of devices that are typed, seen through and answered, which each count; per account, too.",
     )
+    key_failure: Windows = Field(
+        default=(Window(20, _MINUTE), Window(60, _QUARTER)),
+        description="Wrong keys shown at apps. Above it they are answered with 429; right ones are let through all the "
+        "same, and nobody's key is ever locked. Counted in memory.",
+    )
     count: Literal["all", "failed"] = Field(
         default="all",
         description="What counts of `login` and `otp_verify`: every try, or only those that were wrong. Each is "

@@ -4,7 +4,7 @@ from datetime import datetime
 from http import HTTPStatus
 from typing import Final
 
-from doorward.errors import UnavailableError
+from doorward.errors import TamperError, UnavailableError
 from doorward.rules.cookie import without_cookies
 from doorward.rules.policy import App, Policy
 from doorward.rules.request import AccessRequest
@@ -120,7 +120,7 @@ class Allowing:
             raise AppSecretError("nothing renders headers of apps")
         try:
             return self._app_headers.render(app, subject.user if subject is not None else None, groups)
-        except UnavailableError as error:
+        except (UnavailableError, TamperError) as error:
             raise AppSecretError(str(error)) from error
 
     def _left(self, check: Check) -> list[tuple[bytes, bytes]]:
