@@ -5,7 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 CALLS = re.compile(
-    r"\b(?:GuardedFetch|SmtpMailer|create_subprocess_(?:exec|shell)|subprocess\.(?:Popen|run|call|check_\w+)"
+    r"\b(?:GuardedFetch|open_fetch|SmtpMailer|create_subprocess_(?:exec|shell)|subprocess\.(?:Popen|run|call|check_\w+)"
     r"|os\.(?:system|popen|execv\w*|posix_spawn\w*)|socket\.(?:getaddrinfo|create_connection)|urlopen"
     r"|httpx\.\w+|requests\.(?:get|post|request)|smtplib\.\w+)\(|socket\.getaddrinfo = |return socket\.getaddrinfo\("
 )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from doorward.app.parts import Parts
+from doorward.app.settings import find_ca
 from doorward.config.providers import build_outbound
 from doorward.config.schema import Config
 from doorward.flows.alert_desk import AlertDesk, Target
@@ -71,6 +72,5 @@ def build_alert_desk(parts: Parts, outbox: Outbox) -> AlertDesk:
 
 def open_messenger(config: Config) -> AppriseMessenger:
     """The way to the targets of the configuration."""
-    ca_file = config.outbound.ca_file
     addresses = {each.name: each.url.reveal() for each in config.alerts.targets}
-    return AppriseMessenger(addresses, build_outbound(config), ca_file=Path(ca_file) if ca_file else None)
+    return AppriseMessenger(addresses, build_outbound(config), ca_file=find_ca(config))

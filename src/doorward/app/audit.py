@@ -9,8 +9,7 @@ from typing import Final
 
 from doorward.app.alerts import build_alerts
 from doorward.app.parts import Parts
-from doorward.app.settings import open_mailer
-from doorward.config.providers import build_outbound
+from doorward.app.settings import open_fetch, open_mailer
 from doorward.config.schema import Config
 from doorward.errors import UnavailableError
 from doorward.flows.audit_trail import AuditTrail
@@ -111,11 +110,8 @@ async def _run(words: Sequence[str], line: str) -> None:
 
 async def _post(config: Config, url: str, line: str) -> None:
     from doorward.outside.anchors import post_line
-    from doorward.outside.fetch import GuardedFetch
 
-    ca_file = Path(config.outbound.ca_file) if config.outbound.ca_file else None
-    fetch = GuardedFetch(build_outbound(config), ca_file=ca_file, timeout=config.outbound.timeout)
-    await post_line(fetch, url, line)
+    await post_line(open_fetch(config), url, line)
 
 
 async def _mail(config: Config, clock: Clock, line: str) -> None:

@@ -8,15 +8,14 @@ from doorward import __version__
 from doorward.app.alerts import build_alerts
 from doorward.app.audit import seal_old_records
 from doorward.app.parts import Parts
+from doorward.app.settings import open_fetch
 from doorward.config.backup import BackupDrill, BackupSection
-from doorward.config.providers import build_outbound
 from doorward.config.schema import Config
 from doorward.flows.backups import Backups, Carry, Terms
 from doorward.flows.restoring import Restoring
 from doorward.flows.stored_keys import open_keys, replace_session_key
 from doorward.interfaces import Log, Random, Transaction
 from doorward.outside.archive_keys import MasterArchiveKeys
-from doorward.outside.fetch import GuardedFetch
 from doorward.outside.keyring import FileKeyring, read_retired
 from doorward.outside.shelf import FolderShelf
 from doorward.outside.system import read_environment
@@ -133,10 +132,8 @@ def _carry_of(parts: Parts, shelf: FolderShelf) -> Carry | None:
     if backup.command:
         ways.append(Command(backup.command, backup.command_timeout, read_environment(), shelf.path_of))
     if backup.s3.url:
-        outbound = parts.config.outbound
         secret = backup.s3.secret_key.reveal() if backup.s3.secret_key is not None else ""
-        ca_file = Path(outbound.ca_file) if outbound.ca_file else None
-        fetch = GuardedFetch(build_outbound(parts.config), ca_file=ca_file, timeout=backup.command_timeout)
+        fetch = open_fetch(parts.config, backup.command_timeout)
         signer = Signer(backup.s3.access_key, secret, backup.s3.region)
         ways.append(Bucket(backup.s3.url, backup.s3.prefix, signer, fetch, shelf.path_of, parts.clock.now))
     return Everywhere(ways)

@@ -11,10 +11,10 @@ from doorward.app.audit import seal_old_records
 from doorward.app.connect import connect_flows
 from doorward.app.parts import Parts, PolicyInForce
 from doorward.app.rotation import renew_older_form
-from doorward.app.settings import mfa_terms_of
+from doorward.app.settings import mfa_terms_of, open_fetch
 from doorward.config.check import require_startable
 from doorward.config.policy import build_policy
-from doorward.config.providers import build_outbound, build_providers
+from doorward.config.providers import build_providers
 from doorward.config.schema import Config
 from doorward.errors import DoorwardError
 from doorward.flows.bundle import Flows
@@ -27,7 +27,6 @@ from doorward.interfaces import Clock, LiveView, Log, Random, Sessions
 from doorward.outside import keyring as keys
 from doorward.outside import log as logs
 from doorward.outside import system
-from doorward.outside.fetch import GuardedFetch
 from doorward.outside.hasher import Algorithm, PooledHasher
 from doorward.outside.upstream.client import UpstreamClient
 from doorward.rules.audit import Act, AuditEvent
@@ -117,7 +116,7 @@ async def open_house(config: Config, *, environ: Mapping[str, str]) -> House:
     hasher = PooledHasher(random, algorithm=Algorithm(config.password.algorithm), cost=config.password.bcrypt_cost)
     policy = PolicyInForce(build_policy(config), build_providers(config))
     counts = Counts()
-    upstream = UpstreamClient(fetch=_open_fetch(config), clock=clock, random=random)
+    upstream = UpstreamClient(fetch=open_fetch(config), clock=clock, random=random)
 
     flows = connect_flows(
         Parts(
@@ -193,12 +192,6 @@ def _choose_sessions(storage: SqliteStorage, accounts: SqliteLiveView, *, apart:
 
     sessions = MemorySessions(accounts, storage.pending_ends.clear)
     return sessions, sessions
-
-
-def _open_fetch(config: Config) -> GuardedFetch:
-    outbound = config.outbound
-    ca_file = Path(outbound.ca_file) if outbound.ca_file else None
-    return GuardedFetch(build_outbound(config), ca_file=ca_file, timeout=outbound.timeout)
 
 
 def read_environment() -> Mapping[str, str]:

@@ -1,12 +1,15 @@
 """Settings as the flows and the world outside take them."""
 
+from datetime import timedelta
 from pathlib import Path
 
+from doorward.config.providers import build_outbound
 from doorward.config.schema import Config
 from doorward.flows.opening import SessionTerms
 from doorward.flows.policies import Unasked
 from doorward.flows.throttle import BUDGETS, Bucket, Budget, LoginLimits
 from doorward.interfaces import Clock, Mailer
+from doorward.outside.fetch import GuardedFetch
 from doorward.outside.passkeys import WebAuthn
 from doorward.rules.mfa import MfaRequired, MfaTerms
 from doorward.rules.throttle import LockPolicy
@@ -99,3 +102,14 @@ def open_mailer(config: Config, clock: Clock) -> Mailer | None:
         timeout=mail.timeout,
     )
     return SmtpMailer(server, clock=clock)
+
+
+def find_ca(config: Config) -> Path | None:
+    """The authority of what is called outside, where it is not one that everybody knows."""
+    return Path(config.outbound.ca_file) if config.outbound.ca_file else None
+
+
+def open_fetch(config: Config, timeout: timedelta | None = None) -> GuardedFetch:
+    """What calls outside, as far as the configuration lets it. `timeout`: another than is usual."""
+    timeout = config.outbound.timeout if timeout is None else timeout
+    return GuardedFetch(build_outbound(config), ca_file=find_ca(config), timeout=timeout)
