@@ -3,16 +3,18 @@
 import asyncio
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
+from doorward.app.backup import folder_of
 from doorward.app.parts import Parts
 from doorward.config.schema import Config
 from doorward.flows.signing_keys import SigningKeys
 from doorward.interfaces import Clock, Log, Records, SealedStore
-from doorward.outside.keyring import FileKeyring
+from doorward.outside.key_files import RETIRED_NAME
+from doorward.outside.keyring import FileKeyring, read_retired
 from doorward.storage.sqlite import SqliteStorage
 
-RETIRED_NAME: Final = "encryption_key.retired"
+__all__ = ["RETIRED_NAME"]
 
 if TYPE_CHECKING:
     from doorward.flows.resealing import Tell
@@ -80,13 +82,11 @@ def make_key_text() -> str:
 
 def folders_of(config: Config) -> list[Path]:
     """Where no copy of the master key may lie: with the data, or with its backups."""
-    backups = [Path(config.backup.folder)] if config.backup.folder else []
-    return [Path(config.storage.path), *backups]
+    return [Path(config.storage.path), folder_of(config)]
 
 
 def list_retired(config: Config) -> list[str]:
     """The names of the keys that were retired here."""
-    from doorward.outside.keyring import read_retired
     from doorward.rules.envelope import key_id
 
     return [key_id(key) for key in read_retired(Path(config.storage.path))]
