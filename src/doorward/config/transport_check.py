@@ -30,26 +30,31 @@ def note_transport(config: Config) -> Iterator[Finding]:
 
 
 def _check_secure(config: Config) -> Iterator[Finding]:
-    server, cookie = config.server, config.cookie
-    local = is_local(server.public_host)
-    if not server.is_https and not local and not server.insecure_http:
+    server = config.server
+    if not server.is_https and not is_local(server.public_host) and not server.insecure_http:
         yield Finding(
             "server.public_url",
             f"{server.public_url} is not https, so passwords and cookies would travel readably",
             "use https; `server.insecure_http: true` or --allow-insecure-http would accept it",
             ("server.insecure_http",),
         )
-    if server.is_https and cookie.secure is False and not server.insecure_http:
+    yield from _check_flag(config, "cookie.secure", config.cookie.secure, "so nobody could sign in")
+
+
+def _check_flag(config: Config, key: str, secure: bool | str, so: str) -> Iterator[Finding]:
+    """What is wrong with one of the cookies' `secure`. `so`: what comes of a cookie that no browser keeps."""
+    server = config.server
+    if server.is_https and secure is False and not server.insecure_http:
         yield Finding(
-            "cookie.secure",
+            key,
             "without Secure the cookie also travels over plain http",
             "write auto; `server.insecure_http: true` would accept it",
             ("server.public_url", "server.insecure_http"),
         )
-    if not server.is_https and cookie.secure is True and not local:
+    if not server.is_https and secure is True and not is_local(server.public_host):
         yield Finding(
-            "cookie.secure",
-            f"browsers keep no Secure cookie from {server.public_url}, so nobody could sign in",
+            key,
+            f"browsers keep no Secure cookie from {server.public_url}, {so}",
             "write auto, or use https",
             ("server.public_url",),
         )
@@ -73,21 +78,8 @@ def _check_session_name(config: Config) -> Iterator[Finding]:
 
 
 def _check_csrf(config: Config) -> Iterator[Finding]:
-    server, csrf = config.server, config.csrf
-    if server.is_https and csrf.secure is False and not server.insecure_http:
-        yield Finding(
-            "csrf.secure",
-            "without Secure the cookie also travels over plain http",
-            "write auto; `server.insecure_http: true` would accept it",
-            ("server.public_url", "server.insecure_http"),
-        )
-    if not server.is_https and csrf.secure is True and not is_local(server.public_host):
-        yield Finding(
-            "csrf.secure",
-            f"browsers keep no Secure cookie from {server.public_url}, so no form could be sent",
-            "write auto, or use https",
-            ("server.public_url",),
-        )
+    csrf = config.csrf
+    yield from _check_flag(config, "csrf.secure", csrf.secure, "so no form could be sent")
     name = csrf.cookie_name or ""
     if name.startswith(_PREFIXES) and not config.csrf_secure:
         yield Finding(
