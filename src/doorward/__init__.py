@@ -12,6 +12,8 @@ The rooms, from the ground up; imports point downwards only:
 - ``config``      one YAML file to frozen values
 - ``app``         the composition root; it alone connects the above
 - ``cli``         the operator's door
+
+``verify`` stands apart: apps behind the gateway take it alone, to verify what it signs.
 """
 
 __version__ = "0.1.0"
