@@ -25,12 +25,16 @@ DEFAULTS = {
     "destructive": (Window(3, QUARTER),),
     "backup": (Window(5, timedelta(hours=1)),),
     "imports": (Window(20, QUARTER),),
+    "pairing": (Window(10, QUARTER),),
+    "pairing_code": (Window(10, MINUTE), Window(20, QUARTER)),
+    "key_failure": (Window(20, MINUTE), Window(60, QUARTER)),
+    "key_create": (Window(5, timedelta(hours=1)), Window(5, QUARTER)),
 }
 
 
 @pytest.mark.parametrize("name", DEFAULTS)
 def test_a_limit_has_the_windows_that_were_promised(name: str) -> None:
-    """A-04, A-30, A-31, B-25, B-26, B-27, D-19, D-20, D-22 to D-27."""
+    """A-04, A-23, A-30, A-31, A-32, B-25, B-26, B-27, B-28, D-19, D-20, D-22 to D-27."""
     assert getattr(load("").config.limits, name) == DEFAULTS[name]
 
 

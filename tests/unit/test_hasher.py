@@ -212,3 +212,17 @@ async def test_after_closing_everything_is_refused(make):
     with pytest.raises(UnavailableError):
         await hasher.hash("a")
     assert hasher.queued() == 0
+
+
+async def test_keys_are_hashed_with_bcrypt_at_cost_twelve_whatever_passwords_are(make):
+    """A-20."""
+    hasher = make(algorithm=Algorithm.ARGON2ID, cost=14)
+    assert hasher._keys._cost == 12
+    cheap = make(algorithm=Algorithm.ARGON2ID)
+    for secret in (b"\0" * 32, b"x" * 32, b"t" * 3000):
+        hashed = await cheap.hash_key(secret)
+        assert hashed.startswith("bcrypt$2b$04$")
+        assert await cheap.verify_key(secret, hashed)
+        assert not await cheap.verify_key(secret + b"x", hashed)
+    for other in ("", "sha256:00", "nonsense", await make(algorithm=Algorithm.ARGON2ID).hash("a")):
+        assert not await cheap.verify_key(b"x" * 32, other)

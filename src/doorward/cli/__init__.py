@@ -36,6 +36,7 @@ GROUPS: Final = {
     "privacy": "What is kept of people: how long, a copy of it, and the end of it.",
     "decisions": "What the gate decided: list it.",
     "app-secret": "What we show apps in people's names: set, list and remove passwords and tokens.",
+    "key": "Keys for apps, of people and services: make, list, take back and wake them.",
     "keys": "Keys: make, list, rotate and copy them.",
     "backup": "Backups: make, list, verify and restore them.",
     "alert": "Alerts: list them, and test where they are sent.",
