@@ -16,13 +16,14 @@ from doorward.outside.letters import alerts, wording
 from doorward.rules import login, oidc
 from doorward.rules.language import LANGUAGES
 from doorward.rules.reason import Reason
-from doorward.web.pages import device, invites, letters, methods, provider_form, providers
+from doorward.web.pages import app_keys, device, invites, key_rows, letters, methods, provider_form, providers
 from doorward.words import FOLDER
 
 PACKAGE = Path(__file__).parents[2] / "src/doorward"
 TEMPLATES = PACKAGE / "web/pages/templates"
 PAGES = sorted(path.name for path in TEMPLATES.iterdir())
-SCRIPTS = sorted(path.name for path in (PACKAGE / "web/pages/static").glob("*.js"))
+# Pages of apps say what renew.js says, in their own language.
+SCRIPTS = sorted(path.name for path in (PACKAGE / "web/pages/static").glob("*.js") if path.name != "renew.js")
 SPEAKING = (*sorted((PACKAGE / "web/pages").glob("*.py")), PACKAGE / "web/errors.py")
 """Where Python holds sentences that pages show."""
 CHECKING = tuple(
@@ -145,7 +146,14 @@ def spoken_in_python() -> Iterator[str]:
         for field in group.fields:
             yield from (field.label, field.hint, *(words for value, words in field.choices if " " in words))
     yield from (note for _, note in providers._NOTES.values())
-    for states in (invites._STATES, letters._STATES, methods._WORDS):
+    for states in (
+        invites._STATES,
+        letters._STATES,
+        methods._WORDS,
+        app_keys._STATES,
+        app_keys._KINDS,
+        key_rows._SCOPES,
+    ):
         yield from states.values()
     # Names of browsers are the same everywhere.
     yield from (name for _, name in device._BROWSERS if name[0].islower() and " " in name)

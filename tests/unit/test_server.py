@@ -6,6 +6,7 @@ from datetime import timedelta
 import pytest
 
 from doorward.web.health import State
+from doorward.web.pages.assets import RENEW_PATH, squeeze
 from doorward.web.refused import LINES_PER_STATUS, SPAN
 from tests.fakes.door import Browser, Door, call_app
 
@@ -159,10 +160,37 @@ async def test_files_are_served_to_be_kept() -> None:
     for path in door.assets.paths():
         answer = await browser.get(path)
         assert answer.status == 200
-        assert answer.header("cache-control") == "public, max-age=31536000, immutable"
+        kept = "max-age=3600" if path == RENEW_PATH else "max-age=31536000, immutable"
+        assert answer.header("cache-control") == f"public, {kept}"
         assert answer.header("content-type").split(";")[0] in {"text/css", "text/javascript", "image/svg+xml"}
         again = await browser.get(path, if_none_match=answer.header("etag"))
         assert (again.status, again.body) == (304, b"")
+
+
+async def test_the_script_for_pages_of_apps_is_small_and_may_be_loaded_by_them() -> None:
+    door = Door()
+    answer = await Browser(door).get(RENEW_PATH)
+    assert len(answer.body) <= 2048
+    assert answer.header("cross-origin-resource-policy") == "cross-origin"
+    assert answer.header("access-control-allow-origin") == "*"
+    assert "set-cookie" not in {name for name, _ in answer.headers}
+    other = await Browser(door).get(door.assets.prefix + "/main.js")
+    assert other.header("cross-origin-resource-policy") == "same-origin"
+
+
+async def test_a_sign_in_in_a_pop_up_ends_on_a_page_that_closes_itself() -> None:
+    door = Door()
+    await door.add_user("alice")
+    browser = Browser(door)
+    assert (await browser.get("/confirmed?close")).status == 303
+    await browser.sign_in("alice")
+    assert "data-close" in (await browser.get("/confirmed?close")).text
+    assert "data-close" not in (await browser.get("/confirmed")).text
+
+
+def test_a_script_is_squeezed_without_a_change_of_its_texts() -> None:
+    given = b'// why\nconst a = [1, 2]\n\n  // how\n  if (a && b) say("one two")\n  say(" ", "x|y")\n'
+    assert squeeze(given) == b'const a=[1,2]\nif(a&&b)say("one two")\nsay(" ","x|y")'
 
 
 @pytest.mark.parametrize(

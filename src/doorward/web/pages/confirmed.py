@@ -1,4 +1,4 @@
-"""The end of confirming in a tab of its own: what was begun waits in the other one."""
+"""The end of confirming in a tab or a window of its own: what was begun waits in the other one."""
 
 from starlette.responses import Response
 
@@ -8,6 +8,9 @@ from doorward.web.visit import Visit
 
 _CONFIRMED = Words(
     "Thank you, it is you", "Close this tab, go back to the one you came from, and reload it: it sends your form again."
+)
+_RENEWED = Words(
+    "You are signed in", "Close this window, and go back to the page you came from: it goes on where it was."
 )
 
 
@@ -21,4 +24,6 @@ class ConfirmedPage:
         """Say that it is done, to whoever is signed in."""
         if visit.subject is None:
             return self._desk.to_login(visit)
+        if "close" in visit.query:
+            return self._desk.message(visit, _RENEWED, fan="lit", reference=False, closes=True)
         return self._desk.message(visit, _CONFIRMED, fan="lit", reference=False)

@@ -157,11 +157,12 @@ class Desk:
         reference: bool = True,
         advice: str = "",
         is_error: bool = True,
+        closes: bool = False,
     ) -> Response:
         """A page with one message, what to do about it, and a way on.
 
         Words, advice and the titles of actions may name the values of the words. `is_error`: whether one with such a
-        status may call itself that.
+        status may call itself that. `closes`: the window closes itself where the browser lets it.
         """
         response = self.page(
             visit,
@@ -174,6 +175,7 @@ class Desk:
             actions=actions,
             wait_seconds=wait_seconds,
             fan=fan,
+            closes=closes,
             correlation_id=visit.correlation_id if reference else "",
             at=visit.now if reference else None,
         )

@@ -83,6 +83,7 @@ class ErrorPages:
                 "wait_seconds": wait,
                 "actions": [*links, home],
                 "fan": "shut",
+                "closes": False,
                 "correlation_id": correlation_id,
                 "at": now,
                 **bare,

@@ -13,3 +13,5 @@ addCopy(document);
 addPrint(document);
 addPasskeys(document);
 document.querySelector("[data-focus]")?.focus();
+// A sign-in in a pop-up, which a page of an app opened and waits for (renew.js).
+if (document.querySelector("[data-close]")) close();
