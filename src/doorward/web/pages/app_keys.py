@@ -1,6 +1,6 @@
 """Everybody's keys, for administrators: what there is, what nobody uses, and taking many back at once."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,6 +22,7 @@ from doorward.web.pages.paging import parse_offset
 from doorward.web.visit import Visit
 
 _PAGE: Final = "/admin/app-keys"
+_MANY: Final = f"{_PAGE}/revoke-many"
 PAGE_SIZE: Final = 50
 AGES: Final = (7, 30, 90, 180, 365)
 """Days that are offered for what was not used, and for what is older."""
@@ -31,8 +32,8 @@ _KINDS: Final = {
     KeyKind.DEVICE.value: "paired device",
     KeyKind.TOKEN.value: "access token",
 }
-_NOBODY: Final = "There is no account of this name."
 _CHANGED: Final = "Meanwhile other keys fit. Nothing was revoked; look at the number again."
+_NOT_SURE: Final = "Tick the box that says you are sure. Nothing was done."
 _NONE: Final = "No key fits, so nothing was revoked."
 _NOTES: Final = {
     "revoked": ("good", "Revoked. What used it gets in no more, from this moment on."),
@@ -116,32 +117,40 @@ class AppKeysPage:
             done = "gone"
         return self._back(visit, done, Asked.of(form))
 
+    async def get_revoke_many(self, visit: Visit) -> Response:
+        """Say how many fit, and ask whether they are to go."""
+        if visit.subject is None:
+            return self._desk.to_login(visit, _PAGE)
+        asked, actor = Asked.of(visit.query), actor_of(visit.subject, visit.visitor)
+        found = await self._find(actor, asked, visit.now)
+        return self._ask(visit, asked, found) if found else await self._show(visit, actor, asked, problem=_NONE)
+
     async def post_revoke_many(self, visit: Visit, form: Form) -> Response:
-        """Take all back that fit: first asked with their number, then done if the number is still the same."""
+        """Take all back that fit, if their number is still the one that was said."""
         actor = admit_administrator(self._desk, visit, form, _PAGE)
         if isinstance(actor, Response):
             return actor
         asked = Asked.of(form)
-        try:
-            found = await self._find(actor, asked, visit.now)
-        except NotFoundError:
-            return await self._show(visit, actor, asked)
+        found = await self._find(actor, asked, visit.now)
         if not found:
             return await self._show(visit, actor, asked, problem=_NONE)
-        if "sure" in form and form.get("count") == str(len(found)):
-            await self._app_keys.revoke_any(actor, [key.id for key, _ in found], now=visit.now)
-            return self._back(visit, "many", Asked())
+        if "sure" not in form or form.get("count") != str(len(found)):
+            return self._ask(visit, asked, found, problem=_CHANGED if "sure" in form else _NOT_SURE)
+        await self._app_keys.revoke_any(actor, [key.id for key, _ in found], now=visit.now)
+        return self._back(visit, "many", Asked())
+
+    def _ask(self, visit: Visit, asked: Asked, found: Sequence[tuple[AppKey, User]], *, problem: str = "") -> Response:
         return self._desk.page(
             visit,
             "keys_revoke.html",
-            status=409 if "count" in form else 200,
+            status=409 if problem else 200,
             here="people",
             count=len(found),
             asked=asked,
             kinds=_KINDS,
             states=_STATES,
             owners=sorted({user.display_name for _, user in found})[:PAGE_SIZE],
-            problem=_CHANGED if "sure" in form else "",
+            problem=problem,
             back=_address(asked),
         )
 
@@ -149,16 +158,16 @@ class AppKeysPage:
         return self._desk.redirect(visit, _address(asked, done=done))
 
     async def _find(self, actor: Actor, asked: Asked, now: datetime) -> list[tuple[AppKey, User]]:
-        found = await self._app_keys.list_all(actor, asked.query(now))
+        """What fits; nothing where nobody has the name that is asked for."""
+        try:
+            found = await self._app_keys.list_all(actor, asked.query(now))
+        except NotFoundError:
+            return []
         return [pair for pair in found if asked.state != "never" or pair[0].last_used_at is None]
 
     async def _show(self, visit: Visit, actor: Actor, asked: Asked, *, problem: str = "") -> Response:
         offset = parse_offset(visit.query.get("offset", "0"))
-        found: list[tuple[AppKey, User]] = []
-        try:
-            found = await self._find(actor, asked, visit.now)
-        except NotFoundError:
-            problem = _NOBODY
+        found = await self._find(actor, asked, visit.now)
         kind, note = _NOTES.get(visit.query.get("done", ""), ("", ""))
         terms = self._app_keys.terms
         return self._desk.page(
@@ -178,6 +187,7 @@ class AppKeysPage:
             ages=AGES,
             terms=terms,
             most_days=None if terms.max_lifetime is None else max(terms.max_lifetime.days, 1),
+            revoke_many=_address(asked, page=_MANY),
             newer=_address(asked, offset=str(max(offset - PAGE_SIZE, 0))) if offset else "",
             older=_address(asked, offset=str(offset + PAGE_SIZE)) if len(found) > offset + PAGE_SIZE else "",
             problem=problem,
@@ -186,6 +196,6 @@ class AppKeysPage:
         )
 
 
-def _address(asked: Asked, **more: str) -> str:
+def _address(asked: Asked, *, page: str = _PAGE, **more: str) -> str:
     words = urlencode({**asked.given, **more})
-    return f"{_PAGE}?{words}" if words else _PAGE
+    return f"{page}?{words}" if words else page

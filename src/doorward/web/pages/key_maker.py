@@ -157,6 +157,10 @@ class KeyMaker:
         """The apps that a key of this account can be for."""
         return self._apps(self._app_keys.list_openable(owner))
 
+    def list_url_apps(self, owner: User) -> list[str]:
+        """The names of those that take it in an address."""
+        return [app.name for app in self.list_apps(owner) if app.url_keys]
+
     def _apps(self, names: Sequence[str]) -> list[App]:
         """The apps of these names that keys may open; of several with one name the first."""
         found: dict[str, App] = {}

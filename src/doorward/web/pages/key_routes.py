@@ -9,14 +9,16 @@ from doorward.web.pages.app_keys import AppKeysPage
 from doorward.web.pages.desk import Desk
 from doorward.web.pages.key_maker import KeyMaker
 from doorward.web.pages.own_keys import OwnKeysPage
+from doorward.web.pages.services import ServicesPage
 from doorward.web.route import Route, Routes, Who
 
 
 def build_key_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Routes:
-    """One's own keys, and everybody's."""
+    """One's own keys, everybody's, and those of services."""
     maker = KeyMaker(desk, flows.app_keys, policy, flows.break_glass.draw)
     own = OwnKeysPage(desk, flows.app_keys, flows.factors, flows.lockdowns, maker)
     everybodys = AppKeysPage(desk, flows.app_keys, policy)
+    services = ServicesPage(desk, flows.administration, flows.app_keys, maker)
     return {
         "/keys": Route(Who.SOMEBODY, get=own.get),
         "/keys/new": Route(Who.SOMEBODY, get=own.get_new, post=own.post_new),
@@ -27,6 +29,15 @@ def build_key_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> 
         "/admin/app-keys/revoke": Route(Who.ADMINISTRATOR, post=everybodys.post_revoke, back="/admin/app-keys"),
         "/admin/app-keys/wake": Route(Who.ADMINISTRATOR, post=everybodys.post_wake, back="/admin/app-keys"),
         "/admin/app-keys/revoke-many": Route(
-            Who.ADMINISTRATOR, post=everybodys.post_revoke_many, back="/admin/app-keys", also_counts=Bucket.DESTRUCTIVE
+            Who.ADMINISTRATOR,
+            get=everybodys.get_revoke_many,
+            post=everybodys.post_revoke_many,
+            also_counts=Bucket.DESTRUCTIVE,
+        ),
+        "/admin/services": Route(Who.ADMINISTRATOR, get=services.get, post=services.post),
+        "/admin/services/key": Route(Who.ADMINISTRATOR, get=services.get_key, post=services.post_key),
+        "/admin/services/act": Route(Who.ADMINISTRATOR, post=services.post_act, back="/admin/services"),
+        "/admin/services/delete": Route(
+            Who.ADMINISTRATOR, post=services.post_delete, back="/admin/services", also_counts=Bucket.DESTRUCTIVE
         ),
     }

@@ -76,7 +76,7 @@ class OwnKeysPage:
         wish, wrong = make_wish(
             typed,
             self._app_keys.terms,
-            url_apps=[app.name for app in self._maker.list_apps(subject.user) if app.url_keys],
+            url_apps=self._maker.list_url_apps(subject.user),
             client=visit.visitor.address,
             now=visit.now,
         )
