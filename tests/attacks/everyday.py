@@ -20,6 +20,7 @@ from tests.attacks.nursery import Child
 from tests.attacks.stage import AUTH, DEVICE_COOKIE, ROOT, Browser, Person, Stage, handed_out
 from tests.attacks.wire import PATIENCE, Answer
 
+SHOWN_KEY = re.compile(rb'class="secret code" data-copy>(dw_[0-9A-Za-z_]+)<')
 SAMPLE = 6
 """How many of the older things are looked at again after every end."""
 
@@ -263,6 +264,54 @@ class Newcomers:
         spent = self.stage.query("SELECT coalesce(sum(uses), 0) FROM invites")[0][0]
         assert spent == len(self.stage.audit(Act.INVITE_USED.value)) == len(self.stage.audit(Act.REGISTERED.value))
         assert len(self.people) <= spent <= self.count
+
+
+@dataclass(slots=True)
+class Keyholder:
+    """Makes keys for apps, and takes them back."""
+
+    stage: Stage
+    random: Random
+    person: Person
+    held: list[str] = field(default_factory=list)
+    revoked: list[str] = field(default_factory=list)
+    doubtful: str = ""
+    """Being taken back when it was cut off."""
+    count: int = 0
+
+    def act(self) -> None:
+        """Make one, or take one back."""
+        browser = self.stage.visitor(self.person)
+        self.count += 1
+        if len(self.held) < 3:
+            form = browser.open_form("/keys/new").fields
+            page = browser.post("/keys/new", {**form, "name": f"Phone {self.count}", "app-0": "App"})
+            shown = SHOWN_KEY.search(page.body)
+            assert shown, page
+            self.held.append(shown[1].decode())
+            return
+        form = own_form(browser)
+        text = self.doubtful = self.held.pop(self.random.randrange(3))
+        answer = browser.post("/keys/revoke", {**form, "key": text.split("_")[1]})
+        assert answer.status == 303
+        self.doubtful = ""
+        self.revoked.append(text)
+
+    def check(self) -> None:
+        """A key that was shown opens, and one that was taken back does not."""
+        if self.doubtful:
+            (self.held if self.opens(self.doubtful) else self.revoked).append(self.doubtful)
+            self.doubtful = ""
+        assert all(self.opens(text) for text in self.held)
+        assert not any(self.opens(text) for text in _some(self.random, self.revoked)[:2])
+        made, gone = (len(self.stage.audit(act.value)) for act in (Act.APP_KEY_MADE, Act.APP_KEY_REVOKED))
+        assert self.stage.query("SELECT count(*) FROM app_keys") == [(made - gone,)]
+
+    def opens(self, text: str) -> bool:
+        """Whether it opens the app at this moment."""
+        answer = self.stage.ask("nginx", more=((b"X-Api-Key", text.encode()),))
+        assert answer.status in {200, 401}, answer
+        return answer.status == 200
 
 
 @dataclass(slots=True)

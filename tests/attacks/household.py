@@ -27,6 +27,7 @@ CROWD = 50
 MORE = """\
 mail: {{host: 127.0.0.1, port: {port}, security: none, sender: 'Door <door@example.test>'}}
 registration: {{mode: open}}
+api_keys: {{max: 1000}}
 limits:
   login: [9999/1m]
   otp_verify: [9999/1m]
@@ -39,6 +40,7 @@ limits:
   admin: [9999/1m]
   export: [9999/1m]
   destructive: [9999/1m]
+  key_create: [9999/1m]
   login_failures: {{threshold: 100}}
 """
 _LINK = re.compile(r"https?://[^\s<>\"]+\?[^\s<>\"]+")

@@ -18,7 +18,17 @@ from aiosmtpd.controller import Controller
 from doorward.app import house
 from doorward.rules.audit import Act
 from tests.attacks.cut_off import WORKS, Folder, Work, lived_in
-from tests.attacks.everyday import Comer, Guesser, Newcomers, Owner, Ruler, Spender, Worker, work_until_killed
+from tests.attacks.everyday import (
+    Comer,
+    Guesser,
+    Keyholder,
+    Newcomers,
+    Owner,
+    Ruler,
+    Spender,
+    Worker,
+    work_until_killed,
+)
 from tests.attacks.hasty import hash_hastily
 from tests.attacks.household import MORE, LetterBox
 from tests.attacks.invariants import check_audit
@@ -118,7 +128,7 @@ def check_links(stage: Stage) -> None:
 
 
 def test_a_gateway_in_use_loses_nothing_that_it_acknowledged(tmp_path: Path, nursery: Nursery, random: Random) -> None:
-    """R12, B-38: sign-ins, sign-outs, changes, registrations, spent codes; then the next start."""
+    """R12, B-38: sign-ins, sign-outs, changes, registrations, spent codes, keys made and revoked; then the next start."""
     with gateway_in(tmp_path) as (stage, command):
         gateway = start(nursery, stage, command)
         owner = stage.newcomer("users")
@@ -128,6 +138,7 @@ def test_a_gateway_in_use_loses_nothing_that_it_acknowledged(tmp_path: Path, nur
             Owner(stage, owner, random),
             Ruler(stage, random),
             Newcomers(stage, random),
+            Keyholder(stage, random, stage.newcomer("users")),
             Spender.begin(stage, random),
             Guesser(stage, stage.newcomer("users")),
         ]
