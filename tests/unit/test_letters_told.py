@@ -25,9 +25,9 @@ from doorward.rules.session import Subject
 from doorward.rules.users_file import write_users
 from doorward.words import translate
 from tests.fakes.accounts import Offices
-from tests.fakes.app_keys import a_wish, connect_app_keys
 from tests.fakes.authenticator import Authenticator
 from tests.fakes.flows import GOOD, OTHER, Town, a_visitor
+from tests.fakes.key_town import have_keys
 from tests.fakes.second import SECRET, code_of, give_codes, give_passkey, give_totp, use_passkey
 from tests.fakes.upstream import a_provider, somebody
 
@@ -297,31 +297,6 @@ async def be_deleted(house):
     await house.town.add_user("ruth", is_admin=True)
     await house.people.delete_user(actor, "root", now=house.now)
     assert house.outbox.letters[-1].values["by"] == "Robin Root"
-
-
-async def have_keys(house):
-    """A new key, one from an administrator, a new network, sleep, and keys that somebody else took back."""
-    town = house.town
-    actor = await house.administer()
-    await town.add_user("alice")
-    subject = await house.enter()
-    house.outbox.letters.clear()
-    made = connect_app_keys(town, sleep_after=timedelta(days=1))
-    keys, uses = made["app_keys"], made["key_uses"]
-    key = (await keys.create(subject, a_wish(forever=True), a_visitor(), now=house.now)).key
-    await keys.create_for(None, "alice", a_wish("Nightly", forever=True), now=house.now)
-    for address in ("203.0.113.7", "198.51.100.9"):
-        uses.note(key.id, house.now, "curl", address)
-        await uses.flush()
-    town.clock.advance(timedelta(days=2))
-    await keys.sleep_due(house.now)
-    await keys.revoke_any(actor, [key.id], now=house.now)
-    assert {letter.kind for letter in house.outbox.letters} == {
-        LetterKind.KEY_MADE,
-        LetterKind.KEY_NEW_PLACE,
-        LetterKind.KEY_ASLEEP,
-        LetterKind.KEY_REVOKED,
-    }
 
 
 async def told():
