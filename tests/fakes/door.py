@@ -26,6 +26,7 @@ from doorward.web.pages.errors import ErrorPages
 from doorward.web.pages.routes import build_routes
 from doorward.web.pages.templates import Templates
 from doorward.web.pages.threshold import Threshold
+from doorward.web.pairing import PairingDoor
 from doorward.web.server import Server
 from doorward.web.session_cookie import Cookies
 from doorward.web.visit import Reader
@@ -176,7 +177,7 @@ class Door:
         self.health.state = State.SERVING
         self.server = Server(
             gate=self._gate,
-            api=self._api,
+            api=PairingDoor(self._api, self.flows.pairing, trust or Trust(), self.clock, public_url),
             routes=build_routes(self.desk, self.flows, lambda: self.policy),
             threshold=Threshold(self.desk),
             assets=self.assets,

@@ -67,6 +67,7 @@ from tests.fakes.importing import connect_importing
 from tests.fakes.incident import connect_incident
 from tests.fakes.keeping import connect_keeping
 from tests.fakes.neighbours import FakeHasher, FakeKeyring, FakeLog, FakePause, FakeTally
+from tests.fakes.pairing import connect_pairing
 from tests.fakes.records import FakeStore
 from tests.fakes.system import FakeClock, FakeRandom
 from tests.fakes.upstream import FakeUpstream, a_provider, somebody
@@ -248,6 +249,7 @@ class Town:
         self.setup = Setup(records=records, tickets=self.store.tickets, go_on=self.sign_in.continue_as, **made)
         self.account = Account(records=records, sessions=sessions, live=self.store.live_view)
         self.administration = Administration(records=records, sessions=sessions, demands=self.owing.demands, **made)
+        keys = connect_app_keys(self)
         self.flows = Flows(
             sign_in=self.sign_in,
             upstream=self.upstream_sign_in,
@@ -262,7 +264,8 @@ class Town:
             enrolment=self.enrolment,
             factors=self.factors,
             **self._connect_accounts(rules),
-            **connect_app_keys(self),
+            **keys,
+            pairing=connect_pairing(self, keys["app_keys"]),
             **connect_incident(self),
             **connect_backups(self),
             signing_keys=SigningKeys(records=records, keyring=self.keyring, random=self.random),

@@ -1,87 +1,26 @@
-"""Pairing connected to a town: three apps, of which not everybody may open each, and keys as the house makes them."""
+"""Pairing connected to a town, which keeps the `places` of addresses."""
 
-from doorward.flows.app_keys import AppKeys
-from doorward.flows.pairing import Begun, Pairing, PairingTerms
-from doorward.rules.key_wish import KeyTerms, KeyWish
-from doorward.rules.policy import App, Audience, Effect, HostPattern, Policy, Rule
-from doorward.rules.session import Subject
-from tests.fakes.flows import a_visitor
+from doorward.flows.pairing import Pairing, PairingTerms
 
 CODE_KEY = b"p" * 32
-PHONE = a_visitor("198.51.100.9", browser="", user_agent="Dart/3.3 (dart:io)")
-BROWSER = a_visitor()
-WISH = KeyWish("Phone", apps=("wiki",))
 
 
-def a_policy(*more):
-    """`Home Assistant` and `wiki` are for whoever is signed in, `vault` for root alone."""
-    everybody = (HostPattern("home.example.test"), HostPattern("wiki.example.test"))
-    vault = (HostPattern("vault.example.test"),)
-    rules = (
-        Rule("everybody", Effect.ALLOW, everybody, audience=Audience.ANY_USER),
-        Rule("vault", Effect.ALLOW, vault, users=frozenset({"root"})),
-        *more,
+def connect_pairing(town, keys, terms=PairingTerms(), policy=None):  # noqa: B008 -- a frozen value
+    """The flow; `policy` tells the rules, the town's where nothing is said."""
+    if not hasattr(town, "places"):
+        town.places = {}
+    return Pairing(
+        records=town.store.records,
+        tickets=town.store.tickets,
+        counters=town.store.counters,
+        throttle=town.throttle,
+        keys=keys,
+        policy=policy or (lambda: town.policy),
+        find_place=lambda address: town.places.get(str(address), ""),
+        code_key=CODE_KEY,
+        clock=town.clock,
+        random=town.random,
+        tally=town.tally,
+        log=town.log,
+        terms=terms,
     )
-    apps = (App("Home Assistant", everybody[:1]), App("wiki", everybody[1:]), App("vault", vault))
-    return Policy(rules, apps=apps)
-
-
-class Bench:
-    """A town with pairing; `policy` and `places` may be changed at any time."""
-
-    def __init__(self, town, *, terms=PairingTerms(), key_terms=KeyTerms()):  # noqa: B008 -- frozen values
-        self.town = town
-        self.policy = a_policy()
-        self.places = {}
-        self.keys = AppKeys(
-            records=town.store.records,
-            throttle=town.throttle,
-            keyring=town.keyring,
-            random=town.random,
-            hasher=town.hasher,
-            notify=town.notify,
-            policy=lambda: self.policy,
-            terms=key_terms,
-        )
-        self.pairing = Pairing(
-            records=town.store.records,
-            tickets=town.store.tickets,
-            counters=town.store.counters,
-            throttle=town.throttle,
-            keys=self.keys,
-            policy=lambda: self.policy,
-            find_place=lambda address: self.places.get(str(address), ""),
-            code_key=CODE_KEY,
-            clock=town.clock,
-            random=town.random,
-            tally=town.tally,
-            log=town.log,
-            terms=terms,
-        )
-
-    @property
-    def made(self):
-        """The keys there are."""
-        return list(self.town.store.state.app_keys.values())
-
-    async def sign_in(self, name="alice", **changes):
-        await self.town.add_user(name, **changes)
-        entered = await self.town.enter(name)
-        return Subject(entered.user, entered.session)
-
-    async def begin(self, client="Wiki Reader", scope="", visitor=PHONE):
-        begun = await self.pairing.begin(client, scope, visitor, now=self.town.now)
-        assert isinstance(begun, Begun), begun
-        return begun
-
-    async def fetch(self, begun, client="Wiki Reader", visitor=PHONE):
-        return await self.pairing.fetch(begun.device_code, client, visitor, now=self.town.now)
-
-    async def look(self, subject, begun, visitor=BROWSER):
-        return await self.pairing.look(subject, begun.user_code, visitor, now=self.town.now)
-
-    async def approve(self, subject, begun, wish=WISH, visitor=BROWSER):
-        return await self.pairing.approve(subject, begun.user_code, wish, visitor, now=self.town.now)
-
-    async def refuse(self, subject, begun, visitor=BROWSER):
-        return await self.pairing.refuse(subject, begun.user_code, visitor, now=self.town.now)

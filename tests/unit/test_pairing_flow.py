@@ -19,8 +19,8 @@ from doorward.rules.login import Failure
 from doorward.rules.pairing import Answer, Whence
 from doorward.rules.policy import Audience, Effect, HostPattern, Rule
 from doorward.rules.ticket import Purpose
+from tests.fakes.devices import PHONE, WISH, Bench
 from tests.fakes.flows import Town
-from tests.fakes.pairing import PHONE, WISH, Bench
 
 MINUTE = timedelta(minutes=1)
 

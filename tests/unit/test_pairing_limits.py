@@ -10,8 +10,8 @@ from doorward.flows.outcome import Refused
 from doorward.flows.pairing import Paired, PairingTerms
 from doorward.rules.login import Failure
 from doorward.rules.pairing import Answer
+from tests.fakes.devices import BROWSER, PHONE, WISH, Bench
 from tests.fakes.flows import Town, a_visitor
-from tests.fakes.pairing import BROWSER, PHONE, WISH, Bench
 
 
 @pytest.fixture

@@ -51,6 +51,7 @@ OPEN_UNDER = (
     "/account/email",
     "/break-glass",
     "/.well-known/jwks.json",
+    "/.well-known/oauth-authorization-server",
     "/.well-known/security.txt",
 )
 GUARDED = [path for path, route in ROUTES.items() if route.who is not Who.ANYBODY]

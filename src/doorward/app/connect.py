@@ -12,6 +12,7 @@ from doorward.app.audit import build_trail, build_watch
 from doorward.app.backup import connect_backups
 from doorward.app.importing import connect_importing
 from doorward.app.incident import connect_break_glass, connect_lockdowns
+from doorward.app.pairing import build_pairing
 from doorward.app.parts import Parts
 from doorward.app.privacy import build_decisions, build_erasure, build_retention
 from doorward.app.rotation import connect_signing_keys
@@ -194,6 +195,7 @@ def connect_flows(parts: Parts) -> Flows:
         is_password_open=ways.is_password_open,
     )
     backups, restoring = connect_backups(parts)
+    app_keys = build_app_keys(parts, throttle, notify)
     return Flows(
         sign_in=sign_in,
         asserted=AssertedSignIn(
@@ -352,7 +354,8 @@ def connect_flows(parts: Parts) -> Flows:
         decisions=build_decisions(parts),
         retention=build_retention(parts),
         erasure=build_erasure(parts, post),
-        app_keys=build_app_keys(parts, throttle, notify),
+        app_keys=app_keys,
+        pairing=build_pairing(parts, throttle=throttle, keys=app_keys, lookout=lookout),
         key_uses=build_key_uses(parts, notify),
         app_secrets=connect_app_secrets(parts),
     )

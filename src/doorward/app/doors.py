@@ -53,6 +53,7 @@ def build_doors(house: House) -> Doors:
     from doorward.web.pages.routes import build_routes
     from doorward.web.pages.templates import Templates
     from doorward.web.pages.threshold import Threshold
+    from doorward.web.pairing import PairingDoor
     from doorward.web.server import Server, is_check
     from doorward.web.visit import Reader
 
@@ -119,7 +120,7 @@ def build_doors(house: House) -> Doors:
 
     server = Server(
         gate=GateEndpoint(gate),
-        api=LazyApp(make_api),
+        api=PairingDoor(LazyApp(make_api), flows.pairing, trust, clock, config.server.public_url),
         routes=build_routes(desk, flows, lambda: house.policy.present),
         threshold=Threshold(desk),
         assets=assets,

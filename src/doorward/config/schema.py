@@ -20,6 +20,7 @@ from doorward.config.limits import Limits
 from doorward.config.locations import Locations
 from doorward.config.mail import Mail
 from doorward.config.modes import SingleUserSection
+from doorward.config.pairing import PairingSection
 from doorward.config.retention import Retention
 from doorward.config.rotation import Rotation
 from doorward.config.section import Section
@@ -60,6 +61,7 @@ class Config(Section):
     assertion: AssertionSection = AssertionSection()
     apps: tuple[App, ...] = Field(default=(), description="The apps behind the gateway, for pages and log lines.")
     api_keys: ApiKeys = ApiKeys()
+    pairing: PairingSection = PairingSection()
     limits: Limits = Limits()
     retention: Retention = Retention()
     rotation: Rotation = Rotation()

@@ -26,6 +26,7 @@ from doorward.flows.login import SignIn
 from doorward.flows.logout import SignOut
 from doorward.flows.lookout import Lookout
 from doorward.flows.own_record import OwnRecord
+from doorward.flows.pairing import Pairing
 from doorward.flows.policies import Policies
 from doorward.flows.post import Post
 from doorward.flows.profile import Profile
@@ -86,4 +87,5 @@ class Flows:
     erasure: Erasure
     app_secrets: AppSecrets
     app_keys: AppKeys
+    pairing: Pairing
     key_uses: KeyUses

@@ -61,6 +61,11 @@ class Lookout:
         """Whether locations can be noted for who agrees."""
         return self._locate is not None
 
+    def name_place(self, address: IPv4Address | IPv6Address) -> str:
+        """Where an address is said to be, in words, "" where nobody knows. Nothing of it is kept."""
+        place = self._locate(address) if self._locate is not None else None
+        return place.words if place is not None else ""
+
     async def agrees(self, user: User) -> bool:
         """Whether somebody wants the places of their sign-ins noted (D-37)."""
         async with self._records.transaction() as transaction:

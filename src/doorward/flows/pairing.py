@@ -76,8 +76,12 @@ class DeviceKeys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PairingTerms:
-    """`lifetime`: how long there is to approve and fetch. `waiting`: how many may wait altogether."""
+    """`is_open`: whether devices are paired at all. `lifetime`: how long there is to approve and fetch.
 
+    `waiting`: how many may wait altogether.
+    """
+
+    is_open: bool = True
     lifetime: timedelta = timedelta(minutes=10)
     waiting: int = 200
 
@@ -158,6 +162,11 @@ class Pairing:
         self._log = log
         self._terms = terms
         self._paces: OrderedDict[TicketId, Pace] = OrderedDict()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether devices are paired here at all."""
+        return self._terms.is_open
 
     async def begin(self, client: str, scope: str, visitor: Visitor, *, now: datetime) -> Begun | Refused:
         """Take note of a device that asks for a key. InputError for what it cannot ask for."""

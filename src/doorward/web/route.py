@@ -55,6 +55,8 @@ class Route:
     `secretive`: the address itself says what nobody else may read, so that no page shown there tells it to the next
     one. No form may stand on such a page, since browsers then hide where it comes from, too.
 
+    `carries`: what of its query goes along where somebody has to sign in first.
+
     `framed`: providers show it in a frame of theirs, so that nobody is led anywhere from it.
     """
 
@@ -64,6 +66,7 @@ class Route:
     also_counts: Bucket | None = None
     secretive: bool = False
     framed: bool = False
+    carries: str = ""
     back: str = "/"
 
     @property

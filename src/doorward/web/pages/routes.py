@@ -29,6 +29,7 @@ from doorward.web.pages.letters import LettersPage
 from doorward.web.pages.login import LoginPage
 from doorward.web.pages.logout import LogoutPage
 from doorward.web.pages.notices import LogoutNotices
+from doorward.web.pages.pairing_routes import build_pairing_routes
 from doorward.web.pages.person import PersonPage
 from doorward.web.pages.policy import PolicyPage
 from doorward.web.pages.profile import ProfilePage
@@ -137,6 +138,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/account/export": Route(Who.SOMEBODY, post=profile.post_export, back="/account/profile"),
         "/account/delete": Route(Who.SOMEBODY, post=profile.post_delete, back="/account/profile"),
         **build_key_routes(desk, flows, policy),
+        **build_pairing_routes(desk, flows),
         "/sessions": Route(Who.SOMEBODY, get=sessions.get),
         "/sessions/end": Route(Who.SOMEBODY, post=sessions.post_end, back="/sessions"),
         "/admin/sessions": Route(Who.ADMINISTRATOR, get=sessions.get_all),

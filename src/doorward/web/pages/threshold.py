@@ -5,6 +5,8 @@ way back from a provider. The companion of the session is one, the session cooki
 comes so is answered with a page that asks for the same address again, from here; then they are all there.
 """
 
+from urllib.parse import urlencode
+
 from starlette.responses import Response
 
 from doorward.errors import ForbiddenError
@@ -27,6 +29,8 @@ class Threshold:
         if route.who is Who.ANYBODY:
             return None
         page = visit.path if route.get is not None else route.back
+        if route.carries and route.carries in visit.query:
+            page += f"?{urlencode({route.carries: visit.query[route.carries]})}"
         if visit.subject is None:
             return self._desk.to_login(visit, page)
         # SECURITY: an app, or a script on its host, can have the session cookie and plant one; what is here, the
