@@ -27,6 +27,10 @@ POLICY = Policy(
 )  # fmt: skip
 SEED = World(POLICY)
 COOKIES = [SEED.sign_in(make_user("alice", "family")), SEED.sign_in(make_user("bob"))]
+KEYS = [
+    SEED.make_key(make_user("alice", "family"), apps=(), hosts=("open.example.test", "guarded.example.test")),
+    SEED.make_key(make_user("alice", "family"), apps=(), hosts=("open.example.test",), read_only=True, paths=("/x",)),
+]
 HOSTS = ["open.example.test", "guarded.example.test", "near.example.test", "OPEN.example.test", "a..b"]
 TARGETS = ["/", "/x?y=/admin", "/admin", "/Admin/x", "//admin", "/a/../admin", "/x;y", "/%61dmin", "/#", "", "*", "/é"]
 ADDRESSES = ["203.0.113.7", "198.51.100.9", "nonsense", ""]
@@ -51,12 +55,19 @@ def join(lines: list[str], end: str = "\r\n") -> bytes:
     return (end.join(lines) + end + end).encode()
 
 
+def make_keyed(key: str, host: str = HOSTS[0], target: str = "/x") -> bytes:
+    lines = make_lines("", host, target)
+    lines[3] = f"Authorization: Bearer {key}"
+    return join(lines)
+
+
 PLAIN = join(make_lines(COOKIES[0]))
 EXTRA = [
     "Content-Length: 0", "Content-Length: 4", "Transfer-Encoding: chunked", "Connection: close", "connection: keep-alive",
     "Upgrade: websocket", "Expect: 100-continue", "Cookie: doorward=x", "cookie: theme=light", f"COOKIE: doorward={COOKIES[1]}",
     "X-Forwarded-Host: guarded.example.test", "x-forwarded-uri: /admin", "X-Forwarded-For: 198.51.100.9", "X-Odd:", "X-Odd: a",
-    "Accept: */*", "accept: */*", " folded", "No colon", "X-Real-Ip: 1", ": no name", "X_Forwarded_Host: x",
+    f"Authorization: Bearer {KEYS[0]}", f"x-api-key: {KEYS[0]}", f"X-Api-Key: {KEYS[1]}", "Authorization: Bearer theirs",
+    "Sec-Fetch-Mode: websocket", "Sec-WebSocket-Key: x", "Accept: */*", "accept: */*", " folded", "No colon", "X-Real-Ip: 1", ": no name", "X_Forwarded_Host: x",
 ]  # fmt: skip
 
 
@@ -64,6 +75,11 @@ EXTRA = [
 def requests(draw: st.DrawFn) -> bytes:
     """Plain, or almost."""
     lines = make_lines(draw(st.sampled_from(COOKIES)), draw(st.sampled_from(HOSTS)), draw(st.sampled_from(TARGETS)))
+    match draw(st.sampled_from(["cookie", "cookie", "key", "both"])):
+        case "key":
+            lines[3] = f"Authorization: Bearer {draw(st.sampled_from(KEYS))}"
+        case "both":
+            lines.append(f"X-Api-Key: {draw(st.sampled_from(KEYS))}")
     lines[4] = f"X-Forwarded-For: {draw(st.sampled_from(ADDRESSES))}" if draw(st.booleans()) else lines[4]
     for _ in range(draw(st.sampled_from([0, 0, 1, 2]))):
         at = draw(st.integers(1, len(lines) - 1))
@@ -109,6 +125,9 @@ def test_a_glance_gives_what_judging_gives(chunks: list[bytes], peer: str) -> No
                 warm = [join(make_lines(cookie, host))]
                 await exchange(fast, warm, fast=True, peer=PROXY)
                 await exchange_blindly(slow, warm, PROXY)
+        for key in KEYS:
+            await exchange(fast, [make_keyed(key)], fast=True, peer=PROXY)
+            await exchange_blindly(slow, [make_keyed(key)], PROXY)
         for _ in range(2):
             given = await exchange(fast, chunks, fast=True, peer=peer)
             assert given == await exchange_blindly(slow, chunks, peer)
@@ -133,6 +152,18 @@ def test_what_was_allowed_before_is_repeated_at_a_glance(host: str, target: str)
     wire = eye.answer(join(make_lines(COOKIES[0], host, target)), PROXY)
     assert wire is not None
     assert wire.startswith(b"HTTP/1.1 200 OK\r\nx-forwarded-user-email: alice@example.test\r\n")
+
+
+@pytest.mark.parametrize("target", ["/x", "/x/y?z=1"])
+@pytest.mark.parametrize("key", KEYS)
+def test_a_key_is_answered_at_a_glance_like_a_cookie(key: str, target: str) -> None:
+    eye = make_glance(World(POLICY, view=SEED.view), make_keyed(key))
+    wire = eye.answer(make_keyed(key, target=target), PROXY)
+    assert wire is not None
+    assert wire.startswith(b"HTTP/1.1 200 OK\r\nx-forwarded-user-email: alice@example.test\r\n")
+    assert b"dw_" not in wire
+    assert eye.answer(make_keyed(key[:-1] + "_", target=target), PROXY) is None
+    assert eye.answer(make_keyed(key).replace(b"Authorization", b"X-Api-Key"), PROXY) is None
 
 
 @pytest.mark.parametrize(
@@ -160,7 +191,8 @@ def test_a_header_that_matters_to_the_message_is_not_for_a_glance(extra: str) ->
     eye = make_glance(World(POLICY, view=SEED.view), PLAIN)
     lines = make_lines(COOKIES[0])
     given = eye.answer(join([*lines, extra]), PROXY)
-    assert (given is not None) == (extra in {"X-Odd:", "X-Odd: a", "X-Real-Ip: 1", "X_Forwarded_Host: x"})
+    plain = {"X-Odd:", "X-Odd: a", "X-Real-Ip: 1", "X_Forwarded_Host: x", "Sec-Fetch-Mode: websocket"}
+    assert (given is not None) == (extra in plain | {"Sec-WebSocket-Key: x"})
     assert eye.answer(PLAIN, PROXY) is not None
 
 

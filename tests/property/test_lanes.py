@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from base64 import b64encode
 from datetime import timedelta
 from ipaddress import ip_network
 from itertools import pairwise
@@ -47,6 +48,13 @@ COOKIES = [
     "",
 ]
 
+KEYS = [
+    SEED.make_key(make_user("alice", "family")),
+    SEED.make_key(make_user("alice", "family"), read_only=True, paths=("/public",), apps=("App", "Admin")),
+    SEED.make_key(make_user("root", "admins"), apps=("Admin",), disabled_at=SEED.clock.now()),
+]
+BASICS = [b64encode(f"x:{key}".encode()).decode() for key in KEYS]
+
 ENDPOINTS = st.sampled_from([
     "/api/auth/forwardauth", "/api/auth/forwardauth?x=1", "/api/authz/traefik", "/api/authz/caddy?a=b", "/api/authz/nginx",
     "/api/authz/haproxy", "/api/authz/envoy/", "/api/authz/envoy/public/x?y=1", "/api/authz/envoy//x", "/api/authz/envoy",
@@ -58,7 +66,18 @@ HOSTS = st.sampled_from([
     "a..b", "app.example.test:8443", "u@app.example.test",
 ])  # fmt: skip
 URIS = st.sampled_from(
-    ["/", "/public/x?y=%2F1", "/a//b", "/a%20b", "/a#b", "", "/%zz", "/public/..;/x", "/" + "a" * 3000]
+    [
+        "/",
+        f"/public/x?dw_key={KEYS[0]}",
+        "/public/x?y=%2F1",
+        "/a//b",
+        "/a%20b",
+        "/a#b",
+        "",
+        "/%zz",
+        "/public/..;/x",
+        "/" + "a" * 3000,
+    ]
 )
 VALUES: dict[str, st.SearchStrategy[str]] = {
     "X-Forwarded-Method": st.sampled_from(["GET", "POST", "OPTIONS", "get", ""]),
@@ -95,7 +114,20 @@ VALUES: dict[str, st.SearchStrategy[str]] = {
     "Upgrade": st.sampled_from(["websocket", "h2c"]),
     "User-Agent": st.sampled_from(["Mozilla/5.0", "curl"]),
     "Remote-User": st.just("root"),
-    "Authorization": st.just("Bearer x"),
+    "Authorization": st.sampled_from(
+        [
+            "Bearer x",
+            "bearer",
+            "Basic !",
+            "Basic eDp5",
+            "",
+            *(f"Bearer {key}" for key in KEYS),
+            f"Bearer {KEYS[0]}x",
+            f"Bearer a, Bearer {KEYS[0]}",
+            *(f"Basic {each}" for each in BASICS),
+        ]
+    ),
+    "X-Api-Key": st.sampled_from([*KEYS, "dw_", "theirs", ""]),
     "Content-Length": st.just("4"),
 }
 USUAL = ["X-Forwarded-Method", "X-Forwarded-Proto", "X-Forwarded-Host", "X-Forwarded-Uri", "X-Forwarded-For", "Host"]
@@ -188,6 +220,7 @@ def test_a_2xx_always_has_every_identity_header_once_and_no_body(request: bytes,
         removed = b"".join(line for line in head.split(b"\r\n") if line.startswith(b"x-envoy-auth-headers-to-remove"))
         assert all((names.count(name) == 1) != (name in removed) for name in own)
         assert b"doorward=" not in head
+        assert b"dw_" not in head
     else:
         assert not own & set(names)
         assert not wire.startswith(b"HTTP/1.1 2")

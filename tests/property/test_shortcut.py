@@ -9,9 +9,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
-from doorward.rules.policy import Audience, Effect, HostPattern, PathKind, PathPattern, Policy, Rule
+from doorward.rules.policy import App, Audience, Effect, HostPattern, PathKind, PathPattern, Policy, Rule
 from doorward.web.gate.dialect import Dialect
 from doorward.web.gate.endpoint import Gate
+from doorward.web.gate.key_reader import KeyReader
 from doorward.web.gate.proxies import DIALECTS
 from tests.fakes.gate import PROXY, STRANGER, World, ask, make_user
 
@@ -24,7 +25,8 @@ NETWORK = Rule(
     "network", Effect.ALLOW, (HostPattern("net.example.test"),), audience=Audience.ANY_USER,
     networks=(ip_network("203.0.113.0/24"),),
 )  # fmt: skip
-POLICIES = [Policy([OPEN, NETWORK]), Policy([OPEN, PATHS, NETWORK]), Policy([NETWORK]), Policy([])]
+APPS = [App("App", (HostPattern("app.example.test"),), url_keys=True)]
+POLICIES = [Policy(rules, apps=APPS) for rules in ([OPEN, NETWORK], [OPEN, PATHS, NETWORK], [NETWORK], [])]
 TRAEFIK, CADDY, NGINX, *_ = DIALECTS
 
 
@@ -33,9 +35,16 @@ class Memory(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = World(POLICIES[0])
+        self.world = World(POLICIES[0], make_reader=KeyReader)
         self.users = {name: make_user(name, "family") for name in ("alice", "bob")}
         self.cookies = [self.world.sign_in(user) for user in self.users.values()]
+        self.keys = [
+            self.world.make_key(self.users["alice"]),
+            self.world.make_key(self.users["alice"], paths=("/x",), read_only=True),
+            self.world.make_key(
+                self.users["bob"], methods=frozenset({"GET"}), networks=(ip_network("203.0.113.0/24"),), in_url=True
+            ),
+        ]
         self.gate: Gate = self.world.make_gate()
 
     @rule(cookie=st.integers(0, 1), uri=st.sampled_from(["/", "/x/y"]))
@@ -70,6 +79,45 @@ class Memory(RuleBasedStateMachine):
             (name, value) for name, value in ask("app.example.test", uri, method, proto) if name != b"x-forwarded-for"
         ]
         self.ask(cookie, TRAEFIK, peer, [*headers, (b"x-forwarded-for", forwarded.encode())])
+
+    @rule(
+        key=st.integers(0, 2),
+        cookie=st.sampled_from([99, 99, 0, 1]),
+        way=st.sampled_from([
+            "authorization: Bearer {}", "x-api-key: {}", "authorization: Bearer {}x", "authorization: Bearer theirs",
+        ]),
+        method=st.sampled_from(["GET", "GET", "POST", "OPTIONS"]),
+        proto=st.sampled_from(["https", "https", "wss"]),
+        uri=st.sampled_from(["/", "/x/y", "/x/../y", "/x//y", "/x?dw_key={}", "/x;y"]),
+        forwarded=st.sampled_from(["203.0.113.7", "203.0.113.8", "10.0.0.1", "nonsense"]),
+        more=st.sampled_from(["", "", "upgrade: websocket", "sec-fetch-mode: websocket", "sec-websocket-key: x"]),
+    )  # fmt: skip
+    def ask_by_key(
+        self, key: int, cookie: int, way: str, method: str, proto: str, uri: str, forwarded: str, more: str
+    ) -> None:
+        text = self.keys[key]
+        headers = [
+            (name, value)
+            for name, value in ask("app.example.test", uri.format(text), method, proto)
+            if name != b"x-forwarded-for"
+        ]
+        lines = [way.format(text), f"x-forwarded-for: {forwarded}", *filter(None, [more])]
+        pairs = [tuple(part.encode() for part in line.split(": ", 1)) for line in lines]
+        for _ in range(2):
+            self.ask(cookie, TRAEFIK, PROXY, [*headers, *pairs])  # type: ignore[list-item]
+
+    @rule(key=st.integers(0, 2), change=st.sampled_from(["asleep", "awake", "soon", "wide", "shut", "open"]))
+    def change_key(self, key: int, change: str) -> None:
+        now = self.world.clock.now()
+        match change:
+            case "asleep" | "awake":
+                self.world.change_key(self.keys[key], disabled_at=now if change == "asleep" else None)
+            case "soon" | "wide":
+                self.world.change_key(
+                    self.keys[key], expires_at=now + timedelta(seconds=70) if change == "soon" else None
+                )
+            case _:
+                self.world.lock_down(on=change == "shut")
 
     def ask(self, cookie: int, dialect: Dialect, peer: str, headers: list[tuple[bytes, bytes]]) -> None:
         if cookie < len(self.cookies):
@@ -120,6 +168,10 @@ class Memory(RuleBasedStateMachine):
                     session=replace(subject.session, last_seen_at=at)
                 )
         self.world.touches.clear()
+        for key_id, at, *_ in self.world.key_touches:
+            key, user = self.world.view.app_keys[key_id]
+            self.world.view.app_keys[key_id] = (replace(key, last_used_at=max(at, key.last_used_at or at)), user)
+        self.world.key_touches.clear()
 
 
 TestMemory = Memory.TestCase

@@ -6,6 +6,7 @@ from typing import Any
 
 from doorward.rules.reason import Reason
 from doorward.web.gate.answer import Answer, header_block, split_block
+from doorward.web.gate.dialect import Dialect
 from doorward.web.gate.endpoint import Gate, find_dialect
 from doorward.web.gate.refuse import problem
 
@@ -28,11 +29,11 @@ class GateEndpoint:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- bodies are not read
         """Answer one check."""
-        answer = self._answer(scope)
+        answer = await self._answer(scope)
         await send({"type": "http.response.start", "status": answer.status, "headers": split_block(answer.head)})
         await send({"type": "http.response.body", "body": answer.body})
 
-    def _answer(self, scope: Scope) -> Answer:
+    async def _answer(self, scope: Scope) -> Answer:
         if scope.get("http_version", "1.1") not in HTTP_VERSIONS:
             return no_http(self._gate, HTTPStatus.BAD_REQUEST)
         found = find_dialect(read_target(scope))
@@ -41,7 +42,13 @@ class GateEndpoint:
         dialect, rest = found
         client = scope.get("client")
         peer = client[0] if client else ""
-        return self._gate.answer(dialect, scope["method"].encode("latin-1"), rest, scope["headers"], peer)
+        method = scope["method"].encode("latin-1")
+        for waiting in self._gate.find_unverified(dialect, method, rest, scope["headers"], peer):
+            try:
+                await self._gate.keys.prove(waiting)
+            except Exception:  # noqa: BLE001 -- whatever happens, the answer is a refusal
+                return unavailable(self._gate, dialect)
+        return self._gate.answer(dialect, method, rest, scope["headers"], peer)
 
 
 def read_target(scope: Scope) -> bytes:
@@ -63,6 +70,18 @@ def no_such_check(gate: Gate) -> Answer:
         (b"content-length", b"%d" % len(body)),
     )
     return Answer(HTTPStatus.NOT_FOUND, header_block(headers), body)
+
+
+def unavailable(gate: Gate, dialect: Dialect) -> Answer:
+    """The answer where nobody can say at the moment whether a key is good."""
+    status = dialect.status(HTTPStatus.SERVICE_UNAVAILABLE)
+    body = problem(status, Reason.UNAVAILABLE)
+    headers = (
+        *gate.settings.refusal_headers,
+        (b"content-type", b"application/problem+json"),
+        (b"content-length", b"%d" % len(body)),
+    )
+    return Answer(status, header_block(headers), body)
 
 
 def no_http(gate: Gate, status: int) -> Answer:

@@ -4,8 +4,7 @@ Hops 2 to 6 of the journey stand inside one `try`: bad input is 400, anything el
 carries an identity header. No login state is created here: the way to sign in is an address of our own.
 """
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import assert_never
@@ -13,11 +12,9 @@ from typing import assert_never
 from doorward.errors import InputError, UnavailableError
 from doorward.interfaces import Clock, Log, Random
 from doorward.rules.access import Allow, Challenge, Deny, decide
-from doorward.rules.app_key import AppKey
 from doorward.rules.cookie import find_cookies
 from doorward.rules.decision import NOBODY
 from doorward.rules.guards import find_guards
-from doorward.rules.key_limits import is_below
 from doorward.rules.names import clean_text
 from doorward.rules.policy import Policy, in_networks
 from doorward.rules.reason import Reason
@@ -32,13 +29,15 @@ from doorward.web.gate.app_answer import AppHeaders, Minter
 from doorward.web.gate.check import Check, Origin, credential_of, read_origin
 from doorward.web.gate.decisions import DecisionTally
 from doorward.web.gate.dialect import SECRET_HEADER, Dialect, Headers, gather
-from doorward.web.gate.key_reader import KeyReader, KeyRefusal, KeyTouch
+from doorward.web.gate.key_reader import KeyReader, KeyRefusal, KeyTouch, Unverified
+from doorward.web.gate.plain import METHODS, PLAIN_METHODS, PLAIN_SCHEMES, is_clear, is_plain, is_within
 from doorward.web.gate.proxies import DIALECTS
 from doorward.web.gate.refusal_log import RefusalLog
 from doorward.web.gate.refuse import STATUSES, RefusalPage, Refuser
 from doorward.web.gate.settings import GateSettings
 from doorward.web.gate.single_user import SingleUserAccount
 from doorward.web.gate.table import TOUCH_EVERY, Credential, Entry, Hosts, Recalled, SessionTable, Touch
+from doorward.web.gate.tally import Tally, allow_key
 
 ANCESTOR_PATH = b"/api/auth/forwardauth"
 """The ancestor's address of the check (C-06); answered as for Traefik."""
@@ -52,29 +51,6 @@ PATHS: dict[bytes, Dialect] = {
     **{AUTHZ_PATH + dialect.name.encode(): dialect for dialect in DIALECTS if not dialect.prefix},
 }
 """Endpoints with one address, and whose they are."""
-
-METHODS = {word.encode(): word for word in ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")}
-"""Methods that are counted by their own name."""
-
-TallyKey = tuple[str, str, Reason, int, str]
-"""Dialect, verdict, reason, status, method of the check."""
-
-
-class Tally:
-    """Plain counters of the gate's work, read by the metrics at scrape time: key to [number, seconds]."""
-
-    def __init__(self) -> None:
-        self.checks: dict[TallyKey, list[float]] = {}
-
-    def count(self, key: TallyKey, seconds: float) -> None:
-        """Count one answered check."""
-        cell = self.cell(key)
-        cell[0] += 1
-        cell[1] += seconds
-
-    def cell(self, key: TallyKey) -> list[float]:
-        """The number and the seconds counted under a key, to be counted up in place."""
-        return self.checks.setdefault(key, [0, 0.0])
 
 
 class Gate:
@@ -133,6 +109,24 @@ class Gate:
         self.tally.count(key, self.clock.elapsed() - began)
         return answer
 
+    def find_unverified(
+        self, dialect: Dialect, method: bytes, target: bytes, headers: Headers, peer: str
+    ) -> Sequence[Unverified]:
+        """Keys with slow hashes that have to be verified before this check is answered: by who may await that."""
+        fields = dict(headers)
+        if (
+            self.keys.verify is None
+            or not self.trust.trusts(peer)
+            or not self.settings.accepts_secret(dialect.name, fields.get(SECRET_HEADER, b""))
+        ):
+            return ()
+        try:
+            shown, _ = self.keys.read(fields, dialect.read(fields, method, target)[3])
+            client = self.trust.client_address(peer, fields.get(b"x-forwarded-for"))
+            return self.keys.find_unverified(shown, client, self.clock.now())
+        except (InputError, UnavailableError):
+            return ()
+
     def _shortcut(self, dialect: Dialect, method: bytes, target: bytes, headers: Headers, peer: str) -> Answer | None:
         fields = dict(headers)
         credential = credential_of(fields)
@@ -173,23 +167,27 @@ class Gate:
             if chain != recalled.chain:
                 self.trust.client_address(peer, chain)
                 recalled.chain = chain
+            entry = recalled.entry
+            key = entry.subject.key
+            if key is not None and key.networks:
+                client = self.trust.client_address(peer, chain)
+                if client is None or not in_networks(client, key.networks):
+                    return None
         except (InputError, UnavailableError):
             return None  # judged again, and then refused
-        entry = recalled.entry
         guards = recalled.hosts.get(host)
         own = None
         if guards is None:
             own = recalled.answers.get(host)
             guards = own.guards if own is not None else None
-        key = entry.subject.key
         if (
             guards is None
             or now >= entry.plain_until
-            or scheme not in _PLAIN_SCHEMES
-            or method not in _PLAIN_METHODS
-            or not _is_plain(target)
-            or (guards and not _is_clear(target, guards))
-            or (key is not None and not self._is_within(key, peer, credential, chain, method, scheme, target))
+            or scheme not in PLAIN_SCHEMES
+            or method not in PLAIN_METHODS
+            or not is_plain(target)
+            or (guards and not is_clear(target, guards))
+            or (key is not None and not is_within(key, credential, method, scheme, target))
         ):
             return None
         path = target
@@ -211,30 +209,6 @@ class Gate:
             span.count += 1
             span.last_at = now
         return wire
-
-    def _is_within(
-        self,
-        key: AppKey,
-        peer: str,
-        credential: Credential,
-        chain: bytes | None,
-        method: bytes,
-        scheme: bytes,
-        target: bytes,
-    ) -> bool:
-        """What `rules.key_limits.find_narrowness` asks for, of a plain request of which little is known."""
-        if key.read_only and (method not in _READING or scheme not in _NO_WEBSOCKETS or credential[3]):
-            return False
-        if key.methods and METHODS[method] not in key.methods:
-            return False
-        if key.paths:
-            path = target.partition(b"?")[0]
-            if not _is_clear(path, ()) or not any(is_below(path.decode("ascii"), top) for top in key.paths):
-                return False
-        if key.networks:
-            client = self.trust.client_address(peer, chain)
-            return client is not None and in_networks(client, key.networks)
-        return True
 
     def _note_decision(self, check: Check) -> None:
         user, request, now = check.user, check.request, self.clock.now()
@@ -391,11 +365,6 @@ class Gate:
             self._key_touch(key.id, check.now, agent, str(check.client or ""))
 
 
-def allow_key(dialect: Dialect, method: str) -> TallyKey:
-    """What an allow is counted under."""
-    return (dialect.name, "allow", Reason.RULE, HTTPStatus.OK, method)
-
-
 def find_dialect(target: bytes) -> tuple[Dialect, bytes] | None:
     """The dialect that answers this raw request target, and what follows the endpoint's path; None if there is none."""
     found = PATHS.get(target) or PATHS.get(target.partition(b"?")[0])
@@ -407,22 +376,9 @@ def find_dialect(target: bytes) -> tuple[Dialect, bytes] | None:
     return None
 
 
-def _is_clear(target: bytes, guards: tuple[bytes, ...]) -> bool:
-    # The marks of an ambiguous path (rules/request.py) that plain targets can have; in the query they do no harm here.
-    if b"//" in target or b";" in target or b"/." in target:
-        return False
-    return not target.lower().lstrip(b"/").startswith(guards)
-
-
-# Nothing to decode and nothing to refuse (rules/request.py).
-_is_plain = re.compile(rb"/[!\"$&-\[\]-~]{0,2047}").fullmatch
 _MAX_HOSTS = 64
 _MAX_ANSWERS = 16
 _MAX_SHARED = 1024
 _MAX_AGENT = 256
 _MAX_ORIGINS = 4096
-_PLAIN_METHODS = frozenset(METHODS) - {b"OPTIONS"}
-_PLAIN_SCHEMES = frozenset({b"https", b"http", b"wss", b"ws"})
-_READING = frozenset({b"GET", b"HEAD"})
-_NO_WEBSOCKETS = frozenset({b"https", b"http"})
 _BY_PREFIX = [(AUTHZ_PATH + dialect.name.encode() + b"/", dialect) for dialect in DIALECTS if dialect.prefix]

@@ -156,10 +156,14 @@ class FastLane(HttpToolsProtocol):
             and not self.expect_100_continue
             and not self.flow.write_paused
         ):
-            self._is_check = True
             found = find_dialect(url)
             self._dialect, self._rest = found if found is not None else (None, b"")
-            return
+            # What has to be awaited is not for this lane.
+            self._is_check = self._dialect is None or not self.gate.find_unverified(
+                self._dialect, parser.get_method(), self._rest, self.headers, self._peer
+            )
+            if self._is_check:
+                return
         if len(self.pipeline) >= MAX_WAITING:
             self._refused = True
             self.transport.abort()

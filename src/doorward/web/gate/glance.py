@@ -13,8 +13,13 @@ from typing import Final, NamedTuple
 
 import httptools
 
+from doorward.web.gate.check import MAY_BE_WEBSOCKET
 from doorward.web.gate.dialect import SECRET_HEADER, Dialect
-from doorward.web.gate.endpoint import METHODS, PATHS, Gate, allow_key
+from doorward.web.gate.endpoint import PATHS, Gate
+from doorward.web.gate.plain import METHODS
+from doorward.web.gate.shown import API_KEY, AUTHORIZATION
+from doorward.web.gate.table import Credential
+from doorward.web.gate.tally import allow_key
 
 MAX_HEADERS: Final = 100
 MAX_HEADER_BYTES: Final = 64 * 1024
@@ -32,8 +37,10 @@ class Shape(NamedTuple):
     """Where in requests with just these header names, so spelt, stands what matters."""
 
     pick: Callable[[dict[bytes, bytes]], tuple[bytes, ...]]
-    """Cookie, X-Forwarded-For, and the four that are the question."""
+    """Cookie, X-Forwarded-For, and the four that are the question; without Cookie where more than that is shown."""
     secret: bytes
+    shown: Callable[[dict[bytes, bytes]], Credential] | None
+    """What is remembered, where a Cookie is not all of it."""
 
 
 class Line:
@@ -95,7 +102,10 @@ class Glance:
             return None
         if line.secret is not None and not hmac.compare_digest(fields[shape.secret], line.secret):
             return None
-        wire = self._recall(line.dialect, peer, *shape.pick(fields))
+        if shape.shown is None:
+            wire = self._recall(line.dialect, peer, *shape.pick(fields))
+        else:
+            wire = self._recall(line.dialect, peer, shape.shown(fields), *shape.pick(fields))
         if wire is not None:
             cell = line.cell
             if cell is None:
@@ -122,8 +132,20 @@ def _find_shape(line: Line, names: list[bytes]) -> Shape | None:
     spelled = {name.lower(): name for name in names}
     if len(spelled) != len(names) or len(names) > MAX_HEADERS or not _NOT_PLAIN.isdisjoint(spelled):
         return None
-    wanted = (b"cookie", b"x-forwarded-for", *line.asks_by)
+    shows_more = not _MORE.isdisjoint(spelled)
+    wanted = (*(() if shows_more else (b"cookie",)), b"x-forwarded-for", *line.asks_by)
     secret = spelled.get(SECRET_HEADER, b"")
     if not spelled.keys() >= set(wanted) or (line.secret is not None and not secret):
         return None
-    return Shape(itemgetter(*(spelled[name] for name in wanted)), secret)
+    return Shape(itemgetter(*(spelled[name] for name in wanted)), secret, _find_shown(spelled) if shows_more else None)
+
+
+def _find_shown(spelled: dict[bytes, bytes]) -> Callable[[dict[bytes, bytes]], Credential]:
+    """As `check.credential_of`, for headers that are spelt like this."""
+    absent = b""  # no header is called so
+    cookie, authorization, key = (spelled.get(name, absent) for name in (b"cookie", AUTHORIZATION, API_KEY))
+    signs = not MAY_BE_WEBSOCKET.isdisjoint(spelled)
+    return lambda fields: (fields.get(cookie), fields.get(authorization), fields.get(key), signs)
+
+
+_MORE = frozenset({AUTHORIZATION, API_KEY})

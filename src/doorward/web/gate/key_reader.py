@@ -99,11 +99,12 @@ class KeyReader:
                 waiting.append(Unverified(key, secret))
         return waiting
 
-    def note_verified(self, found: Unverified) -> None:
-        """Note that this is the secret of this hash."""
-        if len(self._verified) >= MOST_VERIFIED:
-            self._verified.clear()
-        self._verified[found.key.id, found.key.digest] = hashlib.sha256(found.secret).digest()
+    async def prove(self, found: Unverified) -> None:
+        """Find out whether this is the secret of this hash, and remember it if it is."""
+        if self.verify is not None and await self.verify(found.secret, found.key.digest):
+            if len(self._verified) >= MOST_VERIFIED:
+                self._verified.clear()
+            self._verified[found.key.id, found.key.digest] = hashlib.sha256(found.secret).digest()
 
     def _find_one(self, text: str, now: datetime) -> Entry | None:
         named = parse_key(text)
