@@ -14,13 +14,12 @@ from threading import Event
 from typing import Any, Protocol
 
 from doorward.rules.audit import Act
-from tests.attacks.factors import Guarded, begin, enter, guard, half_way, own_form
+from tests.attacks.factors import Guarded, begin, enter, guard, half_way, make_key, own_form
 from tests.attacks.household import shown_url
 from tests.attacks.nursery import Child
 from tests.attacks.stage import AUTH, DEVICE_COOKIE, ROOT, Browser, Person, Stage, handed_out
 from tests.attacks.wire import PATIENCE, Answer
 
-SHOWN_KEY = re.compile(rb'class="secret code" data-copy>(dw_[0-9A-Za-z_]+)<')
 SAMPLE = 6
 """How many of the older things are looked at again after every end."""
 
@@ -284,11 +283,7 @@ class Keyholder:
         browser = self.stage.visitor(self.person)
         self.count += 1
         if len(self.held) < 3:
-            form = browser.open_form("/keys/new").fields
-            page = browser.post("/keys/new", {**form, "name": f"Phone {self.count}", "app-0": "App"})
-            shown = SHOWN_KEY.search(page.body)
-            assert shown, page
-            self.held.append(shown[1].decode())
+            self.held.append(make_key(browser, f"Phone {self.count}"))
             return
         form = own_form(browser)
         text = self.doubtful = self.held.pop(self.random.randrange(3))

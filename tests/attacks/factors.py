@@ -117,3 +117,12 @@ def at_the_door(stage: Stage, *, address: str = "") -> tuple[Browser, dict[str, 
     browser = stage.browser(address)
     fields = browser.open_form().fields
     return browser, fields, ask(browser, "/login/passkey/options", fields)[0]
+
+
+def make_key(browser: Browser, name: str) -> str:
+    """Make a key for the first app there is, on the page; what is shown, once."""
+    form = browser.open_form("/keys/new").fields
+    page = browser.post("/keys/new", {**form, "name": name, "app-0": "App"})
+    shown = re.search(rb'class="secret code" data-copy>(dw_[0-9A-Za-z_]+)<', page.body)
+    assert shown, page
+    return shown[1].decode()

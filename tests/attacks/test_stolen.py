@@ -19,15 +19,17 @@ from aiosmtpd.controller import Controller
 from doorward.errors import TamperError
 from doorward.outside.keyring import FileKeyring, open_keyring
 from doorward.outside.system import SystemRandom
+from doorward.rules.app_key import parse_key
 from doorward.rules.envelope import Place
 from doorward.storage.sql.sealed import SEALED
 from tests.attacks.abroad import CLIENT_ID, CLIENT_SECRET, MARKS, Scene, abroad, is_refusal
-from tests.attacks.factors import enter, give_passkey, guard, half_way, own_form
+from tests.attacks.factors import enter, give_passkey, guard, half_way, make_key, own_form
 from tests.attacks.household import House, LetterBox
 from tests.attacks.stage import ALICE, BOB, ROOT, Person, Stage
 from tests.attacks.test_provider_races import administer
 from tests.fakes.authenticator import Authenticator
 from tests.integration.processes import free_ports
+from tests.integration.test_provider_endings import wait_until
 
 CONSOLE_SECRET = "Canary-of-the-c0nsole: s3cr3t/+%"
 MAIL_PASSWORD = "Canary-of-the-m4il server"
@@ -137,6 +139,9 @@ def live(scene: Scene, house: House, loot: Loot) -> None:
         "wrong": b"Canary of a wr0ng password",
         "nobody": b"Canary of nobody at all 8!",
     }
+    use_key(stage, loot)
+    stage.command("app-secret", "set", "radio", "--stdin", typed="Canary-of-an-4pp secret\n")
+    loot.secrets["what an app is shown"] = b"Canary-of-an-4pp secret"
     # Letters, invitations and links.
     browser = stage.browser()
     browser.post("/recover", {**browser.open_form("/recover").fields, "login": BOB.name})
@@ -159,6 +164,18 @@ def live(scene: Scene, house: House, loot: Loot) -> None:
     loot.secrets["master key"] = bytes.fromhex(master)
     stage.command("backup", "create")
     loot.addresses = set(re.findall(r"198\.18\.\d+\.\d+", str([each.sent for each in stage.journal])))
+
+
+def use_key(stage: Stage, loot: Loot) -> None:
+    """Make a key for an app, and use it from elsewhere; that is written by the way."""
+    text = make_key(stage.signed_in(stage.newcomer("users")), "A phone")
+    read = parse_key(text)
+    assert read is not None
+    loot.secrets |= {"key for an app": text.encode(), "secret of the key": read[1]}
+    agent = (b"User-Agent", f"Radio {AGENT}".encode())
+    key = (b"X-Api-Key", text.encode())
+    assert stage.ask("nginx", forwarded_for=stage.address().encode(), more=(key, agent)).status == 200
+    wait_until(lambda: stage.query("SELECT uses FROM app_keys") == [(1,)])
 
 
 def links_in(box: LetterBox) -> Iterator[bytes]:
@@ -237,6 +254,7 @@ def test_a_sealed_value_opens_in_its_place_and_in_no_other(loot: Loot) -> None:
         ("signing_keys", "sealed"), ("passwords", "sealed"), ("totp", "sealed"), ("passkeys", "sealed"),
         ("recovery_codes", "sealed"), ("providers", "client_secret"), ("upstream_sessions", "id_token"),
         ("upstream_sessions", "refresh_token"), ("sign_ins", "sealed"), ("letters", "sealed"), ("audit", "private"),
+        ("app_keys", "sealed"), ("app_secrets", "sealed"),
     }  # fmt: skip
     beside = {column: [place for place in values if (place.table, place.column) == column][:2] for column in columns}
     for place, value in values.items():
