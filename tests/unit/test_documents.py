@@ -33,7 +33,7 @@ def examples(document: str) -> list[str]:
     return [dedent(text) for _, text in shown]
 
 
-SAFEKEEPING = [f"docs/guides/{name}.md" for name in ("alerts", "audit", "backups", "keys")]
+SAFEKEEPING = [f"docs/guides/{name}.md" for name in ("alerts", "app-keys", "audit", "backups", "keys")]
 ADDRESSES = {"ntfy": b"ntfys://ntfy.example.com/topic", "matrix": b"matrixs://user:password@matrix.example.com/#room"}
 
 

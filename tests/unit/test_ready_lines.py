@@ -1,6 +1,7 @@
 """What is pasted where a key is used: every shell and every reader of YAML takes it for what is meant."""
 
 import shlex
+from pathlib import Path
 
 import pytest
 import yaml
@@ -31,6 +32,14 @@ def test_a_key_for_a_path_is_shown_with_it_and_in_the_address_only_where_it_may_
     )
     assert lines.in_url == f"https://dav.example.test/feeds/it's?dw_key={KEY}"
     assert shlex.split(lines.api_key)[-1] == "https://dav.example.test/feeds/it's"
+
+
+def test_the_guide_shows_what_the_page_shows():
+    guide = (Path(__file__).parents[2] / "docs" / "guides" / "app-keys.md").read_text("utf-8")
+    app = write_lines("Grafana", "https://grafana.example.com/", user="alice", key="KEY", path="/api/health")
+    assert app.home_assistant.replace("KEY", "dw_…") in guide
+    files = write_lines("Files", "https://files.example.com/dav/", user="alice", key="KEY")
+    assert files.basic.replace("alice:KEY", "'alice:dw_…'") in guide
 
 
 def test_our_own_api_is_asked_with_bearer():

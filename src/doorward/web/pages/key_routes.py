@@ -9,7 +9,7 @@ from doorward.web.pages.app_keys import AppKeysPage
 from doorward.web.pages.desk import Desk
 from doorward.web.pages.key_maker import KeyMaker
 from doorward.web.pages.own_keys import OwnKeysPage
-from doorward.web.pages.services import ServicesPage
+from doorward.web.pages.programs import ProgramsPage
 from doorward.web.route import Route, Routes, Who
 
 
@@ -18,7 +18,7 @@ def build_key_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> 
     maker = KeyMaker(desk, flows.app_keys, policy, flows.break_glass.draw)
     own = OwnKeysPage(desk, flows.app_keys, flows.factors, flows.lockdowns, maker)
     everybodys = AppKeysPage(desk, flows.app_keys, policy)
-    services = ServicesPage(desk, flows.administration, flows.app_keys, maker)
+    services = ProgramsPage(desk, flows.administration, flows.app_keys, maker)
     return {
         "/keys": Route(Who.SOMEBODY, get=own.get),
         "/keys/new": Route(Who.SOMEBODY, get=own.get_new, post=own.post_new),

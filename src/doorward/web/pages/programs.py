@@ -44,7 +44,7 @@ _NOTES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class ServiceRow:
+class ProgramRow:
     """The account of a service as the page shows it."""
 
     login: str
@@ -56,7 +56,7 @@ class ServiceRow:
     keys: list[KeyRow]
 
 
-class ServicesPage:
+class ProgramsPage:
     """`/admin/services`, and below it `act`, `delete` and `key`."""
 
     def __init__(self, desk: Desk, administration: Administration, app_keys: AppKeys, maker: KeyMaker) -> None:
@@ -190,7 +190,7 @@ class ServicesPage:
             status=400 if wrong else 200,
             here="people",
             services=[
-                ServiceRow(
+                ProgramRow(
                     user.name,
                     user.display_name,
                     sorted(user.groups),
