@@ -150,3 +150,29 @@ def test_a_service_is_added_without_a_password_and_has_keys(apps):
 def test_a_service_cannot_be_what_only_people_are(place, option):
     with pytest.raises(InputError, match="neither address nor password"):
         place.run("user", "add", "backup", "--service", *option, typed="x\n")
+
+
+@pytest.mark.parametrize("hashed", ["sha256", "bcrypt"])
+def test_a_running_server_feels_a_key_at_once_and_writes_down_its_use(apps, hashed):
+    """A-20, A-21, E-76: with either hash, from the next check on."""
+    apps.write(APPS + f"api_keys: {{hash: {hashed}}}\n")
+    with apps.serving() as server:
+        made = make(apps)
+
+        def check():
+            return server.get(
+                "/api/auth/forwardauth",
+                authorization=f"Bearer {made['key']}",
+                x_forwarded_method="GET",
+                x_forwarded_host="app.door.localhost",
+                x_forwarded_uri="/",
+            ).status_code
+
+        assert [check(), check()] == [200, 200]
+        apps.answer("key", "revoke", made["id"])
+        assert check() == 401
+        made = make(apps, "Tablet")
+        assert check() == 200
+    (row,) = apps.answer("key", "list")
+    assert (row["uses"], row["last_address"]) == (1, "203.0.113.0")
+    assert made["key"] not in server.process.log

@@ -125,6 +125,15 @@ async def test_only_what_was_neither_made_nor_used_nor_woken_since_sleeps(store)
         assert await transaction.list_sleeping_keys(START - DAY) == [old]
 
 
+async def test_keys_are_counted_by_kind_and_sleep(store):
+    async with store.records.transaction() as transaction:
+        assert await transaction.count_app_keys() == {}
+        for number, changes in enumerate(({}, {}, {"disabled_at": START}, {"kind": KeyKind.TOKEN})):
+            await transaction.add_app_key(a_key(f"{number}" * 12, name=f"Key {number}", **changes))
+        found = await transaction.count_app_keys()
+    assert found == {(KeyKind.KEY, False): 2, (KeyKind.KEY, True): 1, (KeyKind.TOKEN, False): 1}
+
+
 async def test_secrets_we_show_apps_are_kept_by_name(store):
     one, two = AppSecret("nas", "sealed-1", START), AppSecret("feed", "sealed-2", START)
     before = store.live_view.revision()

@@ -1,5 +1,6 @@
 """Keys for apps, and secrets we show apps, in the fake store."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -32,6 +33,10 @@ class FakeAppKeyRecords:
         self._check()
         found = [key for key in self._state.app_keys.values() if user_id is None or key.user_id == user_id]
         return sorted(sorted(found, key=lambda key: key.id), key=lambda key: key.made_at, reverse=True)
+
+    async def count_app_keys(self):
+        self._check()
+        return dict(Counter((key.kind, key.disabled_at is not None) for key in self._state.app_keys.values()))
 
     async def advance_app_key(self, old: AppKey, new: AppKey) -> bool:
         self._check()

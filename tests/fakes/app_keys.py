@@ -57,6 +57,7 @@ def connect_app_keys(town, **changes):
             random=town.random,
             hasher=town.key_hasher,
             notify=notify,
+            tally=town.tally,
             policy=lambda: town.policy,
             **{"terms": KeyTerms(), **changes},
         ),

@@ -40,6 +40,7 @@ class Bench:
             random=town.random,
             hasher=town.key_hasher,
             notify=town.notify,
+            tally=town.tally,
             policy=lambda: self.policy,
             terms=key_terms,
         )

@@ -96,6 +96,7 @@ async def test_keys_are_made_five_an_hour_from_one_address(town):
         await town.make(name=f"Phone {number}")
     refused = await town.keys.create(town.bob, a_wish(), HERE, now=town.now)
     assert refused == Refused(Failure.THROTTLED, HOUR)
+    assert town.tally.limited == {"key_create": 1}
     assert isinstance(await town.keys.create(town.bob, a_wish(), a_visitor("198.51.100.7"), now=town.now), NewKey)
 
 

@@ -114,6 +114,7 @@ async def test_administrators_see_and_filter_everybodys_keys(town):
     async def ids(**query):
         return [key.id for key, _ in await town.keys.list_all(admin, KeyQuery(**query))]
 
+    assert await town.keys.count() == {(KeyKind.KEY, True): 1, (KeyKind.KEY, False): 1}
     assert await town.keys.list_all(admin) == [(feed, bob.user), (phone, town.alice.user)]
     assert await ids(login="alice") == [phone.id]
     assert await ids(app="Feeds") == [feed.id]

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from doorward.errors import UnavailableError
+from doorward.rules.app_key import KeyKind
 from doorward.rules.reason import Reason
 from doorward.web.metrics import Counts, Measured, Metrics, MetricsEndpoint, handler_of
 from tests.fakes.door import call_app
@@ -78,6 +79,18 @@ async def test_sign_ins_limits_and_the_queue_are_told():
     assert told['doorward_key_age_seconds{key="session"}'] == "86400.0"
     assert told["doorward_lockdown"] == "0.0"
     assert told['doorward_build_info{version="9"}'] == "1.0"
+
+
+async def test_keys_for_apps_are_told_by_kind_and_sleep():
+    async def count():
+        return {(KeyKind.KEY, False): 4, (KeyKind.DEVICE, True): 1}
+
+    metrics = metrics_of(Counts())
+    metrics._count_app_keys = count
+    told = values(await metrics.render())
+    assert told['doorward_app_keys{kind="key",state="awake"}'] == "4.0"
+    assert told['doorward_app_keys{kind="device",state="asleep"}'] == "1.0"
+    assert told['doorward_app_keys{kind="token",state="awake"}'] == "0.0"
 
 
 async def test_a_scrape_counts_nothing_twice():

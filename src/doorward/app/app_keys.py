@@ -19,6 +19,7 @@ def build_app_keys(parts: Parts, throttle: Throttle, notify: Notify) -> AppKeys:
         random=parts.random,
         hasher=parts.hasher,
         notify=notify,
+        tally=parts.counts,
         policy=lambda: parts.policy.present,
         terms=KeyTerms(
             max_lifetime=wanted.max_lifetime,

@@ -142,6 +142,7 @@ def _open_listeners(house: House, doors: Doors) -> tuple[list["Listener"], dict[
             list_backup_ages=lambda: house.flows.backups.list_ages(house.clock.now()),
             version=__version__,
             list_kept=house.flows.retention.list_ages,
+            count_app_keys=house.flows.app_keys.count,
         )
         listening = open_socket(aside.host, aside.port, aside.path, setting="prometheus.addr")
         endpoint = MetricsEndpoint(metrics, path=house.config.prometheus.path)

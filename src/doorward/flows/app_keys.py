@@ -169,6 +169,11 @@ class AppKeys(KeyMaking):
                 raise NotFoundError("there is no such key")
             return await _wake(transaction, key, actor, now)
 
+    async def count(self) -> dict[tuple[KeyKind, bool], int]:
+        """How many there are of each kind, awake and (True) put to sleep, for who watches from outside."""
+        async with self._records.transaction() as transaction:
+            return await transaction.count_app_keys()
+
     async def sleep_due(self, now: datetime) -> None:
         """Put keys to sleep that nobody has used for long, and tell their owners; as an errand."""
         if self._sleep_after is None or (self._looked_at is not None and now - self._looked_at < SLEEP_EVERY):

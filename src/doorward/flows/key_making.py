@@ -16,7 +16,7 @@ from doorward.flows.notify import Notify
 from doorward.flows.outcome import Refused
 from doorward.flows.throttle import Bucket, Throttle
 from doorward.flows.visitor import Visitor
-from doorward.interfaces import Keyring, Random, Records, Transaction
+from doorward.interfaces import Keyring, Random, Records, Tally, Transaction
 from doorward.rules.app_key import (
     SECRET_SIZE,
     SHA256,
@@ -89,6 +89,7 @@ class KeyMaking:
         random: Random,
         hasher: KeyHasher,
         notify: Notify,
+        tally: Tally,
         policy: Callable[[], Policy],
         terms: KeyTerms,
         slow_hash: bool = False,
@@ -101,6 +102,7 @@ class KeyMaking:
         self._random = random
         self._hasher = hasher
         self._notify = notify
+        self._tally = tally
         self._policy = policy
         self._slow_hash = slow_hash
         self._sleep_after = sleep_after
@@ -207,6 +209,7 @@ class KeyMaking:
         if visitor is not None:
             spent = await self._throttle.spend(Bucket.KEY_CREATE, visitor, now=now)
             if not spent.allowed:
+                self._tally.count_limited(Bucket.KEY_CREATE.value)
                 return Refused(Failure.THROTTLED, spent.retry_after)
         key, text, secret = self._draw(draft, now)
         # The slow hash first: no transaction waits for it.

@@ -4,7 +4,7 @@ from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Protocol
 
-from doorward.rules.app_key import AppKey, AppSecret, KeyId, KeyUse
+from doorward.rules.app_key import AppKey, AppSecret, KeyId, KeyKind, KeyUse
 from doorward.rules.identity import UserId
 
 
@@ -21,6 +21,10 @@ class AppKeyRecords(Protocol):
 
     async def list_app_keys(self, user_id: UserId | None = None) -> list[AppKey]:
         """An account's keys, or everybody's, the newest first."""
+        ...
+
+    async def count_app_keys(self) -> dict[tuple[KeyKind, bool], int]:
+        """How many there are of each kind, awake and (True) put to sleep; nothing of what there is none of."""
         ...
 
     async def advance_app_key(self, old: AppKey, new: AppKey) -> bool:

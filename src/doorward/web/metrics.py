@@ -4,7 +4,7 @@ Counted are plain numbers in dictionaries; the rest is done at the scrape. Label
 so their number is bounded, and a scrape costs the same with ten sessions or a million. Nothing names a user or a host.
 """
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from doorward.errors import UnavailableError
 from doorward.interfaces import Clock
+from doorward.rules.app_key import KeyKind
 from doorward.rules.reason import Reason
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ class Metrics:
         list_kept: Callable[[], list[Kept]] = list,
         list_key_ages: Callable[[], Awaitable[list[tuple[str, float]]]] | None = None,
         list_backup_ages: Callable[[], Awaitable[list[tuple[str, float]]]] | None = None,
+        count_app_keys: Callable[[], Awaitable[Mapping[tuple[KeyKind, bool], int]]] | None = None,
     ) -> None:
         self._checks = checks
         self._counts = counts
@@ -131,6 +133,7 @@ class Metrics:
         self._list_kept = list_kept
         self._list_key_ages = list_key_ages
         self._list_backup_ages = list_backup_ages
+        self._count_app_keys = count_app_keys
 
     async def render(self) -> bytes:
         """The exposition text. UnavailableError when the store cannot be counted."""
@@ -142,8 +145,9 @@ class Metrics:
         locked = await self._find_lockdown() is not None
         ages = await self._list_key_ages() if self._list_key_ages is not None else []
         backups = await self._list_backup_ages() if self._list_backup_ages is not None else []
+        app_keys = await self._count_app_keys() if self._count_app_keys is not None else {}
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(_Collected(list(self._collect(sessions, tickets, ages, backups, locked=locked))))
+        registry.register(_Collected(list(self._collect(sessions, tickets, ages, backups, app_keys, locked=locked))))
         return generate_latest(registry)
 
     def _collect(
@@ -152,6 +156,7 @@ class Metrics:
         tickets: int,
         ages: list[tuple[str, float]],
         backups: list[tuple[str, float]],
+        app_keys: Mapping[tuple[KeyKind, bool], int],
         *,
         locked: bool,
     ) -> Iterator["Metric"]:
@@ -202,6 +207,11 @@ class Metrics:
         for purpose, since in ages:
             keys.add_metric([purpose], since)
         yield keys
+        held = GaugeMetricFamily("doorward_app_keys", "Keys for apps.", labels=["kind", "state"])
+        for each in KeyKind:
+            for asleep, state in ((False, "awake"), (True, "asleep")):
+                held.add_metric([each.value, state], app_keys.get((each, asleep), 0))
+        yield held
         for name, seconds in backups:
             yield GaugeMetricFamily(name, "Seconds since this last went well.", value=seconds)
         build = GaugeMetricFamily("doorward_build_info", "This program.", labels=["version"])

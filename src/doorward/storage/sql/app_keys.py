@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
 
-from doorward.rules.app_key import AppKey, AppSecret, KeyId, KeyUse
+from doorward.rules.app_key import AppKey, AppSecret, KeyId, KeyKind, KeyUse
 from doorward.rules.identity import UserId
 from doorward.storage.sql.database import InTransaction, advance, raise_revision, refused
 from doorward.storage.sql.rows import decode_app_key, encode_app_key
@@ -35,6 +35,13 @@ class SqlAppKeys(InTransaction):
         if user_id is not None:
             query = query.where(app_keys.c.user_id == user_id)
         return [decode_app_key(row) for row in (await self._connection.execute(query)).mappings()]
+
+    async def count_app_keys(self) -> dict[tuple[KeyKind, bool], int]:
+        """How many there are of each kind, awake and put to sleep."""
+        asleep = app_keys.c.disabled_at.is_not(None).label("asleep")
+        query = select(app_keys.c.kind, asleep, func.count()).group_by(app_keys.c.kind, asleep)
+        rows = await self._connection.execute(query)
+        return {(KeyKind(kind), bool(sleeps)): count for kind, sleeps, count in rows}
 
     async def advance_app_key(self, old: AppKey, new: AppKey) -> bool:
         """Replace a key, its uses aside."""
