@@ -182,3 +182,31 @@ def test_what_is_left_out_is_not_looked_at():
     assert [one.name for one in authelia_file.read_authelia(tree, skip).accounts] == ["jo hn", "kim"]
     document = {"format": "doorward-users", "version": 1, "users": [{"name": "jo hn", "x": 1}, {"name": "kim"}]}
     assert [one.name for one in users_file.read_users(json.dumps(document).encode(), skip).accounts] == ["jo hn", "kim"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"email": "feed@example.test"},
+        {"password": HASH},
+        {"totp": "GEZDGNBVGY3TQOJQGEZDGNBV"},
+        {"must_change_password": True},
+        {"console_only": True},
+    ],
+)
+def test_a_service_has_nothing_to_sign_in_with(more):
+    """A-18."""
+    plain = {"name": "feed", "service": True}
+    document = {"format": "doorward-users", "version": 1, "users": [plain]}
+    (feed,) = users_file.read_users(json.dumps(document).encode()).accounts
+    assert feed.is_service
+    document["users"] = [{**plain, **more}]
+    (problem,) = problems_of(users_file.read_users(json.dumps(document).encode()))
+    assert problem.startswith("users[0]: a service has neither address nor password")
+
+
+def test_an_account_says_that_it_is_a_service_only_where_it_is():
+    """A file is read by the version before as long as no service is in it."""
+    written = users_file.write_users([BOB], secrets=True, now=START)
+    assert '"service"' not in written
+    assert '"service": true' in users_file.write_users([replace(BOB, is_service=True)], secrets=True, now=START)

@@ -10,6 +10,7 @@ from doorward.flows.importing import Source
 from doorward.rules import users_file
 from doorward.rules.importing import (
     LAST,
+    OTHER_KIND,
     OWN,
     Choices,
     Deed,
@@ -273,3 +274,40 @@ def test_no_secret_shows_when_an_account_is_printed():
         assert HASH not in shown
         assert "sec-ret" not in shown
         assert "0123456789" not in shown
+
+
+FEED = Incoming(path="users[2]", name="feed", display_name="Feed", is_admin=True, is_service=True)
+
+
+async def test_a_service_comes_as_one_and_without_its_keys(town, importing):
+    """A-18, D-40: nor is it the first administrator, who has to be somebody."""
+    preview = await importing.preview(CLI, source(FEED), EVERYTHING)
+    assert ("service", "yes, and comes without its keys") in [
+        (each.what, each.after) for each in preview.steps[0].differences
+    ]
+    await apply(town, source(FEED))
+    feed = await user_of(town, "feed")
+    assert (feed.is_service, feed.is_admin) == (True, True)
+    async with town.store.records.transaction() as transaction:
+        assert not await transaction.is_set_up()
+        assert await transaction.list_app_keys() == []
+    await apply(town, source(replace(FEED, display_name="Feeds")))
+    async with town.store.records.transaction() as transaction:
+        assert not await transaction.is_set_up()
+    exported = await importing.export(CLI, secrets=True, now=town.now)
+    assert [(one.name, one.is_service) for one in exported] == [("feed", True)]
+
+
+@pytest.mark.parametrize(("here", "there"), [(FEED, replace(BOB, name="feed")), (BOB, replace(FEED, name="bob"))])
+async def test_a_service_becomes_nobody_who_signs_in_and_a_person_no_service(town, importing, here, there):
+    await apply(town, source(here))
+    preview = await importing.preview(CLI, source(there), EVERYTHING)
+    assert deeds(preview) == {here.name: (Deed.TAKEN, OTHER_KIND)}
+
+
+async def test_a_service_is_not_the_administrator_who_remains(town, importing):
+    """R05."""
+    await town.add_user("ann", is_admin=True)
+    await apply(town, source(FEED))
+    preview = await importing.preview(CLI, source(replace(ANN, enabled=False)), EVERYTHING)
+    assert deeds(preview) == {"ann": (Deed.TAKEN, LAST)}

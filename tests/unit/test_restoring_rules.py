@@ -5,7 +5,7 @@ import json
 import pytest
 
 from doorward.rules.restore_effect import Effect
-from doorward.rules.restoring import COMPARED, make_token, merge
+from doorward.rules.restoring import COMPARED, has_administrator, make_token, merge
 
 NOW = 1_000
 
@@ -242,3 +242,9 @@ def test_the_use_of_a_key_makes_no_other_preview():
     assert make_token("digest", tables(app_keys=[a_key(uses=2, sealed="later", last_used_at=8)]), ()) == word
     assert make_token("digest", tables(app_keys=[a_key(disabled_at=1)]), ()) != word
     assert make_token("digest", tables(passwords=[{"sealed": "later"}]), ()) != word
+
+
+def test_a_service_is_nobody_who_could_administer():
+    """R05."""
+    assert has_administrator([a_user("alice", is_admin=True)], [])
+    assert not has_administrator([a_user("feed", is_admin=True, is_service=True)], [])

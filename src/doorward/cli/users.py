@@ -93,7 +93,10 @@ def export_users(
     passphrase_stdin: Annotated[bool, typer.Option("--passphrase-stdin", help="Read it from stdin.")] = False,
     config: ConfigOption = None,
 ) -> None:
-    """Export all accounts, with groups and rights. What providers grant stays out: it comes with their word."""
+    """Export all accounts, with groups and rights. What providers grant stays out: it comes with their word.
+
+    So do keys for apps: nobody can show them again. A backup has them, and a service that is moved gets new ones.
+    """
     passphrase = read_secret(passphrase_file, stdin=passphrase_stdin, what="passphrase")
     if secrets and (out is None or not passphrase):
         raise InputError("password hashes go to a file that is encrypted: give --out, and --passphrase-file or -stdin")

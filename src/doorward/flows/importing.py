@@ -145,6 +145,7 @@ class Importing:
             must_change_password=user.must_change_password,
             console_only=user.console_only,
             language=user.language,
+            is_service=user.is_service,
             password=password,
             totp=totp,
         )
@@ -171,8 +172,9 @@ class Importing:
             must_change_password=account.must_change_password,
             console_only=bool(account.console_only),
             language=account.language or "",
+            is_service=account.is_service,
         )
-        if user.is_admin and not await transaction.is_set_up():
+        if user.is_admin and not user.is_service and not await transaction.is_set_up():
             await transaction.claim_first_admin(user.id, now)
         await transaction.add_user(user)
         await self._put_secrets(transaction, user, account, now)
@@ -188,7 +190,7 @@ class Importing:
         origin: Origin,
         now: datetime,
     ) -> None:
-        if wanted.is_admin and not await transaction.is_set_up():
+        if wanted.is_admin and not wanted.is_service and not await transaction.is_set_up():
             await transaction.claim_first_admin(present.id, now)
         # Whatever changes, they sign in again: it is the account of the file from now on (J04).
         changed = await take_rights(transaction, present, wanted)

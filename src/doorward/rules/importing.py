@@ -58,6 +58,8 @@ class Incoming:
     must_change_password: bool = False
     console_only: bool | None = None
     language: str | None = None
+    is_service: bool = False
+    """It has keys only, which are in no file: new ones are made for it."""
     password: str = field(default="", repr=False)
     """The hash, as the records hold it once it is unsealed; "" where there is none."""
     totp: bytes = field(default=b"", repr=False)
@@ -127,6 +129,7 @@ def leave_out(name: str, path: str) -> Incoming:
 
 OWN: Final = "this is your own account"
 LAST: Final = "this is the last enabled administrator"
+OTHER_KIND: Final = "one of the two is a service, the other a person"
 
 
 def make_plan(
@@ -160,6 +163,10 @@ def _plan_one(
         return Step(account, Deed.TAKEN, reason=f"the address {account.email} is that of {holder.name}")
     if present is None:
         return Step(account, Deed.ADD, _describe(account, choices))
+    if account.is_service != present.is_service:
+        # SECURITY: a service is nobody who signs in, and must not become one by a file; tests/unit/test_importing.py
+        # gives one a password.
+        return Step(account, Deed.TAKEN, reason=OTHER_KIND, present=present)
     wanted = _merge(account, present, choices)
     differences = _compare(account, present, wanted)
     if not differences:
@@ -177,14 +184,18 @@ def _keep_an_administrator(steps: Sequence[Step], users: Sequence[User]) -> tupl
     """The steps, without those that would leave nobody to administer (R05)."""
     after = {user.id: user for user in users}
     after |= {step.wanted.id: step.wanted for step in steps if step.wanted is not None}
-    if any(user.administers and user.enabled for user in after.values()):
+    if any(_can_administer(user) for user in after.values()):
         return tuple(steps)
     return tuple(
         replace(step, deed=Deed.TAKEN, reason=LAST, wanted=None)
-        if step.wanted is not None and step.present is not None and step.present.administers and step.present.enabled
+        if step.wanted is not None and step.present is not None and _can_administer(step.present)
         else step
         for step in steps
     )
+
+
+def _can_administer(user: User) -> bool:
+    return user.administers and user.enabled and not user.is_service
 
 
 def _merge(account: Incoming, present: User, choices: Choices) -> User:
@@ -210,6 +221,7 @@ def _describe(account: Incoming, choices: Choices) -> tuple[Difference, ...]:
         "groups": _spell_groups(account.groups),
         "enabled": "" if account.enabled else "no",
         "administrator": _spell_admin(account, choices),
+        "service": "yes, and comes without its keys" if account.is_service else "",
         "own pages only": "yes" if account.console_only else "",
         "new password at the next sign-in": "yes" if account.must_change_password else "",
         "password": _spell_password(account),

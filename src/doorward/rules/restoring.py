@@ -153,9 +153,11 @@ def retire_session_keys(keys: Sequence[Fields], now: int) -> list[Fields]:
 
 
 def has_administrator(users: Iterable[Fields], identities: Iterable[Fields]) -> bool:
-    """Whether anybody could administer the gateway."""
+    """Whether anybody could administer the gateway: a service does not sign in."""
     granted = {identity["user_id"] for identity in identities if identity["is_admin"]}
-    return any(user["enabled"] and (user["is_admin"] or user["id"] in granted) for user in users)
+    return any(
+        user["enabled"] and not user["is_service"] and (user["is_admin"] or user["id"] in granted) for user in users
+    )
 
 
 def make_token(digest: str, present: Tables, effects: Sequence[Named]) -> str:

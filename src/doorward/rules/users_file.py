@@ -28,10 +28,12 @@ _FIELDS: Final = frozenset(
         "must_change_password",
         "console_only",
         "language",
+        "service",
         "password",
         "totp",
     }
 )
+_OF_PERSONS: Final = ("email", "must_change_password", "console_only", "password", "totp")
 
 
 def write_users(accounts: Sequence[Incoming], *, secrets: bool, now: datetime) -> str:
@@ -71,6 +73,8 @@ def _write_one(account: Incoming, *, secrets: bool) -> dict[str, object]:
         "console_only": bool(account.console_only),
         "language": account.language or "",
     }
+    if account.is_service:
+        written["service"] = True
     if secrets and account.password:
         written["password"] = account.password
     if secrets and account.totp:
@@ -98,6 +102,9 @@ def _read_one(form: Form, fields: object, path: str, skip: frozenset[str]) -> In
     shown, email = form.read_text(fields, "display_name", path), form.read_text(fields, "email", path)
     name, display_name, address = form.read_names(fields.get("name"), shown, email, path)
     totp = form.read_text(fields, "totp", path)
+    is_service = form.read_flag(fields, "service", path)
+    if is_service and any(fields.get(key) for key in _OF_PERSONS):
+        form.refuse(path, "a service has neither address nor password, and does not sign in")
     return Incoming(
         path=path,
         name=name,
@@ -109,6 +116,7 @@ def _read_one(form: Form, fields: object, path: str, skip: frozenset[str]) -> In
         must_change_password=form.read_flag(fields, "must_change_password", path),
         console_only=form.read_flag(fields, "console_only", path),
         language=form.parse(_parse_language, form.read_text(fields, "language", path), f"{path}.language"),
+        is_service=is_service,
         password=form.parse(_parse_hash, form.read_text(fields, "password", path), f"{path}.password"),
         totp=bytes.fromhex(form.parse(_parse_totp, totp, f"{path}.totp")),
     )
