@@ -22,6 +22,7 @@ from doorward.web.pages.desk import DEMO_BANNER
 from doorward.web.pages.loop import MAX_BOUNCES, follow
 from tests.browser.account_shots import ACCOUNT_SHOTS
 from tests.browser.key_shots import KEY_SHOTS
+from tests.browser.pairing_shots import PAIRING_SHOTS
 from tests.browser.provider_shots import PROVIDER_SHOTS
 from tests.browser.safekeeping_shots import SAFEKEEPING_SHOTS
 from tests.browser.shot import HOME, Shot, at, to
@@ -182,6 +183,7 @@ SHOTS = (
     Shot("error-503", _unavailable),
     *ACCOUNT_SHOTS,
     *KEY_SHOTS,
+    *PAIRING_SHOTS,
     *PROVIDER_SHOTS,
     *SAFEKEEPING_SHOTS,
 )
