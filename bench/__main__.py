@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bench import load, processes, town
+from bench.credentials import Credentials
 from bench.load import Throughput
 from bench.processes import MissingError, Server
 from bench.providers import Providers
@@ -41,6 +42,8 @@ class Bench:
             self._measure_latency(fast)
             if not self._quick:
                 self._measure_storm(fast)
+        credentials = Credentials(self.report, self._folder, self._town, self._say)
+        credentials.run(rounds=1 if self._quick else 3, seconds=2 if self._quick else 4)
         self._measure_acts()
         if not self._quick:
             self._measure_rules()
