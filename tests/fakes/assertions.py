@@ -16,6 +16,9 @@ class View:
     def revision(self):
         return self._store.state.revision
 
+    def find_setting(self, name):
+        return self._store.state.settings.get(name)
+
     def list_keys(self, purpose):
         return [each for each in reversed(self._store.state.keys) if each.purpose == purpose]
 

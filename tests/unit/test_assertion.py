@@ -118,7 +118,8 @@ def test_a_key_that_signs_no_more_stays_published_for_as_long_as_it_may_matter()
     retired = a_stored(1, retired_at=START)
     assert is_published(retired, START + KEPT - timedelta(seconds=1))
     assert not is_published(retired, START + KEPT)
-    assert not is_published(a_stored(1, retired_at=NEVER), START)
+    assert not is_published(a_stored(1), START, withdrawn=1)
+    assert is_published(a_stored(2), START, withdrawn=1)
     assert is_published(a_stored(1), START + 100 * MONTH)
 
 

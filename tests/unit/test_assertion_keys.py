@@ -134,10 +134,22 @@ async def test_another_process_replaces_it_at_once():
     assert (before.number, after.number) == (1, 2)
     assert house.told(START) == [kid]
     assert house.store.state.keys[0].sealed == ""
+    assert house.told(START + KEPT) == [kid]
     assert house.store.state.audit[-1].event.public == {"kid": kid, "algorithm": "EdDSA", "at_once": "yes"}
     await house.keys.rotate(CLI, at_once=False, now=START)
     assert house.keys.find_signer(START).number == 2
     assert len(house.told(START)) == 2
+
+
+async def test_keys_that_sign_no_more_are_taken_back_as_well():
+    """What is stolen may be older than what is known of it."""
+    house = House(every=DAY)
+    await house.keys.tend(START)
+    await house.keys.tend(START + DAY)
+    await house.keys.tend(START + DAY + LEAD)
+    assert len(house.told(START + DAY + LEAD)) == 2
+    kid = await house.keys.rotate(CLI, at_once=True, now=START + DAY + LEAD)
+    assert house.told(START + DAY + LEAD) == [kid]
 
 
 async def test_only_who_administers_at_that_moment_may_replace_it():

@@ -13,6 +13,7 @@ from doorward.interfaces import Keyring, Random, Records, Transaction
 from doorward.rules.assertion import (
     JTI_SIZE,
     MOST_LIFETIME,
+    WITHDRAWN,
     Algorithm,
     Due,
     encode_claims,
@@ -27,7 +28,7 @@ from doorward.rules.assertion import (
 from doorward.rules.audit import Act
 from doorward.rules.identity import User
 from doorward.rules.policy import App
-from doorward.rules.session import NEVER, Subject
+from doorward.rules.session import Subject
 from doorward.rules.stored_key import ASSERTION, StoredKey, place_of
 
 _SYSTEM: Final = Actor("system")
@@ -46,6 +47,10 @@ class AssertionView(Protocol):
 
     def list_keys(self, purpose: str) -> Sequence[StoredKey]:
         """The keys of a purpose, the newest first; retired ones too."""
+        ...
+
+    def find_setting(self, name: str) -> str | None:
+        """What is decided for everybody."""
         ...
 
 
@@ -138,7 +143,8 @@ class AssertionKeys:
 
     def publish(self, now: datetime) -> bytes:
         """The JWK set."""
-        return write_key_set(self._view.list_keys(ASSERTION), now)
+        withdrawn = int(self._view.find_setting(WITHDRAWN) or "0")
+        return write_key_set(self._view.list_keys(ASSERTION), now, withdrawn=withdrawn)
 
     async def tend(self, now: datetime, *, wanted: bool = False) -> None:
         """An errand, and done before anything is served: make, replace and retire what is due.
@@ -166,7 +172,9 @@ class AssertionKeys:
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             if at_once:
-                await self._retire(transaction, NEVER, below=None)
+                await self._retire(transaction, now, below=None)
+                # Retired ones, too: what is stolen may be older than what is known of it.
+                await transaction.put_setting(WITHDRAWN, str(await transaction.next_key_number() - 1))
             return await self._make(transaction, actor, now, at_once=at_once)
 
     def _find_due(self, keys: Sequence[StoredKey], now: datetime) -> Due:

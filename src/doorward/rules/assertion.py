@@ -24,6 +24,8 @@ LEAD: Final = timedelta(minutes=10)
 KEPT: Final = MOST_LIFETIME + timedelta(days=1)
 """How long a key that signs no more stays published: as long as anything signed by it is valid, and a day."""
 KEEP_SET: Final = timedelta(minutes=5)
+WITHDRAWN: Final = "assertion_withdrawn"
+"""The setting that holds the highest number of a key that nobody is to trust any more."""
 JTI_SIZE: Final = 16
 
 
@@ -154,14 +156,15 @@ def _list_ready(keys: Sequence[StoredKey], algorithm: Algorithm) -> list[StoredK
     return [key for key in keys if key.retired_at is None and algorithm_of(key.public) is algorithm]
 
 
-def is_published(key: StoredKey, now: datetime) -> bool:
-    """Whether its public part stands in the set. A key that is retired as of `NEVER` never does."""
-    return key.retired_at is None or now < key.retired_at + KEPT
+def is_published(key: StoredKey, now: datetime, *, withdrawn: int = 0) -> bool:
+    """Whether its public part stands in the set. `withdrawn`: the highest number of a key that nobody is to trust."""
+    return key.number > withdrawn and (key.retired_at is None or now < key.retired_at + KEPT)
 
 
-def write_key_set(keys: Iterable[StoredKey], now: datetime) -> bytes:
+def write_key_set(keys: Iterable[StoredKey], now: datetime, *, withdrawn: int = 0) -> bytes:
     """The JWK set of what is or was signed with (RFC 7517, 8037)."""
-    return write_json({"keys": [_describe(key.public) for key in keys if is_published(key, now)]})
+    published = [key for key in keys if is_published(key, now, withdrawn=withdrawn)]
+    return write_json({"keys": [_describe(key.public) for key in published]})
 
 
 def _describe(public: str) -> dict[str, str]:
