@@ -140,6 +140,7 @@ def test_a_service_is_added_without_a_password_and_has_keys(apps):
     added = apps.answer("user", "add", "backup", "--service", "--group", "staff")
     assert (added["service"], added["email"]) == (True, "")
     assert apps.answer("user", "show", "backup")["has_password"] is False
+    assert "service" in apps.run("user", "list").stdout
     made = make(apps, "Nightly", "--app", "Feed", user="backup")
     assert (made["user"], made["service"]) == ("backup", True)
     with pytest.raises(ConflictError):

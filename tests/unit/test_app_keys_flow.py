@@ -80,6 +80,16 @@ async def test_the_eleventh_key_is_refused_and_one_that_is_over_is_in_nobodys_wa
     await town.make(alice, name="One more")
 
 
+async def test_of_keys_that_are_over_only_the_last_ones_stay(town):
+    """A program that renews its token every day fills no table."""
+    town.limit(terms=KeyTerms(max_keys=2))
+    for number in range(6):
+        alice = await town.stand("alice")
+        await town.make(alice, name=f"Day {number}", expires_at=town.now + DAY)
+        town.clock.advance(DAY)
+    assert [key.name for key in town.rows.values()] == ["Day 3", "Day 4", "Day 5"]
+
+
 async def test_an_app_has_so_many_keys_whosever_they_are(town):
     town.limit(terms=KeyTerms(max_per_app=2))
     await town.make(expires_at=town.now + DAY)

@@ -48,6 +48,7 @@ RULES_MAY_IMPORT = frozenset(
         "typing",
         "unicodedata",
         "urllib",
+        "zlib",
     }
 )
 """Nothing here can reach the clock, chance, the disk, the network or a log.

@@ -106,6 +106,8 @@ def list_users(config: ConfigOption = None, json: JsonOption = False) -> None:
     columns = ["name", "email", "display_name", "groups", "admin", "enabled", "second_factor", "created_at"]
     if any(row["awaits_approval"] for row in rows):
         columns.insert(columns.index("enabled") + 1, "awaits_approval")
+    if any(row["service"] for row in rows):
+        columns.insert(columns.index("enabled"), "service")
     if any(row["granted_groups"] for row in rows):
         columns.insert(columns.index("groups") + 1, "granted_groups")
     tell_table(rows, columns, empty="There are no accounts yet.", as_json=json)

@@ -41,7 +41,9 @@ class ApiKeys(Section):
         default=None, description="Keys for one app, whosever they are, or `off` for any number."
     )
     max_lifetime: OptionalDuration = Field(
-        default=None, description="How long a key may last, or `off`: its owner may choose one without an end."
+        default=None,
+        description="How long a new key may last, or `off`: its owner may choose one without an end. Keys that are "
+        "there keep theirs.",
     )
     default_lifetime: OptionalDuration = Field(
         default=timedelta(days=365),

@@ -22,6 +22,7 @@ from doorward.rules.app_key import (
     SHA256,
     ApiScope,
     AppKey,
+    KeyId,
     KeyKind,
     hash_secret,
     matches,
@@ -223,6 +224,7 @@ class KeyMaking:
             if draft.kind is KeyKind.DEVICE:
                 key = replace(key, name=_free_name(keys, key.name))
             check_name(keys, key.name)
+            await transaction.remove_app_keys(self._find_surplus(keys, now))
             generation = owner.generation if draft.kind is KeyKind.TOKEN else None
             key = replace(key, user_id=owner.id, made_by=actor.id, generation=generation)
             await transaction.add_app_key(key)
@@ -272,6 +274,11 @@ class KeyMaking:
             for app in wish.apps:
                 if sum(app in key.apps for key in everybodys) >= self.terms.max_per_app:
                     raise InputError(f"{app} has {self.terms.max_per_app} keys already, which is as many as it may")
+
+    def _find_surplus(self, keys: Sequence[AppKey], now: datetime) -> list[KeyId]:
+        """Those that are over for longest, beyond as many as may be live: a program that renews its own leaves many."""
+        over = sorted((key.expires_at, key.id) for key in keys if key.expires_at is not None and _is_over(key, now))
+        return [key_id for _, key_id in over[: max(0, len(over) - self.terms.max_keys)]]
 
     async def _record(
         self, transaction: Transaction, actor: Actor, owner: User, key: AppKey, visitor: Visitor | None, now: datetime
