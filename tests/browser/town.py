@@ -36,6 +36,7 @@ limits:
   login: [1000/1m]
   oidc: [1000/1m]
   mfa_manage: [1000/1m]
+  key_create: [1000/1m]
   login_failures: {{first: 6s}}
 {cookie}
 authz:
