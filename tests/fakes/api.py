@@ -30,7 +30,7 @@ from doorward.web.visit import Reader
 from tests.fakes.door import Answer, Browser, Door
 from tests.fakes.flows import SIGNING_KEY
 
-TOKENS = TokenTerms(b"what access tokens are signed with", "Doorward", "programs", timedelta(days=7))
+TOKENS = TokenTerms(b"what access tokens are signed with", "Doorward", "programs", 7)
 
 
 class Ring:
@@ -71,12 +71,12 @@ class Ring:
         )
 
 
-async def give_key(door: Door, name: str, *scopes: ApiScope, number: int = 1, **changes: Any) -> str:
+async def give_key(door: Door, owner: str, /, *scopes: ApiScope, number: int = 1, **changes: Any) -> str:
     """A key of somebody's, as text; `changes` are to its row."""
-    user = door.store.live_view.find_user_by_name(name)
+    user = door.store.live_view.find_user_by_name(owner)
     assert user is not None
     secret = number.to_bytes(SECRET_SIZE)
-    key_id = write_key_id(hashlib.sha256(f"{name} {number}".encode()).digest())
+    key_id = write_key_id(hashlib.sha256(f"{owner} {number}".encode()).digest())
     text = write_key(key_id, secret)
     key = AppKey(
         id=key_id,
@@ -114,6 +114,7 @@ def open_api(door: Door, ring: Ring | None = None) -> Door:
         version="0",
         remember_me=True,
         keys=(ring or Ring()).entry(door),
+        tokens=TOKENS,
     )
     door.server = replace(door.server, api=build_api(parts), reader=reader)
     return door

@@ -37,7 +37,7 @@ CHECKS = [
 PLENTY = "[100000/1m]"
 LIMITS = (
     "login", "otp_verify", "mfa_manage", "password_change", "registration", "invite", "forgot", "reset", "oidc",
-    "admin", "export", "destructive", "backup", "imports",
+    "admin", "export", "destructive", "backup", "imports", "key_create",
 )  # fmt: skip
 EXAMPLES = settings(
     max_examples=4,

@@ -3,6 +3,7 @@
 import pytest
 
 from doorward.web.api.description import GUARDED, OPEN, UNSAFE
+from doorward.web.api.scopes import scope_of
 from tests.fakes.administering import JSON, Desk, read
 from tests.fakes.door import Browser
 
@@ -24,7 +25,9 @@ def test_every_operation_says_who_may_and_what_may_come(desk):
     assert len(names) == len(set(names))
     for path, method, operation in operations(desk):
         name = operation["operationId"]
-        (security,) = operation["security"] or [{}]
+        security, *keys = operation["security"] or [{}]
+        scope = scope_of(method.upper(), path)
+        assert keys == ([] if scope is None else [{each: [scope.value]} for each in ("key", "bearer", "basic")]), path
         assert ("session" in security) == (name not in OPEN), path
         assert ("csrf" in security) == (method in UNSAFE or name in GUARDED), path
         assert operation["summary"]

@@ -26,7 +26,7 @@ SETS: dict[str, tuple[str, dict[str, object]]] = {
     "HTTPS": ("true", {"cookie.secure": True}),
     "HSTS_INCLUDE_SUBDOMAINS": ("true", {"headers.hsts.include_subdomains": True}),
     "INACTIVITY_TIMEOUT_MINUTES": ("45", {"session.idle_timeout": "45m"}),
-    "JWT__ExpirationDays": ("3", {"session.ttl": "3d"}),
+    "JWT__ExpirationDays": ("3", {"session.ttl": "3d", "jwt.expiration_days": 3}),
     "SESSION_DURATION": ("12h", {"session.ttl": "12h"}),
     "SESSION_DURATION_REMEMBER": ("30d", {"session.remember_ttl": "30d"}),
     "TRUST_PROXY": ("2", {"proxy.hops": 2}),
@@ -45,7 +45,7 @@ SETS: dict[str, tuple[str, dict[str, object]]] = {
 }
 """Variable -> what is written there, and what it then sets. Names that have tests of their own are in `ELSEWHERE`."""
 
-ELSEWHERE = {"AUTH_ENABLED", "OIDC_CLIENT_SECRET_FILE"}
+ELSEWHERE = {"AUTH_ENABLED", "JWT__Audience", "JWT__Issuer", "OIDC_CLIENT_SECRET_FILE"}
 
 
 def load(text: str, **environ: str) -> Loaded:

@@ -63,6 +63,7 @@ def test_the_example_without_its_comment_signs_is_a_configuration(tmp_path: Path
         'client_id: ""', "client_id: x"
     )
     text = text.replace('issuer_url: ""', "issuer_url: https://id.example.com")
+    text = re.sub(r'(?m)^  (issuer|audience): ""$', r"  \1: x", text)  # a secret for no tokens is refused
     # A private key stands instead of a secret, not beside it, and these two are secrets with a shape of their own.
     text = re.sub(r"(?m)^ *(private_key_file|webhook_file|identity_file): .*$", "", text)
     config = parse_config(text.encode(), environ={}).config

@@ -36,6 +36,7 @@ class Doors:
 def build_doors(house: House) -> Doors:
     """Put gate, pages and API in front of the flows."""
     from doorward.app.gate_keys import connect_key_reader
+    from doorward.app.key_entry import build_key_entry, tokens_of
     from doorward.flows.app_secrets import ShownHeaders
     from doorward.web.api.lazy import LazyApp
     from doorward.web.client import Trust
@@ -63,7 +64,8 @@ def build_doors(house: House) -> Doors:
     trust = Trust(networks=config.proxy.networks, unix=config.proxy.trusts_unix, hops=config.proxy.hops)
     templates, assets = Templates(), Assets()
     single_user = config.single_user
-    table = SessionTable(house.live)
+    table, tokens = SessionTable(house.live), tokens_of(config, house.keyring)
+    reads_keys = connect_key_reader(config, house.hasher, table, tokens)
     gate = Gate(
         policy=house.policy.present,
         settings=_gate_settings_of(config, headers, cookies),
@@ -75,7 +77,7 @@ def build_doors(house: House) -> Doors:
         log=house.log,
         touch=house.touches.note,
         page=DenialPage(site, templates, assets, headers, clock),
-        keys=connect_key_reader(config, house.hasher, table),
+        keys=reads_keys,
         key_touch=flows.key_uses.note,
         app_headers=ShownHeaders(house.live, house.keyring),
         minter=flows.minter,
@@ -115,6 +117,8 @@ def build_doors(house: House) -> Doors:
                 random=random,
                 version=__version__,
                 remember_me=config.session.remember_ttl is not None,
+                keys=build_key_entry(house, reads_keys.failures, tokens),
+                tokens=tokens,
             )
         )
 

@@ -34,6 +34,8 @@ PRIVATE: Final = (
 INTERNAL: Final = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
 """What "the internal network" means to `ALLOW_INTERNAL_NETWORK`."""
 
+_LONGEST_TOKEN: Final = 365
+
 Settings = Mapping[tuple[str, ...], object]
 
 
@@ -79,6 +81,12 @@ def _read_days(*path: str) -> Callable[[str], Settings]:
     return read
 
 
+def _read_expiration(text: str) -> Settings:
+    days = _read_days("session", "ttl")(text)
+    # A longer session is no longer token.
+    return {**days, ("jwt", "expiration_days"): min(int(text), _LONGEST_TOKEN)}
+
+
 def _read_internal(text: str) -> Settings:
     # Never the machine itself: those who read `ALLOW_INTERNAL_NETWORK` keep its own addresses shut as well (B-10).
     return {("outbound", "allow"): INTERNAL} if {"true": True, "false": False}[text.lower()] else {}
@@ -107,7 +115,10 @@ VARIABLES: Final[Mapping[str, tuple[Callable[[str], Settings], str]]] = {
     "FORCE_HTTPS": (_read_flag("https", "force"), "true or false"),
     "HSTS_INCLUDE_SUBDOMAINS": (_read_flag("headers", "hsts", "include_subdomains"), "true or false"),
     "INACTIVITY_TIMEOUT_MINUTES": (_read_minutes("session", "idle_timeout"), "a number of minutes, 0 for none"),
-    "JWT__ExpirationDays": (_read_days("session", "ttl"), "a number of days"),
+    "JWT__Audience": (_read_text("jwt", "audience"), "whom access tokens are for"),
+    # One number for both, where it comes from (E-20).
+    "JWT__ExpirationDays": (_read_expiration, "a number of days"),
+    "JWT__Issuer": (_read_text("jwt", "issuer"), "who makes access tokens"),
     "OIDC_ADMIN_GROUP": (_read_admin_group, "the group in the claim `groups` whose members are administrators"),
     "OIDC_AUTO_PROVISION": (_read_flag("authn", "provider", "auto_provision"), "true or false"),
     "OIDC_CLIENT_ID": (_read_text("authn", "provider", "oidc", "client_id"), "the client id"),

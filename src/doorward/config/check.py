@@ -13,6 +13,7 @@ from doorward.config.assertion_check import check_assertions
 from doorward.config.audit_check import check_audit
 from doorward.config.backup_check import check_backup, note_backup
 from doorward.config.finding import Finding
+from doorward.config.jwt import check_tokens
 from doorward.config.mode_check import check_modes, note_modes
 from doorward.config.names import is_within
 from doorward.config.networks import is_worldwide
@@ -50,6 +51,7 @@ def check_config(config: Config) -> tuple[list[Finding], list[Finding]]:
         *check_alerts(config.alerts),
         *check_apps(config),
         *check_assertions(config),
+        *check_tokens(config.jwt),
         *_check_names(config),
     ]
     notices = [

@@ -16,6 +16,7 @@ from doorward.config.api_keys import ApiKeys
 from doorward.config.assertion import AssertionSection
 from doorward.config.audit import AuditSection
 from doorward.config.backup import BackupSection
+from doorward.config.jwt import Jwt
 from doorward.config.limits import Limits
 from doorward.config.locations import Locations
 from doorward.config.mail import Mail
@@ -60,8 +61,9 @@ class Config(Section):
     authz: Authz = Authz()
     assertion: AssertionSection = AssertionSection()
     apps: tuple[App, ...] = Field(default=(), description="The apps behind the gateway, for pages and log lines.")
-    api_keys: ApiKeys = ApiKeys()
     pairing: PairingSection = PairingSection()
+    api_keys: ApiKeys = ApiKeys()
+    jwt: Jwt = Jwt()
     limits: Limits = Limits()
     retention: Retention = Retention()
     rotation: Rotation = Rotation()

@@ -10,8 +10,9 @@ from typing import Final, Protocol
 from doorward.flows.outcome import Refused
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import LiveView
-from doorward.rules.access_token import read_token
+from doorward.rules.access_token import AccessToken, read_token, write_token
 from doorward.rules.app_key import SHA256, AppKey, KeyId, parse_key
+from doorward.rules.identity import User
 from doorward.rules.key_limits import find_flaw
 from doorward.rules.key_subject import subject_of
 from doorward.rules.lockdown import Lockdown
@@ -37,12 +38,21 @@ class WrongKeys(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class TokenTerms:
-    """What our access tokens are signed with, and whom they name. `lifetime`: how long one counts."""
+    """What our access tokens are signed with, whom they name, and how many days one counts."""
 
     secret: bytes = field(repr=False)
     issuer: str
     audience: str
-    lifetime: timedelta
+    days: int
+
+    def read(self, text: str, now: datetime) -> tuple[KeyId, bytes] | None:
+        """The row of a good one, and what its hash is of."""
+        return read_token(text, secret=self.secret, issuer=self.issuer, audience=self.audience, now=now)
+
+    def write(self, key: AppKey, user: User) -> str:
+        """The text of a token for its row, which has an end."""
+        token = AccessToken(key.id, user.id, user.name, key.made_at, key.expires_at or key.made_at)
+        return write_token(token, secret=self.secret, issuer=self.issuer, audience=self.audience)
 
 
 class KeyEntry:
@@ -95,9 +105,7 @@ class KeyEntry:
     def _read(self, shown: str, now: datetime) -> tuple[KeyId, bytes] | None:
         tokens = self._tokens
         read = parse_key(shown)
-        if read is not None or tokens is None:
-            return read
-        return read_token(shown, secret=tokens.secret, issuer=tokens.issuer, audience=tokens.audience, now=now)
+        return read if read is not None or tokens is None else tokens.read(shown, now)
 
     async def _is_right(self, key: AppKey, secret: bytes, visitor: Visitor, now: datetime) -> bool | Refused:
         if key.digest.startswith(SHA256):

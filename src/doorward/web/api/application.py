@@ -16,6 +16,7 @@ from doorward.errors import ConflictError, DoorwardError
 from doorward.web.api.account import account_routes
 from doorward.web.api.alerts import alert_routes
 from doorward.web.api.aliases import alias_routes
+from doorward.web.api.app_keys import app_key_routes
 from doorward.web.api.audit import audit_routes
 from doorward.web.api.backups import backup_routes, upload_routes
 from doorward.web.api.credentials import CHALLENGE
@@ -28,6 +29,7 @@ from doorward.web.api.installation import installation_routes
 from doorward.web.api.invites import invite_routes
 from doorward.web.api.keys import key_routes
 from doorward.web.api.letters import letter_routes
+from doorward.web.api.own_keys import key_alias_routes, own_key_routes
 from doorward.web.api.own_sessions import own_session_routes
 from doorward.web.api.parts import CORRELATION_KEY, ApiParts, UnauthorizedError
 from doorward.web.api.policy import policy_routes
@@ -79,6 +81,9 @@ def build_api(parts: ApiParts) -> FastAPI:
     for routes in (*own, alias_routes(parts, own)):
         app.include_router(routes)
     for add in (
+        own_key_routes,
+        key_alias_routes,
+        app_key_routes,
         user_routes,
         everybody_routes,
         invite_routes,

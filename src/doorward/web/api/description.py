@@ -5,6 +5,8 @@ from typing import Any, Final
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from doorward.web.api.scopes import scope_of
+
 OPEN: Final = frozenset({"get_csrf_token", "get_mode", "get_registration"})
 """The operations that need nobody signed in."""
 GUARDED: Final = frozenset({"export"})
@@ -15,6 +17,7 @@ _TAGS: Final = {
     "account": "One's own account.",
     "factors": "One's own second factors.",
     "sessions": "Sign-ins: one's own, and for administrators everybody's.",
+    "app-keys": "Keys for apps and for this API: one's own, and for administrators everybody's.",
     "users": "Everybody's accounts, for administrators.",
     "invites": "Invitations, for administrators.",
     "policy": "Who needs a second factor, who may make an account, and whether passwords are taken.",
@@ -39,9 +42,10 @@ def describe_api(app: FastAPI, *, cookie: str) -> None:
                 version=app.version,
                 summary="What people and administrators do at Doorward, for programs.",
                 description=(
-                    "Send the session cookie of somebody who is signed in. Whatever changes something also asks for "
-                    "the CSRF token of `GET /api/auth/csrf-token`, with its cookie. Whatever is refused is a problem "
-                    "document (RFC 9457) with a `code` that never changes."
+                    "Send a key that has the scope an operation asks for, or the session cookie of somebody who is "
+                    "signed in. With a cookie, whatever changes something also asks for the CSRF token of "
+                    "`GET /api/auth/csrf-token`, with its cookie. Whatever is refused is a problem document (RFC 9457) "
+                    "with a `code` that never changes."
                 ),
                 routes=app.routes,
                 tags=[{"name": name, "description": text} for name, text in _TAGS.items()],
@@ -56,10 +60,13 @@ def _mend(made: dict[str, Any], cookie: str) -> dict[str, Any]:
     made["components"]["securitySchemes"] = {
         "session": {"type": "apiKey", "in": "cookie", "name": cookie, "description": "Of somebody who is signed in."},
         "csrf": {"type": "apiKey", "in": "header", "name": "X-CSRF-Token", "description": "With every change."},
+        "key": {"type": "apiKey", "in": "header", "name": "X-Api-Key", "description": "A key with the scope named."},
+        "bearer": {"type": "http", "scheme": "bearer", "description": "A key or an access token."},
+        "basic": {"type": "http", "scheme": "basic", "description": "A key as the password of any user name."},
     }
-    for path in made["paths"].values():
-        for method, operation in path.items():
-            operation["security"] = _security_of(method, operation["operationId"])
+    for path, item in made["paths"].items():
+        for method, operation in item.items():
+            operation["security"] = _security_of(method, path, operation["operationId"])
             # The framework would call it by the function's name.
             sentence, _, _ = operation["description"].partition(". ")
             if "aliases" not in operation["tags"]:
@@ -74,7 +81,13 @@ def _mend(made: dict[str, Any], cookie: str) -> dict[str, Any]:
     return made
 
 
-def _security_of(method: str, operation_id: str) -> list[dict[str, list[str]]]:
+def _security_of(method: str, path: str, operation_id: str) -> list[dict[str, list[str]]]:
     if operation_id in OPEN:
         return []
-    return [{"session": [], "csrf": []} if method in UNSAFE or operation_id in GUARDED else {"session": []}]
+    security: list[dict[str, list[str]]] = [
+        {"session": [], "csrf": []} if method in UNSAFE or operation_id in GUARDED else {"session": []}
+    ]
+    scope = scope_of(method.upper(), path)
+    if scope is not None:
+        security += ({scheme: [scope.value]} for scheme in ("key", "bearer", "basic"))
+    return security

@@ -10,7 +10,7 @@ from fastapi import Request
 from doorward.errors import DoorwardError
 from doorward.flows.acting import Actor, actor_of
 from doorward.flows.bundle import Flows
-from doorward.flows.key_entry import KeyEntry
+from doorward.flows.key_entry import KeyEntry, TokenTerms
 from doorward.flows.throttle import Bucket
 from doorward.interfaces import Clock, Random
 from doorward.rules.app_key import ApiScope
@@ -51,7 +51,10 @@ class Administrator(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class ApiParts:
-    """What the API stands on. `remember_me`: whether sign-ins can be remembered. `keys` None: none is taken."""
+    """What the API stands on. `remember_me`: whether sign-ins can be remembered.
+
+    `keys` None: none is taken. `tokens` None: none is made.
+    """
 
     flows: Flows
     reader: Reader
@@ -62,6 +65,7 @@ class ApiParts:
     version: str
     remember_me: bool
     keys: KeyEntry | None = None
+    tokens: TokenTerms | None = None
 
     def reads_visit(self) -> Callable[[Request], Awaitable[Visit]]:
         """A dependency: the request, read once, with whoever a key that it shows stands for.

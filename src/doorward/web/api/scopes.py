@@ -16,6 +16,8 @@ _READ: Final = (
     "GET /api/v1/account/sign-ins",
     "GET /api/v1/account/sessions",
     "GET /api/v1/account/sessions/{handle}",
+    "GET /api/v1/account/keys",
+    "GET /api/auth/apikey/status",
     "GET /api/diagnostics/client-ip",
 )
 _WRITE: Final = (
@@ -46,6 +48,8 @@ _ADMIN: Final = (
     "GET /api/v1/providers",
     "GET /api/v1/incident",
     "GET /api/v1/keys",
+    "GET /api/v1/app-keys",
+    "GET /api/v1/users/{user}/app-keys",
     "GET /api/v1/alerts",
     "POST /api/v1/alerts/test",
     "GET /api/v1/backups",
@@ -90,6 +94,19 @@ _NEVER: Final = (
     "POST /api/auth/webauthn/disable",
     "PATCH /api/auth/webauthn/credentials/{passkey_id}",
     "DELETE /api/auth/webauthn/credentials/{passkey_id}",
+    # Keys: whoever has one makes no other, and takes none back that its owner would miss.
+    "POST /api/v1/account/keys",
+    "PATCH /api/v1/account/keys/{key}",
+    "DELETE /api/v1/account/keys/{key}",
+    "POST /api/v1/account/keys/{key}/wake",
+    "POST /api/v1/access-tokens",
+    "POST /api/auth/apikey/generate",
+    "POST /api/auth/apikey/revoke",
+    "POST /api/v1/app-keys/revoke",
+    "DELETE /api/v1/app-keys/{key}",
+    "POST /api/v1/app-keys/{key}/wake",
+    "POST /api/v1/users/{user}/app-keys",
+    "POST /api/v1/services",
     # Asked by pages, and by programs with somebody's cookies: a session's own.
     "GET /api/auth/csrf-token",
     "GET /api/sessions/list",
