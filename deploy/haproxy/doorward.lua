@@ -6,9 +6,9 @@
 --   the client's headers listed in PASSED           as they came, one line for each line
 --
 -- What it does with the answer:
---   200            removes every spelling of our identity headers that the client may have sent, sets those of the
---                  answer, replaces Cookie by the answer's (the client's cookies without Doorward's), and sets the
---                  variable txn.doorward to "allowed"
+--   200            removes every spelling of our identity headers, and of whatever else the answer names, that the client
+--                  may have sent, and sets what the answer has: Cookie, Authorization and X-Api-Key without what is
+--                  Doorward's own, headers of the app's own; sets the variable txn.doorward to "allowed"
 --   anything else  goes to the client: status, headers (each Set-Cookie its own line) and body
 --   no answer      503
 --
@@ -25,8 +25,10 @@ local IDENTITY = {
 }
 
 local PASSED = {
-  "cookie", "authorization", "user-agent", "accept", "x-requested-with", "origin",
+  "cookie", "authorization", "x-api-key", "user-agent", "accept", "x-requested-with", "origin",
   "sec-fetch-mode", "sec-fetch-dest", "sec-fetch-site",
+  -- By these Doorward knows a websocket from a page: HAProxy's client would not send an Upgrade on.
+  "sec-websocket-key", "sec-websocket-version",
   "access-control-request-method", "access-control-request-headers",
 }
 
@@ -34,6 +36,9 @@ local HOP_BY_HOP = {
   ["connection"] = true, ["keep-alive"] = true, ["transfer-encoding"] = true, ["content-length"] = true,
   ["upgrade"] = true, ["te"] = true, ["trailer"] = true,
 }
+
+-- What an answer says about itself and not about the visitor.
+local OWN = { ["cache-control"] = true, ["content-type"] = true, ["date"] = true, ["server"] = true }
 
 local owned = {}
 for _, name in ipairs(IDENTITY) do
@@ -100,9 +105,19 @@ local function allow(txn, sent, answer)
     end
   end
   txn.http:req_del_header("cookie")
-  for _, value in ipairs(values(answer.headers["cookie"])) do
-    if value ~= "" then
-      txn.http:req_add_header("cookie", value)
+  for name, header in pairs(answer.headers) do
+    name = string.lower(name)
+    if not owned[name] and not OWN[name] and not HOP_BY_HOP[name] then
+      for spelt in pairs(sent) do
+        if plain(spelt) == name then
+          txn.http:req_del_header(spelt)
+        end
+      end
+      for _, value in ipairs(values(header)) do
+        if value ~= "" then
+          txn.http:req_add_header(name, value)
+        end
+      end
     end
   end
   txn:set_var("txn.doorward", "allowed")

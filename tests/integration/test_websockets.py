@@ -1,9 +1,14 @@
 """Websockets follow the same rules as pages, and are never answered with a redirect."""
 
+import json
+import socket
+import ssl
+
 import pytest
+from websockets.sync.client import connect
 
 from tests.integration.conftest import Scene
-from tests.integration.gateway import ALICE, BOB, Person
+from tests.integration.gateway import ALICE, BOB, Gateway, Person
 from tests.integration.wire import Headers, write_request
 
 UPGRADE: Headers = (
@@ -50,3 +55,41 @@ def test_a_cleartext_upgrade_to_http2_is_no_way_in(scene: Scene) -> None:
     reply = scene.visitor.send("GET", "/x", headers)
     assert reply.status in {303, 400, 401, 403}
     assert scene.arrivals == []
+
+
+def test_a_websocket_client_gets_through_with_a_key(scene: Scene, keys: dict[str, str]) -> None:
+    """A-18: an ordinary client library, which shows a key and nothing else; the app sees no key."""
+    visitor = scene.visitor
+    trust = ssl.create_default_context(cafile=str(visitor.authority))
+    with (
+        socket.create_connection(("127.0.0.1", visitor.port)) as plain,
+        connect(
+            "wss://app.example.com/ws",
+            sock=plain,
+            ssl=trust,
+            additional_headers={"Authorization": f"Bearer {keys['any']}"},
+        ) as connection,
+    ):
+        connection.send("hello")
+        assert connection.recv(timeout=10) == "hello"
+    arrival = scene.only_arrival()
+    assert arrival.like("Authorization") in ([], [""])
+    for name, value in ALICE.headers.items():
+        assert arrival.like(name) == [value]
+
+
+def test_a_key_that_only_reads_opens_no_websocket(scene: Scene, keys: dict[str, str]) -> None:
+    """A websocket is a GET and can do anything."""
+    reply = scene.visitor.send("GET", "/ws", (*UPGRADE, ("X-Api-Key", keys["reading"])))
+    assert reply.status == 403
+    assert scene.arrivals == []
+
+
+@pytest.fixture(scope="module")
+def keys(gateway: Gateway) -> dict[str, str]:
+    """Keys of Alice's for the app."""
+    made = {}
+    for name, options in (("any", ()), ("reading", ("--read-only",))):
+        arguments = ("key", "create", "--user", ALICE.name, "--name", name, "--app", "Example", *options, "--json")
+        made[name] = json.loads(gateway.command(*arguments))["key"]
+    return made
