@@ -37,6 +37,9 @@ MORE_APPS = """
   - name: Interface
     hosts: [api.example.com]
     preflight: pass
+    url_keys: true
+    headers: {X-Webauth-User: "{user}"}
+    basic: {user: "{user}", secret: interface}
 """
 
 
@@ -140,6 +143,7 @@ def gateway(tmp_path_factory: pytest.TempPathFactory, line: Line) -> Iterator[Ga
     try:
         for person in (ALICE, BOB):
             gateway.add(person)
+        gateway.command("app-secret", "set", "interface", "--stdin", typed="sesame\n")
         line.behind = port
         yield gateway
         check_log(gateway)
