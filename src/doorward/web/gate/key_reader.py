@@ -82,7 +82,7 @@ class KeyReader:
                 return KeyRefusal(Reason.CREDENTIALS_DIFFER)
             found = entry
         if found is None:
-            return KeyRefusal(Reason.KEY_INVALID)
+            raise ValueError("nothing was shown")
         # SECURITY: whoever contains an incident need not think of keys. tests/unit/test_gate_keys.py would fail.
         return KeyRefusal(Reason.LOCKDOWN) if self._table.is_locked_down else found
 
@@ -90,9 +90,8 @@ class KeyReader:
         """What has to be verified elsewhere before this can be judged; nothing while too many wrong ones come."""
         if self.verify is None or shown is NOTHING or self.failures.find_wait(client, now) is not None:
             return ()
-        parsed = [found for found in map(parse_key, shown.keys) if found is not None]
         waiting = []
-        for key_id, secret in parsed:
+        for key_id, secret in filter(None, (self._parse(text, now) for text in shown.keys)):
             entry = self._table.find_key(key_id, now)
             key = entry.subject.key if entry is not None else None
             if key is not None and not key.digest.startswith(SHA256) and not self._matches(key, secret):
@@ -107,15 +106,17 @@ class KeyReader:
             self._verified[found.key.id, found.key.digest] = hashlib.sha256(found.secret).digest()
 
     def _find_one(self, text: str, now: datetime) -> Entry | None:
-        named = parse_key(text)
-        if named is None and self._read_token is not None:
-            named = self._read_token(text, now)
+        named = self._parse(text, now)
         if named is None:
             return None
         key_id, secret = named
         entry = self._table.find_key(key_id, now)
         key = entry.subject.key if entry is not None else None
         return entry if key is not None and self._matches(key, secret) else None
+
+    def _parse(self, text: str, now: datetime) -> tuple[KeyId, bytes] | None:
+        named = parse_key(text)
+        return self._read_token(text, now) if named is None and self._read_token is not None else named
 
     def _matches(self, key: AppKey, secret: bytes) -> bool:
         if key.digest.startswith(SHA256):
