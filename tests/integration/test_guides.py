@@ -13,7 +13,8 @@ from tests.integration.recipes import FILES, KUBERNETES, PROXIES, ROOT
 
 GUIDES = ROOT / "docs" / "guides"
 OF_NO_PROXY = {
-    "accounts", "alerts", "api", "audit", "backups", "keys", "mail", "moving-in", "pairing", "privacy", "profiles", "second-factors",
+    "accounts", "alerts", "api", "app-keys", "assertions", "audit", "backups", "credentials", "expiry", "keys", "mail",
+    "moving-in", "pairing", "privacy", "profiles", "second-factors",
 }  # fmt: skip
 MANIFESTS = sorted(KUBERNETES.glob("*.yaml"))
 DOCUMENTS = [(path.name, thing) for path in MANIFESTS for thing in yaml.safe_load_all(path.read_text("utf-8"))]
