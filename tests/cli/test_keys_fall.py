@@ -101,6 +101,7 @@ def test_keys_go_with_an_account_that_is_erased(house):
     key = make_key(house)
     with house.serving() as server:
         assert check(server, key) == GOOD
+        assert house.answer("user", "show", "alice")["app_keys"] == ["phone"]
         house.run("privacy", "erase", "alice", "--yes")
         assert check(server, key) == UNKNOWN
     assert house.answer("key", "list") == []

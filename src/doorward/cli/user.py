@@ -26,6 +26,7 @@ from doorward.cli.house import (
 from doorward.errors import InputError, NotFoundError
 from doorward.flows.admin import CLI
 from doorward.flows.changing import version_of
+from doorward.rules.app_key import AppKey
 from doorward.rules.factor import Factors
 from doorward.rules.identity import User, UserId
 from doorward.rules.upstream import Identity
@@ -115,16 +116,17 @@ def list_users(config: ConfigOption = None, json: JsonOption = False) -> None:
 
 @commands.command("show")
 def show(name: NameArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
-    """Show one account, with its second factors and the accounts at providers it is connected to."""
+    """Show one account, with its second factors, its keys for apps and the accounts at providers it is connected to."""
 
-    async def act(house: House) -> tuple[User, list[Identity], bool, Factors]:
+    async def act(house: House) -> tuple[User, list[Identity], bool, Factors, list[AppKey]]:
         user = await find_user(house, name)
         identities = (await house.flows.identities.list_all(CLI)).get(user.id, [])
         async with house.storage.records.transaction() as transaction:
             has_password = await transaction.find_password(user.id) is not None
-            return user, identities, has_password, await transaction.find_factors(user.id)
+            factors = await transaction.find_factors(user.id)
+            return user, identities, has_password, factors, await transaction.list_app_keys(user.id)
 
-    user, identities, has_password, factors = in_house(config, act)
+    user, identities, has_password, factors, keys = in_house(config, act)
     rows = [_describe_identity(each) for each in identities]
     told = {
         **describe_user(user),
@@ -132,6 +134,7 @@ def show(name: NameArgument, config: ConfigOption = None, json: JsonOption = Fal
         "authenticator_app": factors.totp is not None,
         "passkeys": [passkey.name for passkey in factors.passkeys],
         "recovery_codes_left": factors.unused_codes,
+        "app_keys": [key.name for key in keys],
         "enrol_by": spell_instant(user.enrol_by) if user.enrol_by else "",
     }
     if json:
