@@ -18,6 +18,7 @@ GUARDED: Final = (
     "providers",
     "invites",
     "kits",
+    "app_keys",
     "app_secrets",
     "settings",
     "keys",
@@ -41,6 +42,7 @@ UNRECORDED: Final[dict[str, frozenset[str]]] = {
 """What the program does by itself, without anybody's asking, by the function that does it."""
 _USE: Final = {
     "users": {"enrol_by": None},
+    "app_keys": {"uses": 0, "last_used_at": None, "sealed": ""},
     "identities": {"used_at": None},
     "totps": {"last_step": 0, "last_used_at": None},
     "passkeys": {"sign_count": 0, "backed_up": False, "last_used_at": None},
