@@ -95,7 +95,7 @@ kill: $(DEV_STAMP)  ## Kill the program at a thousand random moments, or KILLS o
 
 .PHONY: system
 system: $(DEV_STAMP)
-	@tools/system.sh nginx haproxy chromium git curl
+	@tools/system.sh nginx haproxy chromium git curl php
 
 # From npm, by whatever registry the machine's npm is set up for.
 .PHONY: provider

@@ -13,7 +13,16 @@ from doorward.rules.login import draw
 from doorward.web.api.scopes import SCOPES
 
 DOCS = Path(__file__).parents[1] / "docs"
-LANGUAGES = {".yaml": "yaml", ".yml": "yaml", ".conf": "nginx", ".cfg": "haproxy", ".lua": "lua"}
+LANGUAGES = {
+    ".yaml": "yaml",
+    ".yml": "yaml",
+    ".conf": "nginx",
+    ".cfg": "haproxy",
+    ".lua": "lua",
+    ".mjs": "js",
+    ".php": "php",
+    ".py": "python",
+}
 
 
 def make_pages() -> dict[Path, str]:

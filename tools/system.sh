@@ -1,14 +1,18 @@
 #!/bin/sh
 # The real servers and the browser that the tests and the benchmark use come from Debian's packages.
 # Installs what is missing where it may (as root); else names the one command and fails.
-# Usage: tools/system.sh PROGRAM...   The programs are named like their packages.
+# Usage: tools/system.sh PROGRAM...   The programs are named like their packages, but for php.
 set -eu
 PATH=$PATH:/usr/sbin:/sbin
 export PATH
 
 missing=
 for program in "$@"; do
-    command -v "$program" >/dev/null 2>&1 || missing="$missing $program"
+    command -v "$program" >/dev/null 2>&1 && continue
+    case $program in
+        php) missing="$missing php-cli" ;; # the package `php` brings a web server
+        *) missing="$missing $program" ;;
+    esac
 done
 [ -n "$missing" ] || exit 0
 
