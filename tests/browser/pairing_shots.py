@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from playwright.async_api import Page
 
 from doorward.flows.pairing import Begun
+from doorward.rules.travel import Place
 from tests.browser.shot import HOME, Shot, at
 from tests.fakes.devices import PHONE
 from tests.fakes.door import Door
@@ -37,7 +38,7 @@ async def _unknown(door: Door, page: Page) -> None:
 
 
 async def _elsewhere(door: Door, page: Page) -> None:
-    door.town.places["198.51.100.9"] = "Reykjavík, Iceland"
+    door.town.places["198.51.100.9"] = Place("Reykjavík", "", "Iceland")
     scope = "app:Photos app:Wiki host:files.example.test app:Vault read write"
     await ask(door, page, "Wilhelmina-Constantias-Fernsehgerät-im-Wohnzimmer", scope)
 

@@ -27,12 +27,11 @@ def a_policy(*more):
 
 
 class Bench:
-    """A town with pairing; `policy` and `places` may be changed at any time."""
+    """A town with pairing; `policy` may be changed at any time."""
 
     def __init__(self, town, *, terms=PairingTerms(), key_terms=KeyTerms()):  # noqa: B008 -- frozen values
         self.town = town
         self.policy = a_policy()
-        self.places = town.places
         self.keys = AppKeys(
             records=town.store.records,
             throttle=town.throttle,

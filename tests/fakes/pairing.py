@@ -1,4 +1,4 @@
-"""Pairing connected to a town, which keeps the `places` of addresses."""
+"""Pairing connected to a town."""
 
 from doorward.flows.pairing import Pairing, PairingTerms
 
@@ -7,8 +7,6 @@ CODE_KEY = b"p" * 32
 
 def connect_pairing(town, keys, terms=PairingTerms(), policy=None):  # noqa: B008 -- a frozen value
     """The flow; `policy` tells the rules, the town's where nothing is said."""
-    if not hasattr(town, "places"):
-        town.places = {}
     return Pairing(
         records=town.store.records,
         tickets=town.store.tickets,
@@ -16,7 +14,7 @@ def connect_pairing(town, keys, terms=PairingTerms(), policy=None):  # noqa: B00
         throttle=town.throttle,
         keys=keys,
         policy=policy or (lambda: town.policy),
-        find_place=lambda address: town.places.get(str(address), ""),
+        find_place=town.lookout.name_place,
         code_key=CODE_KEY,
         clock=town.clock,
         random=town.random,

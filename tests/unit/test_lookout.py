@@ -193,3 +193,12 @@ async def test_somebody_chooses_for_themselves_and_it_is_written_down(town):
     assert said == ["on", "off"]
     assert connect_lookout(town).knows_places
     assert json.dumps(said)
+
+
+def test_a_place_is_told_in_words_where_one_is_known(town):
+    """Nothing of it is kept, so that nobody is asked for it."""
+    town.places["203.0.113.7"] = BERLIN
+    assert town.lookout.name_place(ip_address("203.0.113.7")) == "Berlin, Germany"
+    assert town.lookout.name_place(ip_address("203.0.113.8")) == ""
+    town.lookout._locate = None
+    assert town.lookout.name_place(ip_address("203.0.113.7")) == ""

@@ -19,6 +19,7 @@ from doorward.rules.login import Failure
 from doorward.rules.pairing import Answer, Whence
 from doorward.rules.policy import Audience, Effect, HostPattern, Rule
 from doorward.rules.ticket import Purpose
+from doorward.rules.travel import Place
 from tests.fakes.devices import PHONE, WISH, Bench
 from tests.fakes.flows import Town
 
@@ -185,7 +186,7 @@ async def test_tickets_of_other_purposes_fetch_nothing(bench, purpose):
 
 async def test_whoever_approves_sees_what_they_need_to_know(bench):
     subject = await bench.sign_in()
-    bench.places["198.51.100.9"] = "Oslo, Norway"
+    bench.town.places["198.51.100.9"] = Place("Oslo", "", "Norway")
     begun = await bench.begin(
         "Evil\u202e\x1b[31m<b>App</b>" + "x" * 80, "app:WIKI app:vault host:home.example.test write"
     )

@@ -16,6 +16,7 @@ from doorward.rules.lockdown import LOCKDOWN_SETTING
 from doorward.rules.login import Failure
 from doorward.rules.mfa import MfaRequired, MfaTerms
 from doorward.rules.pairing import Answer
+from doorward.rules.travel import Place
 from tests.fakes.devices import PHONE
 from tests.fakes.door import Answer as Page
 from tests.fakes.door import Browser, Door
@@ -174,7 +175,7 @@ async def test_what_a_device_says_of_itself_is_shown_as_that(door: Door, alice: 
 
 async def test_a_device_from_elsewhere_is_warned_of(door: Door, alice: Browser) -> None:
     """RFC 8628, 5.4."""
-    door.town.places["198.51.100.9"] = "Oslo, Norway"
+    door.town.places["198.51.100.9"] = Place("Oslo", "", "Norway")
     page = await look(alice, (await begin(door)).user_code)
     said = text_of(page)
     assert "This device is in another network than you." in said
