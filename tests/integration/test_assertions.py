@@ -1,4 +1,4 @@
-"""An app behind Traefik that trusts no header: what it is told is signed, for this request, and nobody else can say it."""
+"""An app that trusts no header: what it is told is signed, for this request, and nobody else can say it."""
 
 import asyncio
 import base64
@@ -18,7 +18,7 @@ from doorward.verify import RefusedError, RemoteKeys, verify
 from tests.integration.echo import EchoApp
 from tests.integration.gateway import ALICE, AUTH, Gateway, start_gateway
 from tests.integration.processes import free_ports
-from tests.integration.recipes import FILES, Ports, Proxy, fill, traefik
+from tests.integration.recipes import FILES, PROXIES, Ports, Proxy, fill, traefik
 from tests.integration.test_assertion_snippets import run_snippet
 from tests.integration.tls import Certificates
 from tests.integration.wire import Visitor
@@ -88,25 +88,57 @@ class Scene:
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory, certificates: Certificates, app: EchoApp) -> Iterator[Scene]:
+def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
+    """A gateway that signs for its app, with an address that anyone may open."""
     [port] = free_ports(1)
     anyone = "authz:\n  rules:\n    - domain: app.example.com\n      path: /open\n      who: anyone\n"
     text = fill(
         (FILES / "doorward.yaml").read_text("utf-8"),
-        {"127.0.0.1:8080": f"127.0.0.1:{port}", "authz:\n  rules:\n": anyone},
+        {
+            "127.0.0.1:8080": f"127.0.0.1:{port}",
+            "authz:\n  rules:\n": anyone,
+            "    hosts: [app.example.com]": "    hosts: [app.example.com]\n    assertion: true",
+        },
     )
-    text = text.replace("    hosts: [app.example.com]", "    hosts: [app.example.com]\n    assertion: true")
     text += '\nprometheus:\n  addr: "off"\n'
-    gateway = start_gateway(tmp_path_factory.mktemp("asserting"), text, port)
-    relay = Relay(port)
+    gateway = start_gateway(tmp_path_factory.mktemp("signing"), text, port)
     try:
         gateway.add(ALICE)
-        with traefik(tmp_path_factory.mktemp("traefik"), Ports(port, app.port), certificates) as proxy:
-            yield Scene(gateway, proxy, app, relay, Visitor(proxy.port, certificates.authority))
+        yield gateway
     finally:
-        relay.close()
         gateway.process.stop()
     assert "Traceback" not in gateway.process.log
+
+
+@pytest.fixture(scope="module")
+def relay(signing: Gateway) -> Iterator[Relay]:
+    relay = Relay(signing.port)
+    yield relay
+    relay.close()
+
+
+@pytest.fixture(scope="module")
+def scene(
+    tmp_path_factory: pytest.TempPathFactory, certificates: Certificates, app: EchoApp, signing: Gateway, relay: Relay
+) -> Iterator[Scene]:
+    """All of it behind Traefik."""
+    with traefik(tmp_path_factory.mktemp("traefik"), Ports(signing.port, app.port), certificates) as proxy:
+        yield Scene(signing, proxy, app, relay, Visitor(proxy.port, certificates.authority))
+
+
+@pytest.fixture(scope="module", params=["caddy", "nginx", "haproxy", "envoy"])
+def other(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    certificates: Certificates,
+    app: EchoApp,
+    signing: Gateway,
+    relay: Relay,
+) -> Iterator[Scene]:
+    """And behind each of the others."""
+    folder = tmp_path_factory.mktemp(request.param)
+    with PROXIES[request.param](folder, Ports(signing.port, app.port), certificates) as proxy:
+        yield Scene(signing, proxy, app, relay, Visitor(proxy.port, certificates.authority))
 
 
 def claims_of(token: str, keys: RemoteKeys, url: str = HOME + "/x", method: str = "GET") -> dict[str, object]:
@@ -144,16 +176,26 @@ def test_it_is_for_the_address_as_the_visitor_asked_for_it(scene: Scene, path: s
 
 def test_what_a_visitor_sends_under_its_name_never_survives(scene: Scene) -> None:
     """C01: not beside ours, not where nobody is signed in, in no spelling a server might read as it."""
+    check_spellings(scene)
+
+
+def test_nor_does_it_behind_any_other_proxy(other: Scene) -> None:
+    """C01: with the files of the guides, as they stand."""
+    check_spellings(other)
+
+
+def check_spellings(scene: Scene) -> None:
+    """Ours arrives, once and good; what a visitor sends does not."""
+    keys = scene.keys()
     (good,) = scene.ask(cookie=scene.cookie())
-    for sent in ("x", good):
-        for name in SPELLINGS:
+    for name in SPELLINGS:
+        for sent in ("x", good):
             (token,) = scene.ask("/x", cookie=scene.cookie(), **{name.replace(".", "__"): sent})
-            assert token != "x"
-            assert claims_of(token, scene.keys())
+            assert claims_of(token, keys)["preferred_username"] == ALICE.name
             assert scene.ask("/open", **{name.replace(".", "__"): sent}) in ([], [""])
     # Who is signed in is told about on an open page, too.
     (token,) = scene.ask("/open", cookie=scene.cookie())
-    assert claims_of(token, scene.keys(), HOME + "/open")["preferred_username"] == ALICE.name
+    assert claims_of(token, keys, HOME + "/open")["preferred_username"] == ALICE.name
 
 
 def test_the_guides_python_takes_it(scene: Scene) -> None:
