@@ -28,6 +28,7 @@ MORE = """\
 mail: {{host: 127.0.0.1, port: {port}, security: none, sender: 'Door <door@example.test>'}}
 registration: {{mode: open}}
 api_keys: {{max: 1000}}
+jwt: {{issuer: Doorward, audience: programs}}
 limits:
   login: [9999/1m]
   otp_verify: [9999/1m]
