@@ -10,9 +10,11 @@ from doorward.flows.audit_watch import VERIFYING
 from doorward.flows.backups import Terms
 from doorward.outside.qr import draw_qr
 from doorward.rules.alert import AlertKind
+from doorward.rules.app_header import parse_basic
 from doorward.rules.archive import Manifest
 from doorward.rules.backup import BACKUP_CHORE, DRILL_CHORE, Backup, Reason, name_backup
 from doorward.rules.chore import Chore
+from doorward.rules.policy import App, HostPattern
 from doorward.rules.restore_effect import Effect, Named
 from doorward.rules.restoring import Plan
 from doorward.rules.schedule import Interval, Schedule
@@ -186,7 +188,21 @@ async def _places(door: Door, page: Page) -> None:
     await page.goto(f"{HOME}/account/profile")
 
 
+async def _app_secrets(door: Door, page: Page) -> None:
+    """One is shown, one is missing, one is left over."""
+    now = door.clock.now()
+    door.town.apps = tuple(
+        App(name, (HostPattern(f"{secret}.example.com"),), headers=(parse_basic("admin", secret),))
+        for name, secret in (("Storage in the cellar", "nas"), ("Music", "tunes"), ("Backups of the storage", "nas"))
+    )
+    for name, days in (("nas", 40), ("left-over.from-the-old-house", 400)):
+        await door.flows.app_secrets.put(CLI, name, "hidden", now=now - timedelta(days=days))
+    await page.goto(f"{HOME}/admin/app-secrets?name=tunes")
+
+
 SAFEKEEPING_SHOTS = (
+    Shot("app-secrets", _app_secrets, "root"),
+    Shot("app-secrets-none", at("/admin/app-secrets"), "root", judged=False),
     Shot("safekeeping", _safekeeping, "root"),
     Shot("safekeeping-never", at("/admin/safekeeping"), "root", judged=False),
     Shot("backups", _backups, "root"),

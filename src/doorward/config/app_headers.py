@@ -65,7 +65,7 @@ def parse_basic_entry(value: object) -> BasicEntry | None:
     """Read `{user: TEMPLATE, secret: NAME}`."""
     if value is None or isinstance(value, BasicEntry):
         return value
-    if not isinstance(value, Mapping) or value.keys() != {"user", "secret"}:
+    if not isinstance(value, Mapping) or set(value) != {"user", "secret"}:
         raise refuse("this is not a name and a secret", _BASIC)
     user, secret = read_text(value["user"], "put the name in quotes"), read_text(value["secret"], _BASIC)
     try:

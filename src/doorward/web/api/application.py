@@ -17,6 +17,7 @@ from doorward.web.api.account import account_routes
 from doorward.web.api.alerts import alert_routes
 from doorward.web.api.aliases import alias_routes
 from doorward.web.api.app_keys import app_key_routes
+from doorward.web.api.app_secrets import app_secret_routes
 from doorward.web.api.audit import audit_routes
 from doorward.web.api.backups import backup_routes, upload_routes
 from doorward.web.api.credentials import CHALLENGE
@@ -98,6 +99,7 @@ def build_api(parts: ApiParts) -> FastAPI:
     app.include_router(incident_routes(parts))
     app.include_router(key_routes(parts))
     app.include_router(alert_routes(parts))
+    app.include_router(app_secret_routes(parts))
     app.include_router(upload_routes(parts))
     describe_api(app, cookie=parts.cookies.session)
     return app

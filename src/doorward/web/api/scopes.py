@@ -50,6 +50,7 @@ _ADMIN: Final = (
     "GET /api/v1/keys",
     "GET /api/v1/app-keys",
     "GET /api/v1/users/{user}/app-keys",
+    "GET /api/v1/app-secrets",
     "GET /api/v1/alerts",
     "POST /api/v1/alerts/test",
     "GET /api/v1/backups",
@@ -107,6 +108,9 @@ _NEVER: Final = (
     "POST /api/v1/app-keys/{key}/wake",
     "POST /api/v1/users/{user}/app-keys",
     "POST /api/v1/services",
+    # What opens apps in everybody's name.
+    "PUT /api/v1/app-secrets/{name}",
+    "DELETE /api/v1/app-secrets/{name}",
     # Asked by pages, and by programs with somebody's cookies: a session's own.
     "GET /api/auth/csrf-token",
     "GET /api/sessions/list",

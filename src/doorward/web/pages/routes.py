@@ -7,6 +7,7 @@ from doorward.flows.throttle import Bucket
 from doorward.rules.policy import Policy
 from doorward.web.pages.account import AccountPage
 from doorward.web.pages.alerts import AlertsPage
+from doorward.web.pages.app_secrets import AppSecretsPage
 from doorward.web.pages.apps import AppsPage
 from doorward.web.pages.asserted import AssertedEntry
 from doorward.web.pages.audit import AuditPage
@@ -79,6 +80,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     keys = KeysPage(desk, flows.signing_keys)
     alerts = AlertsPage(desk, flows.alert_desk)
     backups = BackupsPage(desk, flows.backups, flows.restoring)
+    app_secrets = AppSecretsPage(desk, flows.app_secrets)
     sessions = SessionsPage(desk, flows.account, flows.administration, flows.turnstile)
     providers = ProvidersPage(desk, flows.providers, flows.ways)
     incident = IncidentPage(desk, flows.lockdowns, flows.break_glass)
@@ -170,6 +172,10 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/mail": Route(Who.ADMINISTRATOR, get=letters.get),
         "/admin/mail/retry": Route(Who.ADMINISTRATOR, post=letters.post_retry, back="/admin/mail"),
         "/admin/mail/test": Route(Who.ADMINISTRATOR, post=letters.post_test, back="/admin/mail"),
+        "/admin/app-secrets": Route(Who.ADMINISTRATOR, get=app_secrets.get, post=app_secrets.post),
+        "/admin/app-secrets/remove": Route(
+            Who.ADMINISTRATOR, post=app_secrets.post_remove, back="/admin/app-secrets"
+        ),
         "/admin/alerts": Route(Who.ADMINISTRATOR, get=alerts.get),
         "/admin/alerts/test": Route(Who.ADMINISTRATOR, post=alerts.post_test, back="/admin/alerts"),
         "/admin/backups": Route(Who.ADMINISTRATOR, get=backups.get),
