@@ -232,6 +232,9 @@ async def test_administrators_make_keys_for_others_who_are_told(town):
     assert "address" not in said
     with pytest.raises(ForbiddenError, match="administrators"):
         await town.keys.create_for(town.bob, "alice", a_wish("Other"), HERE, now=town.now)
+    for subject in (town.bob, town.root):
+        with pytest.raises(ForbiddenError, match="somewhere"):
+            await town.keys.create_for(subject, "alice", a_wish("Other"), now=town.now)
     with pytest.raises(NotFoundError):
         await town.keys.create_for(None, "nobody", a_wish("Other"), now=town.now)
     await town.administration.set_enabled(CLI, "alice", False, now=town.now)

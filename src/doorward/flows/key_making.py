@@ -173,9 +173,13 @@ class KeyMaking:
 
         NotFoundError where there is no such account, ConflictError (DISABLED) where it is disabled.
         """
+        actor = CLI
         if by is not None:
             check_in_person(by, now)
-        actor = CLI if by is None or visitor is None else actor_of(by, visitor)
+            # SECURITY: only who is at the machine comes from nowhere; tests/unit/test_app_keys_flow.py leaves it out.
+            if visitor is None:
+                raise ForbiddenError("an administrator comes from somewhere")
+            actor = actor_of(by, visitor)
         draft = _Draft(KeyKind.KEY, accept_wish(wish, self.terms, now=now))
 
         async def find_owner(transaction: Transaction) -> tuple[User, Actor]:
