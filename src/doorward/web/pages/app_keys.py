@@ -34,13 +34,13 @@ _KINDS: Final = {
 }
 _CHANGED: Final = "Meanwhile other keys fit. Nothing was revoked; look at the number again."
 _NOT_SURE: Final = "Tick the box that says you are sure. Nothing was done."
-_NONE: Final = "No key fits, so nothing was revoked."
 _NOTES: Final = {
     "revoked": ("good", "Revoked. What used it gets in no more, from this moment on."),
     "many": ("good", "All of these are revoked. What used them gets in no more, from this moment on."),
     "woken": ("good", "It is awake, and opens what it opened before."),
     "gone": ("warn", "That was gone already, or somebody else changed it meanwhile. Nothing was changed."),
     "held": ("warn", "There is a lockdown, so no key is woken."),
+    "none": ("warn", "No key fits, so nothing was revoked."),
 }
 
 
@@ -123,7 +123,7 @@ class AppKeysPage:
             return self._desk.to_login(visit, _PAGE)
         asked, actor = Asked.of(visit.query), actor_of(visit.subject, visit.visitor)
         found = await self._find(actor, asked, visit.now)
-        return self._ask(visit, asked, found) if found else await self._show(visit, actor, asked, problem=_NONE)
+        return self._ask(visit, asked, found) if found else await self._show(visit, actor, asked, done="none")
 
     async def post_revoke_many(self, visit: Visit, form: Form) -> Response:
         """Take all back that fit, if their number is still the one that was said."""
@@ -133,7 +133,7 @@ class AppKeysPage:
         asked = Asked.of(form)
         found = await self._find(actor, asked, visit.now)
         if not found:
-            return await self._show(visit, actor, asked, problem=_NONE)
+            return self._back(visit, "none", asked)
         if "sure" not in form or form.get("count") != str(len(found)):
             return self._ask(visit, asked, found, problem=_CHANGED if "sure" in form else _NOT_SURE)
         await self._app_keys.revoke_any(actor, [key.id for key, _ in found], now=visit.now)
@@ -165,15 +165,14 @@ class AppKeysPage:
             return []
         return [pair for pair in found if asked.state != "never" or pair[0].last_used_at is None]
 
-    async def _show(self, visit: Visit, actor: Actor, asked: Asked, *, problem: str = "") -> Response:
+    async def _show(self, visit: Visit, actor: Actor, asked: Asked, *, done: str = "") -> Response:
         offset = parse_offset(visit.query.get("offset", "0"))
         found = await self._find(actor, asked, visit.now)
-        kind, note = _NOTES.get(visit.query.get("done", ""), ("", ""))
+        kind, note = _NOTES.get(done or visit.query.get("done", ""), ("", ""))
         terms = self._app_keys.terms
         return self._desk.page(
             visit,
             "keys_all.html",
-            status=400 if problem else 200,
             here="people",
             rows=[
                 row_of(key, self._app_keys.find_last_use, now=visit.now, user=user)
@@ -190,7 +189,6 @@ class AppKeysPage:
             revoke_many=_address(asked, page=_MANY),
             newer=_address(asked, offset=str(max(offset - PAGE_SIZE, 0))) if offset else "",
             older=_address(asked, offset=str(offset + PAGE_SIZE)) if len(found) > offset + PAGE_SIZE else "",
-            problem=problem,
             note=note,
             note_kind=kind,
         )
