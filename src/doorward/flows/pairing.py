@@ -218,8 +218,7 @@ class Pairing:
         refused = await self._keys.check_for_device(subject, wish, now=now)
         if refused is not None:
             return refused
-        ticket = await self._claim(typed, now)
-        if ticket is None:
+        if (ticket := await self._claim(typed, now)) is None:
             return None
         async with self._records.transaction() as transaction:
             user = await get_present(transaction, subject)
@@ -235,8 +234,7 @@ class Pairing:
         asked = await self.look(subject, typed, visitor, now=now)
         if not isinstance(asked, Asked):
             return asked
-        ticket = await self._claim(typed, now)
-        if ticket is None:
+        if (ticket := await self._claim(typed, now)) is None:
             return None
         async with self._records.transaction() as transaction:
             user = await get_present(transaction, subject)
