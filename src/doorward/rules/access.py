@@ -64,7 +64,7 @@ def decide(
     if not rules.is_known:
         return Deny(Reason.UNKNOWN_HOST)
     # SECURITY: what is wrong with a key is the answer, even where anyone may pass or a network stands for somebody:
-    # whoever shows a key asks as its owner. tests/property/test_keys.py would fail.
+    # whoever shows a key asks as its owner. tests/unit/test_key_limits.py would fail.
     flaw = _find_flaw(subject, request, rules.app, now)
     if flaw is not None:
         return Deny(flaw)

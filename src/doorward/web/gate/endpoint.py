@@ -68,10 +68,10 @@ class Gate:
         random: Random,
         log: Log,
         touch: Touch,
+        key_touch: KeyTouch,
         page: RefusalPage,
         single_user: SingleUserAccount | None = None,
         keys: KeyReader | None = None,
-        key_touch: KeyTouch | None = None,
         app_headers: AppHeaders | None = None,
         minter: Minter | None = None,
     ) -> None:
@@ -361,7 +361,7 @@ class Gate:
         key = entry.subject.key
         if key is None:
             self._touch(entry.subject.session.fingerprint, check.now, agent, str(check.client or ""))
-        elif self._key_touch is not None:
+        else:
             self._key_touch(key.id, check.now, agent, str(check.client or ""))
 
 
