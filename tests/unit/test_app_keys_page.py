@@ -80,6 +80,7 @@ async def test_all_keys_are_shown_with_their_owners_and_found_by_every_filter(do
     await give(door, name="Phone")
     async with door.store.records.transaction() as transaction:
         await transaction.note_key_uses([KeyUse(old.key.id, door.clock.now(), "")])
+    assert f'href="{PAGE}?user=alice"' in (await root.get("/admin/users/person?login=alice")).text
     page = await root.get(PAGE)
     assert set(shown(page)) == {"Old", "Script", "Phone"}
     assert "Alice Liddell" in page.text

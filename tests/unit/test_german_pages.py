@@ -76,3 +76,21 @@ def test_a_closed_door_says_why_in_german() -> None:
     assert "%(" not in text
     assert Reason.NO_RULE.sentence not in text
     assert "Accounting stays shut" in page(refusal(language="fr"))[0].decode()
+
+
+async def test_a_key_is_made_in_german() -> None:
+    door = Door()
+    await door.add_user("root", admin=True)
+    browser = Browser(door)
+    await browser.sign_in("root")
+    assert "Du hast keine Schlüssel" in (await browser.get("/keys", **GERMAN)).text
+    form = await browser.get("/keys/new", **GERMAN)
+    assert "Welche Apps öffnet er?" in form.text
+    fields = {"csrf_token": form.hidden("csrf_token"), "name": ""}
+    answer = await browser.post("/keys/new", fields, **GERMAN)
+    assert "Wähle wenigstens eine App" in answer.text
+    made = await browser.post("/keys/new", {**fields, "name": "Telefon", "app-0": "Wiki"}, **GERMAN)
+    assert "Kopiere ihn jetzt" in made.text
+    for path in ("/keys", "/keys/new", "/admin/app-keys", "/admin/app-keys/revoke-many", "/admin/services"):
+        shown = (await browser.get(path, **GERMAN)).text
+        assert not re.search(r">[^<]*\b(Make|Opens|Revoke|keys|Only|Services|asleep|never)\b", shown)

@@ -73,7 +73,7 @@ async def test_whoever_has_none_is_told_what_keys_are_for(alice: Browser) -> Non
     assert "You have no keys" in page.text
     assert "A key lets one device or program in" in page.text
     assert 'href="/keys/new"' in page.text
-    for other in ("/account", "/account/security", "/account/profile"):
+    for other in ("/account", "/account/security", "/account/profile", "/sessions"):
         assert 'href="/keys"' in (await alice.get(other)).text
 
 
