@@ -17,9 +17,8 @@ KEYS: Pairs = (
     (b"Authorization", b"Bearer dw_" + b"A" * 43),
     (b"Authorization", b"Basic cm9vdDpyb290"),
     (b"X-API-Key", b"A" * 43),
-    (b"X-Forwarded-User", b"root"),
-    (b"X-Requested-With", b"XMLHttpRequest"),
 )
+NO_KEYS: Pairs = ((b"X-Forwarded-User", b"root"), (b"X-Requested-With", b"XMLHttpRequest"))
 TYPES = [b"text/plain", b"multipart/form-data; boundary=x", b"application/json; charset=utf-7", b""]
 
 
@@ -62,6 +61,7 @@ def test_nothing_is_changed_without_the_token_of_this_session(stage: Stage, meth
         "from an app": send(((b"Origin", b"https://app.example.test"),), sent=token),
         "from another site": send(((b"Sec-Fetch-Site", b"cross-site"),), sent=token),
         "from a neighbour": send(((b"Sec-Fetch-Site", b"same-site"),), sent=token),
+        **{f"with {name!r}": send((*HOME, (name, value))) for name, value in NO_KEYS},
     }
     assert {how: status for how, status in refused.items() if status != 403} == {}
     # A page takes no key; at the API it is a wrong one, of which there may be too many from one place.
