@@ -61,6 +61,7 @@ LINES_WITHOUT_REASON = 400
 LONG_FILES: dict[str, str] = {
     "tests/attacks/test_routes.py": "one table with a line for each route",
     "tests/attacks/stage.py": "the one stage on which every attack is played",
+    "tests/attacks/test_assertions.py": "one verifier, and every way of forging what it takes",
     "tests/attacks/test_sign_in.py": "one door, and every way of forcing it",
     "tests/attacks/test_forwarded.py": "whom to believe is one question with many spellings",
     "tests/unit/test_factors.py": "one flow, and what may happen between its two steps",
