@@ -80,9 +80,7 @@ apps:
   - name: Graphs
     hosts: graphs.example.com
     headers: {X-WEBAUTH-USER: "{user}", X-WEBAUTH-ROLE: "{groups:graphs-}"}
-  - name: Storage
-    hosts: nas.example.com
-    basic: {user: admin, secret: nas}""",
+  - {name: Storage, hosts: nas.example.com, basic: {user: admin, secret: nas}}""",
     ("alerts", "targets"): """\
 targets:
   - name: phone

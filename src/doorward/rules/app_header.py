@@ -97,6 +97,7 @@ def write_headers(
     """What an app is sent, all empty where there is nobody; None where it cannot be sent what it should be.
 
     SECURITY: None is no allow: an app that falls back on something else for want of a header would open by accident.
+    tests/unit/test_app_secrets.py would fail.
     """
     if user is None:
         return tuple((header.name.encode("ascii"), b"") for header in headers)
