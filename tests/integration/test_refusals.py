@@ -36,6 +36,8 @@ def test_a_script_of_a_stranger_gets_401_with_the_way_to_sign_in(scene: Scene) -
     assert reply.all("Location") == []
     assert reply.one("Content-Type") == "application/problem+json"
     assert json.loads(reply.body)["login_url"].startswith("https://auth.example.com/login?rd=")
+    # What docs/guides/expiry.md has pages of apps look for, on their own origin.
+    assert reply.all("X-Doorward-Login") == [json.loads(reply.body)["login_url"]]
     assert scene.arrivals == []
 
 
