@@ -6,6 +6,7 @@ part of it. Names written as plain words (`/people/alice`) look like any other w
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
 MOST_SEGMENTS: Final = 8
@@ -29,20 +30,27 @@ _LETTERS_PER_HUMP: Final = 4
 def find_shape(path: str) -> str:
     """The shape of a decoded path without its query. Only letters, `v1`, `._~-/*` and placeholders stand in it."""
     segments = path.split("/")
-    shaped = [_shape_segment(segment) for segment in segments[: MOST_SEGMENTS + 1]]
+    shaped = [
+        _shape_segment(segment) if len(segment) <= _LONGEST_SEGMENT else _shape_long(segment)
+        for segment in segments[: MOST_SEGMENTS + 1]
+    ]
     if len(segments) > len(shaped):
         shaped.append(REST)
     shape = "/".join(shaped)
     return shape if len(shape) <= MOST else f"{shape[: MOST - 1].rpartition('/')[0]}/{REST}"
 
 
+def _shape_long(segment: str) -> str:
+    return "{text}" if _PLAIN.fullmatch(segment) is None else "{id}"
+
+
+@lru_cache(maxsize=1024)
 def _shape_segment(segment: str) -> str:
+    # The first words of paths are few. What is remembered is bounded, in number and in length.
     if _PLAIN.fullmatch(segment) is None:
         return "{text}"
     if _UUID.fullmatch(segment):
         return "{uuid}"
-    if len(segment) > _LONGEST_SEGMENT:
-        return "{id}"
     return "".join(piece if piece in _SEPARATORS else _shape_word(piece) for piece in _PIECES.split(segment))
 
 

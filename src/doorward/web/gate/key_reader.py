@@ -65,7 +65,7 @@ class KeyReader:
     def read(self, fields: Fields, target: bytes) -> tuple[Shown, bytes]:
         """What is shown in headers and address, and the address without it."""
         shown = read_shown(fields, is_token if self._read_token is not None else _is_none)
-        if self.parameter and b"?" in target:
+        if b"?" in target and (b"dw_" in target or b"%" in target):
             key, rest = take_from_target(target, self.parameter)
             if key:
                 return Shown((*shown.keys, key), shown.left, in_url=True), rest
