@@ -92,9 +92,10 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workshop]:
 @pytest.fixture(scope="module")
 def keyed_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """A gateway whose app takes keys in addresses, too."""
-    [port] = free_ports(1)
+    port, metrics = free_ports(2)
     text = fill((FILES / "doorward.yaml").read_text("utf-8"), {"127.0.0.1:8080": f"127.0.0.1:{port}"})
     text = f"{text.rstrip()}\n    url_keys: true\n\napi_keys:\n  max: 100\nlimits:\n  key_failure: [1000/1m]\n"
+    text += f"prometheus:\n  addr: 127.0.0.1:{metrics}\n"
     gateway = start_gateway(tmp_path_factory.mktemp("keyed"), text, port)
     try:
         for person in (ALICE, BOB):
