@@ -2,16 +2,17 @@
 
 import asyncio
 import hashlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 from ipaddress import ip_address
 
 import pytest
 
 from doorward.errors import UnavailableError
-from doorward.rules.app_key import parse_key
+from doorward.rules.app_key import KeyId, parse_key
 from doorward.rules.policy import App, Audience, Effect, HostPattern, Policy, Rule
 from doorward.rules.throttle import Window
 from doorward.web.gate import key_reader
+from doorward.web.gate.endpoint import Gate
 from doorward.web.gate.key_failures import KeyFailures
 from doorward.web.gate.key_reader import KeyReader
 from doorward.web.gate.table import SessionTable
@@ -74,15 +75,19 @@ def make_world(hasher: Hasher) -> tuple[World, str]:
         failures = KeyFailures((Window(2, timedelta(minutes=15)),))
         return KeyReader(table, failures=failures, verify=hasher.verify, read_token=read_token)
 
-    def read_token(text: str, _: object) -> object:
+    def read_token(text: str, _: datetime) -> tuple[KeyId, bytes] | None:
         return parse_key(text.removeprefix("eyJ"))
 
-    world = World(POLICY, make_reader=make_reader)  # type: ignore[arg-type]
+    world = World(POLICY, make_reader=make_reader)
     key = world.make_key(make_user("alice"))
     parsed = parse_key(key)
     assert parsed is not None
     world.change_key(key, digest=hasher.hash(parsed[1]))
     return world, key
+
+
+def is_token(text: str) -> bool:
+    return text.startswith("eyJ")
 
 
 def request(shown: str, header: str = "X-Api-Key", host: str = "app.example.test") -> bytes:
@@ -93,8 +98,8 @@ def request(shown: str, header: str = "X-Api-Key", host: str = "app.example.test
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
-async def ask(gate: object, data: bytes, *, fast: bool = True, peer: str = PROXY) -> bytes:
-    return (await exchange(gate, [data], fast=fast, peer=peer))[0].split(b" ", 2)[1]  # type: ignore[arg-type]
+async def ask(gate: Gate, data: bytes, *, fast: bool = True, peer: str = PROXY) -> bytes:
+    return (await exchange(gate, [data], fast=fast, peer=peer))[0].split(b" ", 2)[1]
 
 
 @pytest.mark.parametrize("fast", [True, False])
@@ -149,7 +154,7 @@ async def test_an_access_token_is_compared_like_a_key_and_what_is_remembered_is_
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(key_reader, "MOST_VERIFIED", 1)
-    monkeypatch.setattr(key_reader, "is_token", lambda text: text.startswith("eyJ"))
+    monkeypatch.setattr(key_reader, "is_token", is_token)
     hasher = Hasher()
     world, key = make_world(hasher)
     other = world.make_key(make_user("bob"))
