@@ -67,6 +67,15 @@ async def test_a_key_stands_for_its_owner_wherever_it_is_carried(door: Door, rin
     assert ring.wrong == []
 
 
+async def test_a_use_is_noted_once_a_minute(door: Door, ring: Ring) -> None:
+    """As at the gate: when and from where, not how many calls."""
+    key = await give_key(door, "alice", ApiScope.READ, last_used_at=door.clock.now())
+    for seconds, noted in ((59, 0), (1, 1)):
+        door.clock.advance(timedelta(seconds=seconds))
+        assert told(await ask(door, "GET", OWN, x_api_key=key))["name"] == "alice"
+        assert len(ring.used) == noted
+
+
 async def test_a_key_changes_what_is_its_owners_without_the_token_of_a_session(door: Door) -> None:
     """A-22, A-27: the key is in a header, which no browser adds by itself. The record says that a key did it."""
     key = await give_key(door, "alice", ApiScope.WRITE)
