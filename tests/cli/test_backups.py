@@ -1,6 +1,7 @@
 """Backups from the command line."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -349,6 +350,30 @@ def test_a_running_gateway_becomes_another_installation_as_a_whole_or_stays_what
             return (await find_key(transaction, SESSION)).number
 
     in_house(None, act)
+
+
+def test_the_assertions_of_another_installation_count_for_nothing_after_a_restore(house, tmp_path_factory, monkeypatch):
+    """B-25: it may go on where the backup was made, and whoever has that key signs as it does."""
+    kid = house.answer("keys", "rotate", "assertion")["kid"]
+    name = house.answer("backup", "create")["name"]
+    other = type(house)(tmp_path_factory.mktemp("other"))
+    app = "apps: [{name: App, hosts: app.door.localhost, assertion: true}]\n"
+    other.write(app + f"backup: {{encryption: none, identity_file: {house.folder}/reader.txt}}\n")
+    (other.folder / "data").mkdir(mode=0o700)
+    shutil.copy2(house.folder / "data" / "encryption_key", other.folder / "data" / "encryption_key")
+    monkeypatch.chdir(other.folder)
+    other.add("root", "--admin")
+    here = other.answer("keys", "rotate", "assertion")["kid"]
+    plan = preview(other, str(backups_of(house) / name))
+    other.answer("backup", "restore", plan["backup"], "--apply", plan["token"])
+
+    async def kids_of(gateway):
+        return [key["kid"] for key in json.loads(gateway.flows.assertion_keys.publish(gateway.clock.now()))["keys"]]
+
+    (published,) = in_house(None, kids_of)
+    assert published not in {kid, here}
+    states = [row["state"] for row in other.answer("keys", "list") if row["key"] == "assertion"]
+    assert sorted(states) == ["in use", "retired"]
 
 
 def test_a_refused_restore_leaves_no_copy_behind(house):

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from doorward.rules.restore_effect import Effect
-from doorward.rules.restoring import COMPARED, has_administrator, make_token, merge
+from doorward.rules.restoring import COMPARED, has_administrator, make_token, merge, retire_keys
 
 NOW = 1_000
 
@@ -248,3 +248,15 @@ def test_a_service_is_nobody_who_could_administer():
     """R05."""
     assert has_administrator([a_user("alice", is_admin=True)], [])
     assert not has_administrator([a_user("feed", is_admin=True, is_service=True)], [])
+
+
+def test_what_signs_for_another_installation_signs_nothing_here():
+    """D-39, B-05: not its cookies, and not its assertions."""
+
+    def a_key(number, purpose, *, retired_at=None):
+        return {"id": number, "purpose": purpose, "sealed": f"gcm:{number}", "retired_at": retired_at}
+
+    keys = [a_key(1, "session"), a_key(2, "derive"), a_key(3, "audit"), a_key(4, "assertion", retired_at=7)]
+    keys.append(a_key(5, "assertion"))
+    left = {key["id"]: (key["sealed"], key["retired_at"]) for key in retire_keys(keys, NOW)}
+    assert left == {1: ("", NOW), 2: ("gcm:2", None), 3: ("gcm:3", None), 4: ("", 7), 5: ("", NOW)}

@@ -20,12 +20,14 @@ from doorward.interfaces import Log, Records, Transaction
 from doorward.interfaces.backup import ArchiveKeys, ArchiveSeals, Progress, Replacement, Replacing, Restores, Shelf
 from doorward.rules.alert import AlertKind
 from doorward.rules.archive import Value
+from doorward.rules.assertion import WITHDRAWN
 from doorward.rules.audit import SEALED, Act
 from doorward.rules.backup import NO_OPENERS, Backup, Openers, Reason
 from doorward.rules.restore_effect import Effect, Named
 from doorward.rules.restored_keys import Fields
 from doorward.rules.restoring import (
     COMPARED,
+    MADE_ANEW,
     MARKS_SINCE,
     STAYING,
     TAKEN,
@@ -34,9 +36,9 @@ from doorward.rules.restoring import (
     has_administrator,
     make_token,
     merge,
-    retire_session_keys,
+    retire_keys,
 )
-from doorward.rules.stored_key import INSTALLATION, SESSION
+from doorward.rules.stored_key import INSTALLATION
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _CHAIN: Final = ("audit", "checkpoints")
@@ -243,7 +245,7 @@ class Restoring:
             content[table] = _pages(unpacked, table, seals)
         if not decided.plan.is_ours:
             keys = [_renew("signing_keys", row, seals) for row in unpacked.all_rows("signing_keys")]
-            content["signing_keys"] = [retire_session_keys(keys, (now - _EPOCH) // timedelta(microseconds=1))]
+            content["signing_keys"] = [retire_keys(keys, (now - _EPOCH) // timedelta(microseconds=1))]
             await tables.forget_waiting()
         for user in await records.list_users():
             await records.end_sessions_of(user.id)
@@ -253,6 +255,8 @@ class Restoring:
             await self._rotate(records, now)
         else:
             await records.put_setting(INSTALLATION, decided.installation)
+            # No app is to trust what that installation signs with them.
+            await records.put_setting(WITHDRAWN, str(await records.next_key_number() - 1))
             # Where nothing is committed, we go on as what we were.
             undo.callback(self._rejoin.join, decided.left)
             self._rejoin.join(decided.installation)
@@ -291,9 +295,9 @@ def _drop_damaged(present: Tables, seals: ArchiveSeals) -> tuple[Tables, Mapping
 
 
 def _check_keys(unpacked: Unpacked, seals: ArchiveSeals) -> None:
-    """The keys that an installation cannot be without; its key of session cookies is made anew."""
+    """The keys that an installation cannot be without, but for those that are made anew."""
     for row in unpacked.all_rows("signing_keys"):
-        if row["purpose"] != SESSION and not row["retired_at"]:
+        if row["purpose"] not in MADE_ANEW and not row["retired_at"]:
             for _, place, value in find_sealed("signing_keys", row):
                 seals.unseal(place, value)
 

@@ -15,6 +15,7 @@ from typing import Final
 from doorward.rules.archive import Manifest, Value
 from doorward.rules.restore_effect import Effect, Named
 from doorward.rules.restored_keys import Fields, merge_app_keys
+from doorward.rules.stored_key import ASSERTION, SESSION
 
 Tables = Mapping[str, Sequence[Fields]]
 
@@ -62,6 +63,8 @@ _VOLATILE: Final = frozenset({"last_step", "last_used_at", "used_at", "sign_coun
 _VOLATILE_OF: Final = {"app_keys": frozenset({"sealed"})}
 _UNSTEADY: Final = frozenset({"sign_ins", "marks"})
 
+MADE_ANEW: Final = frozenset({SESSION, ASSERTION})
+"""The purposes of the keys that are not taken over from another installation."""
 MARKS_SINCE: Final = "0004"
 """The schema since which it is remembered with an account which factors it has."""
 
@@ -144,10 +147,14 @@ def merge(present: Tables, saved: Tables, now: int) -> Merged:
     return Merged(tables, tuple(sorted(named, key=lambda each: order[each.effect])))
 
 
-def retire_session_keys(keys: Sequence[Fields], now: int) -> list[Fields]:
-    """The keys of another installation: all but those of its session cookies go on."""
+def retire_keys(keys: Sequence[Fields], now: int) -> list[Fields]:
+    """The keys of another installation: all but those that are MADE_ANEW go on.
+
+    SECURITY: that one may go on elsewhere, and what it signs must count for nothing here;
+    tests/unit/test_restoring_rules.py would fail.
+    """
     return [
-        {**key, "sealed": "", "retired_at": key["retired_at"] or now} if key["purpose"] == "session" else key
+        {**key, "sealed": "", "retired_at": key["retired_at"] or now} if key["purpose"] in MADE_ANEW else key
         for key in keys
     ]
 
