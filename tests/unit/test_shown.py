@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from doorward.errors import InputError
 from doorward.rules.app_key import SECRET_SIZE, KeyId, parse_key, write_key, write_key_id
+from doorward.rules.request import MAX_TARGET, parse_target
 from doorward.web.gate.shown import read_authorization, read_plainly, read_shown, take_from_target
 
 KEY = write_key(KeyId("0a1b2c3d4e5f"), bytes(range(32)))
@@ -44,6 +46,11 @@ def encoded(text: str, encoding: str = "utf-8") -> bytes:
         (f"Digest username={KEY}".encode(), "dw_"),
         (encoded(f"{KEY}:"), "dw_"),
         (encoded(KEY), "dw_"),
+        (f"Token {TOKEN}".encode(), "dw_"),
+        (TOKEN.encode(), "dw_"),
+        (f"Bearer a, Bearer {TOKEN}".encode(), "dw_"),
+        (encoded(f"alice:{TOKEN}"), "dw_"),
+        (encoded(f"{TOKEN}:"), "dw_"),
         (encoded(f"alice:x{KEY}"), "dw_"),
         (b"Basic " + b64encode(f"a:{KEY}".encode()).rstrip(b"="), "dw_"),
         (b"Basic " + urlsafe_b64encode(f"\xfb\xff:{KEY}".encode("latin-1")), "dw_"),
@@ -58,8 +65,8 @@ def encoded(text: str, encoding: str = "utf-8") -> bytes:
         (encoded(f"alice:{KEY}", "utf-16"), ""),
         (b"Basic " + b64encode(b"\0:\0"), ""),
         (b"Bearer theirs", ""),
-        (f"Token {TOKEN}".encode(), ""),
-        (encoded(f"alice:{TOKEN}"), ""),
+        (b"Token eyJ.theirs.x", ""),
+        (encoded("alice:eyJ.theirs.x"), ""),
     ],
 )
 def test_authorization_is_read_strictly(value: bytes, found: str) -> None:
@@ -69,8 +76,11 @@ def test_authorization_is_read_strictly(value: bytes, found: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "found"),
-    [(KEY.encode(), KEY), (b"dw_", "dw_"), (f"x {KEY}".encode(), "dw_"), (b"theirs", ""), (b"", "")],
-)
+    [
+        (KEY.encode(), KEY), (b"dw_", "dw_"), (f"x {KEY}".encode(), "dw_"), (TOKEN.encode(), "dw_"), (b"theirs", ""),
+        (b"eyJ.theirs.x", ""), (b"", ""),
+    ],
+)  # fmt: skip
 def test_a_plain_header_is_read_strictly(value: bytes, found: str) -> None:
     assert read_plainly(value, is_token) == found
 
@@ -119,13 +129,24 @@ def test_a_key_in_an_address_is_taken_out_of_it(key: str, before: bytes, after: 
         ("/x?dw_key=theirs", ("", "/x?dw_key=theirs")),
         ("/x?DW_KEY=dw_a", ("", "/x?DW_KEY=dw_a")),
         ("/x?dw_key=dw_a", ("dw_a", "/x")),
-        ("/x?dw_key=dw_a&dw_key=dw_a", ("dw_a", "/x")),
+        # A proxy may take but one of them out before the app sees it.
+        ("/x?dw_key=dw_a&dw_key=dw_a", ("dw_", "/x")),
+        (f"/x?dw_key={KEY}&a=b&%64w_key={KEY}", ("dw_", "/x?a=b")),
         ("/x?dw_key=dw_a&dw_key=dw_b", ("dw_", "/x")),
         ("/x?%64%77%5fkey=%64w_a&b=%41", ("dw_a", "/x?b=%41")),
         (f"/x?dw_key=x{KEY}", (f"x{KEY}", "/x")),
         ("/dw_key=dw_a", ("", "/dw_key=dw_a")),
+        ("/x?a=%64", ("", "/x?a=%64")),
     ],
 )
 def test_an_address_is_read_whatever_way_it_is_spelt(target: str, found: tuple[str, str]) -> None:
     key, rest = take_from_target(target.encode(), b"dw_key")
     assert (key, rest.decode()) == found
+
+
+def test_an_address_that_is_too_long_is_not_searched() -> None:
+    """B28: it is refused for its length."""
+    target = b"/x?dw_key=" + KEY.encode() + b"&" * MAX_TARGET
+    assert take_from_target(target, b"dw_key") == ("", target)
+    with pytest.raises(InputError):
+        parse_target(target)

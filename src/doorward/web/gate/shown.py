@@ -11,6 +11,7 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from doorward.rules.app_key import PREFIX
+from doorward.rules.request import MAX_TARGET
 from doorward.web.gate.dialect import Fields, Headers
 
 AUTHORIZATION: Final = b"authorization"
@@ -52,25 +53,25 @@ def read_shown(fields: Fields, is_token: IsToken) -> Shown:
 def read_authorization(value: bytes, is_token: IsToken) -> str:
     """What stands in Authorization and is written like ours; "" where nothing is.
 
-    SECURITY: what holds a whole key in any other place, or another scheme, is a wrong key, so that it neither counts
-    nor reaches the app. tests/unit/test_shown.py would fail.
+    SECURITY: what holds a whole key or token in any other place, or another scheme, is a wrong key, so that it neither
+    counts nor reaches the app. tests/unit/test_shown.py would fail.
     """
     scheme, _, rest = value.strip(_SPACE).partition(b" ")
     if scheme.lower() == b"basic":
-        return _read_basic(rest.strip(_SPACE))
+        return _read_basic(rest.strip(_SPACE), is_token)
     if scheme.lower() == b"bearer":
         text = rest.strip(_SPACE).decode("latin-1")
         if text.startswith(PREFIX) or is_token(text):
             return text
-    return _WRONG if _KEY.search(value) else ""
+    return _WRONG if _holds(value, is_token) else ""
 
 
-def read_plainly(value: bytes, is_token: IsToken) -> str:  # noqa: ARG001 -- tokens are for Authorization alone
-    """What stands in X-Api-Key and is written like ours; "" where nothing is."""
+def read_plainly(value: bytes, is_token: IsToken) -> str:
+    """What stands in X-Api-Key and is written like ours; "" where nothing is. Tokens are for Authorization alone."""
     text = value.strip(_SPACE).decode("latin-1")
     if text.startswith(PREFIX):
         return text
-    return _WRONG if _KEY.search(value) else ""
+    return _WRONG if _holds(value, is_token) else ""
 
 
 def take_from_target(target: bytes, parameter: bytes) -> tuple[str, bytes]:
@@ -79,7 +80,8 @@ def take_from_target(target: bytes, parameter: bytes) -> tuple[str, bytes]:
     Whatever its name and its first characters are spelt like, `%64w%5Fkey` too: an app may read it as we would.
     """
     path, mark, query = target.partition(b"?")
-    if not mark:
+    # Longer ones are refused, and most have nothing to look for: a stranger's cost no more than that (B28).
+    if not mark or len(target) > MAX_TARGET or (b"%" not in query and parameter not in query):
         return "", target
     kept: list[bytes] = []
     found: list[str] = []
@@ -92,21 +94,27 @@ def take_from_target(target: bytes, parameter: bytes) -> tuple[str, bytes]:
             kept.append(pair)
     if not found:
         return "", target
-    key = found[0] if len(set(found)) == 1 else _WRONG
+    # SECURITY: twice is wrong, even where it is the same: not every proxy takes more than one out of an address, and
+    # the app would be shown the other. tests/unit/test_shown.py would fail.
+    key = found[0] if len(found) == 1 else _WRONG
     return key, path + b"?" + b"&".join(kept) if kept else path
 
 
-def _read_basic(encoded: bytes) -> str:
+def _read_basic(encoded: bytes, is_token: IsToken) -> str:
     try:
         decoded = b64decode(encoded, validate=True)
     except binascii.Error:
         # Other decoders are more lenient; what they would find is a wrong key here.
         letters = encoded.translate(_URLSAFE, _NO_LETTERS)
-        return _WRONG if _KEY.search(b64decode(letters + b"A" * (-len(letters) % 4))) else ""
+        return _WRONG if _holds(b64decode(letters + b"A" * (-len(letters) % 4)), is_token) else ""
     _, colon, password = decoded.partition(b":")
     if colon and password.startswith(PREFIX.encode()):
         return password.decode("latin-1")
-    return _WRONG if _KEY.search(decoded) else ""
+    return _WRONG if _holds(decoded, is_token) else ""
+
+
+def _holds(raw: bytes, is_token: IsToken) -> bool:
+    return _KEY.search(raw) is not None or any(is_token(each.decode("ascii")) for each in _TOKENS.findall(raw))
 
 
 def _unquote(raw: bytes) -> str:
@@ -117,6 +125,8 @@ _SPACE: Final = b" \t"
 _WRONG: Final = PREFIX
 """Written like a key, and certainly none."""
 _KEY: Final = re.compile(rb"dw_[0-9a-z]{12}_[0-9A-Za-z]{43}_[0-9A-Za-z]{6}")
+_TOKENS: Final = re.compile(rb"eyJ[0-9A-Za-z_.-]*")
+"""Runs that may be tokens. One class of letters, so that no value is gone through twice."""
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
 _URLSAFE: Final = bytes.maketrans(b"-_", b"+/")
 _NO_LETTERS: Final = bytes(set(range(256)) - set(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_"))
