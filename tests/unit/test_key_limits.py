@@ -52,6 +52,8 @@ def judge(key: AppKey, request: AccessRequest = READ, policy: Policy = POLICY, u
         ({"paths": ("/",)}, {"ambiguous": True}, Reason.KEY_PATH),
         ({"methods": frozenset({"GET", "PUT"})}, {}, Reason.RULE),
         ({"methods": frozenset({"PUT"})}, {}, Reason.KEY_METHOD),
+        ({"methods": frozenset({"GET", "HEAD"})}, {"websocket": True}, Reason.KEY_METHOD),
+        ({"methods": frozenset({"GET", "POST"})}, {"websocket": True}, Reason.RULE),
         ({"read_only": True}, {}, Reason.RULE),
         ({"read_only": True}, {"method": "HEAD"}, Reason.RULE),
         ({"read_only": True}, {"method": "POST"}, Reason.KEY_READ_ONLY),

@@ -46,7 +46,9 @@ def find_narrowness(key: AppKey, request: AccessRequest) -> Reason | None:
     """The part of `find_limit` that differs from one request to one host to the next."""
     if key.read_only and (request.method not in READING or request.websocket):
         return Reason.KEY_READ_ONLY
-    if key.methods and request.method not in key.methods:
+    # SECURITY: a websocket begins as a GET and then does anything: methods that only read do not open one.
+    # tests/unit/test_key_limits.py would fail.
+    if key.methods and (request.method not in key.methods or (request.websocket and key.methods <= READING)):
         return Reason.KEY_METHOD
     # SECURITY: strictly, as an allow is read: what some server may take for another path is under none of them.
     # tests/unit/test_key_limits.py would fail.

@@ -19,9 +19,11 @@ def is_within(key: AppKey, credential: Credential, method: bytes, scheme: bytes,
 
     SECURITY: this may be stricter, and never less strict. tests/property/test_shortcut.py compares.
     """
-    if key.read_only and (method not in _READING or scheme not in _NO_WEBSOCKETS or credential[3]):
+    if key.read_only and method not in _READING:
         return False
     if key.methods and METHODS[method] not in key.methods:
+        return False
+    if (key.read_only or key.methods) and (scheme not in _NO_WEBSOCKETS or credential[3]):
         return False
     if not key.paths:
         return True
