@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 
 from doorward.errors import UnavailableError
-from doorward.rules.app_key import KeyId, parse_key
+from doorward.rules.app_key import KeyId, parse_key, write_key
 from doorward.rules.policy import App, Audience, Effect, HostPattern, Policy, Rule
 from doorward.rules.throttle import Window
 from doorward.web.gate import key_reader
@@ -123,6 +123,30 @@ async def test_a_slow_hash_is_compared_once_and_not_on_the_loop(fast: bool) -> N
     assert await ask(gate, request(wrong), fast=fast) == b"429"
     assert hasher.asked == 3
     assert await ask(gate, request(key), fast=fast) == b"200"
+
+
+@pytest.mark.parametrize("fast", [True, False])
+async def test_strangers_beside_an_owner_keep_no_slow_key_waiting(fast: bool) -> None:
+    """E-15: what is nobody's key is never compared slowly, so it counts for nothing where that is rationed."""
+    hasher = Hasher()
+    world, key = make_world(hasher)
+    gate = world.make_gate()
+    for status in (b"401", b"401", b"429", b"429"):
+        assert await ask(gate, request(write_key(KeyId("nobodysnever"), b"x" * 32)), fast=fast) == status
+    assert hasher.asked == 0
+    assert await ask(gate, request(key), fast=fast) == b"200"
+
+
+@pytest.mark.parametrize("fast", [True, False])
+async def test_a_row_that_cannot_be_read_is_a_refusal_in_both_lanes(
+    fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_key_owner(_: KeyId) -> None:
+        raise ValueError("no reach")
+
+    world, key = make_world(Hasher())
+    monkeypatch.setattr(world.view, "find_key_owner", find_key_owner)
+    assert await ask(world.make_gate(), request(key), fast=fast) == b"503"
 
 
 @pytest.mark.parametrize("fast", [True, False])

@@ -19,7 +19,7 @@ class KeyFailures:
     """Where wrong keys came from, and when. Bounded: when there are too many places, the oldest half is forgotten."""
 
     def __init__(self, windows: Sequence[Window] = (), *, most: int = MOST_ADDRESSES) -> None:
-        self._windows = tuple(windows)
+        self.windows = tuple(windows)
         self._kept = max((window.limit for window in windows), default=0)
         self._most = most
         self._noted: dict[str, list[datetime]] = {}
@@ -40,7 +40,7 @@ class KeyFailures:
         noted = self._noted.get(address_key(address))
         if noted is None:
             return None
-        spent = spend(noted, self._windows, now)
+        spent = spend(noted, self.windows, now)
         return None if spent.allowed else spent.retry_after
 
     def __len__(self) -> int:

@@ -37,10 +37,12 @@ class KeyRefusal(NamedTuple):
 
 
 class Unverified(NamedTuple):
-    """A key with a slow hash that nobody has verified in this process."""
+    """A key with a slow hash that nobody has verified in this process. `client`: who shows it."""
 
     key: AppKey
     secret: bytes
+    client: Address | None
+    at: datetime
 
 
 class KeyReader:
@@ -60,6 +62,9 @@ class KeyReader:
         self.verify = verify
         self._table = table
         self._read_token = read_token
+        # SECURITY: apart, for what is no key at all costs no slow hash, and must not keep anybody's right one waiting.
+        # tests/unit/test_key_failures.py would fail.
+        self._compared = KeyFailures(self.failures.windows)
         self._verified: dict[tuple[KeyId, str], bytes] = {}
 
     def read(self, fields: Fields, target: bytes) -> tuple[Shown, bytes]:
@@ -87,23 +92,25 @@ class KeyReader:
         return KeyRefusal(Reason.LOCKDOWN) if self._table.is_locked_down else found
 
     def find_unverified(self, shown: Shown, client: Address | None, now: datetime) -> Sequence[Unverified]:
-        """What has to be verified elsewhere before this can be judged; nothing while too many wrong ones come."""
-        if self.verify is None or shown is NOTHING or self.failures.find_wait(client, now) is not None:
+        """What has to be verified elsewhere before this can be judged; nothing while too many there were wrong."""
+        if self.verify is None or shown is NOTHING or self._compared.find_wait(client, now) is not None:
             return ()
         waiting = []
         for key_id, secret in filter(None, (self._parse(text, now) for text in shown.keys)):
             entry = self._table.find_key(key_id, now)
             key = entry.subject.key if entry is not None else None
             if key is not None and not key.digest.startswith(SHA256) and not self._matches(key, secret):
-                waiting.append(Unverified(key, secret))
+                waiting.append(Unverified(key, secret, client, now))
         return waiting
 
     async def prove(self, found: Unverified) -> None:
         """Find out whether this is the secret of this hash, and remember it if it is."""
-        if self.verify is not None and await self.verify(found.secret, found.key.digest):
-            if len(self._verified) >= MOST_VERIFIED:
-                self._verified.clear()
-            self._verified[found.key.id, found.key.digest] = hashlib.sha256(found.secret).digest()
+        if self.verify is None or not await self.verify(found.secret, found.key.digest):
+            self._compared.note(found.client, found.at)
+            return
+        if len(self._verified) >= MOST_VERIFIED:
+            self._verified.clear()
+        self._verified[found.key.id, found.key.digest] = hashlib.sha256(found.secret).digest()
 
     def _find_one(self, text: str, now: datetime) -> Entry | None:
         named = self._parse(text, now)
