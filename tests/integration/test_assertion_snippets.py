@@ -94,6 +94,7 @@ def forgeries(forger: Forger) -> dict[str, object]:
         "by http": claiming(htu="http://wiki.example.test" + PATH),
         "a longer path": claiming(htu=HOME + PATH + "/"),
         "no address": claiming(htu=None),
+        "what is no address": claiming(htu="/page"),
         "nobody": claiming(sub=""),
     }
 
@@ -110,13 +111,16 @@ def test_the_guides_code_takes_what_is_good_and_nothing_else(language: str, algo
         case_of(forger, forger.token()),
         case_of(forger, forger.token(), url="https://WIKI.example.test:443/page?query"),
         case_of(forger, forger.token(claims=forger.claims(htu=dav)), url=HOME + "/dav/a@b/%c3%a9"),
+        case_of(forger, forger.token(claims=forger.claims(htu=HOME + "/%FF%00")), url=HOME + "/%ff%00"),
         case_of(forger, forger.token(), algorithm=other),
         case_of(forger, forger.token(), keys='{"keys": []}'),
         case_of(forger, forger.token(), method="POST"),
         case_of(forger, forger.token(), url=HOME + "/page/../page"),
+        case_of(forger, forger.token(), url=HOME + "/page#/more"),
+        case_of(forger, forger.token(claims=forger.claims(htu=HOME + "/a_b")), url=HOME + "/a\tb"),
         *(case_of(forger, token) for token in forged.values()),
     ]
     good, *said = [isinstance(each, dict) for each in run_snippet(language, cases)]
     assert good
-    names = ("spelling", "escapes", "algorithm", "no keys", "method", "dots", *forged)
-    assert [name for name, taken in zip(names, said, strict=True) if taken] == ["spelling", "escapes"]
+    names = ("spelling", "escapes", "bytes", "algorithm", "no keys", "method", "dots", "fragment", "control", *forged)
+    assert [name for name, taken in zip(names, said, strict=True) if taken] == ["spelling", "escapes", "bytes"]

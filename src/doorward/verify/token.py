@@ -1,5 +1,6 @@
 """The assertion itself: read strictly, verified by one algorithm, compared with the request (RFC 7515, 7519, 8725)."""
 
+import re
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Literal
@@ -16,6 +17,7 @@ MOST_LIFETIME: Final = 60
 Algorithm = Literal["EdDSA", "ES256"]
 _MOST_TOKEN: Final = 16 * 1024
 _MOST_KID: Final = 128
+_LEFT_OUT: Final = re.compile(r"[\x00-\x20\x7f#]")
 _STANDARD_PORTS: Final = {"http": 80, "https": 443}
 
 
@@ -66,8 +68,8 @@ def read_token(token: str | bytes, algorithm: Algorithm) -> Token:
     """Read a compact JWS of exactly three parts (I07, I08)."""
     if isinstance(token, bytes):
         token = token.decode("latin-1")
-    if len(token) > _MOST_TOKEN:
-        raise RefusedError("it is too long")
+    if len(token) > _MOST_TOKEN or not token.isascii():
+        raise RefusedError("it is too long, or no text that a token can be")
     parts = token.split(".")
     if len(parts) != 3:  # noqa: PLR2004 -- header, claims, signature
         raise RefusedError("it is not a signed token of three parts")
@@ -119,8 +121,12 @@ def check(
 def normal_form(url: str) -> tuple[str, str, int | None, tuple[bytes, ...]]:
     """Scheme, host, port and the segments of the path, so that two spellings of one address are the same.
 
-    Each segment is decoded by itself: an escaped slash never becomes one. Query and fragment do not count (RFC 9449).
+    Each segment is decoded by itself: an escaped slash never becomes one. The query does not count (RFC 9449).
     """
+    # SECURITY: `urlsplit` leaves these out, and an app may not: `/a#b` would be good by what was signed for `/a`.
+    # tests/attacks/test_assertions.py would fail.
+    if _LEFT_OUT.search(url):
+        raise RefusedError("an address is malformed")
     try:
         parts = urlsplit(url)
         port = parts.port

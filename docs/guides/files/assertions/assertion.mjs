@@ -30,9 +30,12 @@ function parse(part) {
 
 // Scheme, host, port and path in one spelling; the query does not count. Unlike `new URL`, it resolves no dots.
 function place(url) {
+  demand(!/[\x00-\x20\x7f#]/.test(url) && URL.canParse(url), 'no address');
   const { protocol, host } = new URL(url);
   const path = /^[a-z]+:\/\/[^/?#]+([^?#]*)/i.exec(url)?.[1] || '/';
-  return JSON.stringify([protocol, host, ...path.split('/').map(decodeURIComponent)]);
+  // Byte by byte: not every path is UTF-8.
+  const bytes = (part) => part.replace(/%([0-9a-f]{2})/gi, (_, hex) => String.fromCharCode(parseInt(hex, 16)));
+  return JSON.stringify([protocol, host, ...path.split('/').map(bytes)]);
 }
 
 // The keys of the gateway: fetched when one is missing, at most every ten seconds, and again after five minutes.

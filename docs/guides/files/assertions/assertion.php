@@ -30,7 +30,8 @@ function parse_part(string $part): array
 function place_of(string $url): array
 {
     $parts = parse_url($url);
-    demand(is_array($parts) && isset($parts['scheme'], $parts['host']) && !isset($parts['user']), 'no address');
+    $whole = is_array($parts) && isset($parts['scheme'], $parts['host']) && !isset($parts['user']);
+    demand($whole && !preg_match('/[\x00-\x20\x7f#]/', $url), 'no address');
     $scheme = strtolower($parts['scheme']);
     $segments = array_map('rawurldecode', explode('/', $parts['path'] ?? '/'));
     return [$scheme, strtolower($parts['host']), $parts['port'] ?? ($scheme === 'https' ? 443 : 80), $segments];
