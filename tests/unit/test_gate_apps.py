@@ -170,3 +170,23 @@ def test_assertions_that_are_kept_are_bounded_and_so_are_answers(world: World, m
         assert f":{8000 + number}/" in fields_of(gate.answer(TRAEFIK, b"GET", b"", headers, PROXY))[ASSERTION]
     (recalled,) = gate.table._headers.values()
     assert len(recalled.answers) <= 16
+    gate.table._forget()
+    for number in range(5):
+        headers = ask("proven.example.test", f"/{number}" + "x" * allowing.MOST_MINTED_PATH, cookie=cookie)
+        assert fields_of(gate.answer(TRAEFIK, b"GET", b"", headers, PROXY))[ASSERTION]
+    assert not gate.table.minted
+
+
+def test_answers_of_apps_of_their_own_count_towards_what_is_held(world: World) -> None:
+    """A visitor can make up any number of headers, and each is kept with an answer for every such app."""
+    gate, cookie = world.make_gate(), f"doorward={world.sign_in(ALICE)}"
+    gate.table._max_held = 60_000
+    held = 0
+    for number in range(40):
+        for host in ("proven", "dressed"):
+            for port in (":8000", ":8001", ":8002", ":8003"):
+                headers = ask(f"{host}.example.test{port}", cookie=cookie, x_api_key=f"{number:04}" + "x" * 1000)
+                assert gate.answer(TRAEFIK, b"GET", b"", headers, PROXY).status == HTTPStatus.OK
+        kept = [own for each in gate.table._headers.values() for own in each.answers.values()]
+        held = max(held, sum(len(own.before) + len(own.after) for own in kept))
+    assert 30_000 < held <= 60_000

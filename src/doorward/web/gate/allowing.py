@@ -18,6 +18,8 @@ from doorward.web.gate.table import Asked, HostAnswer, Minted
 
 MOST_MINTED: Final = 20_000
 """Assertions that are kept at once."""
+MOST_MINTED_PATH: Final = 256
+"""Bytes of the path of one that is kept: a visitor can make up any number of them, and each holds its path twice."""
 
 
 class AppSecretError(UnavailableError):
@@ -105,10 +107,13 @@ class Allowing:
             raise UnavailableError("nothing signs assertions")
         method, scheme, host, target = check.question
         url = request.url.partition("?")[0]
-        key = (subject.session.handle, _audience_of(app), method, scheme, host, target.partition(b"?")[0])
+        path = target.partition(b"?")[0]
+        key = (subject.session.handle, _audience_of(app), method, scheme, host, path)
         minted = self._minted.get(key)
         if minted is None or check.now >= minted.until:
             value = self._minter.mint(subject, app, request.method, url, check.now)
+            if len(path) > MOST_MINTED_PATH:
+                return value
             minted = Minted(value, check.now + self._minter.lifetime / 2)
             if len(self._minted) >= MOST_MINTED:
                 self._minted.clear()

@@ -303,6 +303,7 @@ class Gate:
                 known = recalled.hosts if len(recalled.hosts) < _MAX_HOSTS else {}
                 recalled.hosts = self._share({**known, spelled: guards})
             else:
+                self.table.hold(len(wire))
                 answers = recalled.answers if len(recalled.answers) < _MAX_ANSWERS else {}
                 recalled.answers = {**answers, spelled: self._allowing.part(wire, own, guards)}
         return from_wire(wire)

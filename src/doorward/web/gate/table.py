@@ -21,7 +21,8 @@ TOUCH_EVERY = timedelta(seconds=60)
 
 MAX_ENTRIES = 100_000
 MAX_HELD = 32 * 1024 * 1024
-"""Bytes of headers that are remembered at once: a visitor can make up any number of them around one session."""
+"""Bytes of headers, and of answers with them, that are remembered at once: a visitor can make up any number of headers
+around one session."""
 _MAX_HEADER = 4096
 Name = TypeVar("Name", Fingerprint, KeyId)
 _FOR_EVER = timedelta(days=36500)
@@ -179,11 +180,17 @@ class SessionTable:
         recalled = Recalled(entry)
         size = len(credential) if isinstance(credential, bytes) else sum(len(each or b"") for each in credential[:3])
         if size <= _MAX_HEADER:
-            if len(self._headers) >= self._max or self._held + size > self._max_held:
+            if len(self._headers) >= self._max:
                 self._forget_headers()
-            self._held += size
+            self.hold(size)
             self._headers[credential] = recalled
         return recalled
+
+    def hold(self, size: int) -> None:
+        """Count bytes that are kept with what is remembered; where they are too many, all of it is forgotten."""
+        if self._held + size > self._max_held:
+            self._forget_headers()
+        self._held += size
 
     def __len__(self) -> int:
         return len(self._entries) + len(self._keys)
