@@ -85,18 +85,21 @@ def take_from_target(target: bytes, parameter: bytes) -> tuple[str, bytes]:
         return "", target
     kept: list[bytes] = []
     found: list[str] = []
+    named = 0
     for pair in query.split(b"&"):
         name, _, value = pair.partition(b"=")
         text = _unquote(value)
-        if _unquote(name).encode("latin-1") == parameter and (text.startswith(PREFIX) or _KEY.search(text.encode())):
+        is_named = _unquote(name).encode("latin-1") == parameter
+        named += is_named
+        if is_named and (text.startswith(PREFIX) or _KEY.search(text.encode())):
             found.append(text)
         else:
             kept.append(pair)
     if not found:
         return "", target
-    # SECURITY: twice is wrong, even where it is the same: not every proxy takes more than one out of an address, and
-    # the app would be shown the other. tests/unit/test_shown.py would fail.
-    key = found[0] if len(found) == 1 else _WRONG
+    # SECURITY: twice is wrong, whatever the other one holds: not every proxy takes more than one out of an address, and
+    # the app would be shown the key. tests/unit/test_shown.py would fail.
+    key = found[0] if named == 1 else _WRONG
     return key, path + b"?" + b"&".join(kept) if kept else path
 
 
