@@ -268,7 +268,7 @@ class Town:
             pairing=connect_pairing(self, keys["app_keys"]),
             **connect_incident(self),
             **connect_backups(self),
-            signing_keys=SigningKeys(records=records, keyring=self.keyring, random=self.random),
+            signing_keys=SigningKeys(records=records, keyring=self.keyring, random=self.random, notify=self.notify),
             **connect_assertions(self),
             **connect_keeping(self),
             **connect_importing(self),

@@ -49,6 +49,11 @@ def connect_incident(town):
         ),
         "decisions": Decisions(records=town.store.records, most=1000),
         "lockdowns": Lockdowns(
-            records=town.store.records, opening=town.opening, find_ways=town.ways.find, rotate=rotate, alarm=alarm
+            records=town.store.records,
+            opening=town.opening,
+            find_ways=town.ways.find,
+            rotate=rotate,
+            alarm=alarm,
+            notify=town.notify,
         ),
     }

@@ -2,10 +2,11 @@
 
 import pytest
 
-from doorward.flows.acting import CLI
+from doorward.flows.acting import CLI, Actor
 from doorward.flows.ending_keys import end_all_keys
 from doorward.flows.stored_keys import open_keys
 from doorward.rules.audit import Act
+from doorward.rules.letter import LetterKind
 from tests.contract.samples import a_user, add, an_app_key, give_keys
 from tests.fakes.api import Program, open_api, told
 from tests.fakes.door import Browser, Door
@@ -43,16 +44,22 @@ def acts_of(state):
     return [record.event.act for record in state.audit]
 
 
-async def test_all_keys_are_revoked_with_one_record():
-    store = FakeStore()
+async def test_all_keys_are_revoked_with_one_record_and_a_letter_to_each_owner():
+    """E-06, E-90: but to who does it."""
+    store, letters = FakeStore(), []
+
+    async def notify(transaction, kind, user, values, now):
+        letters.append((kind, user.name, values["key"].count(", ") + 1))
+
     await add(store.records, ALICE, BOB)
     await give_keys(store.records, an_app_key(ALICE), an_app_key(ALICE), an_app_key(BOB))
     for count in (3, 0):
         async with store.records.transaction() as transaction:
-            assert await end_all_keys(transaction, CLI, START) == count
+            assert await end_all_keys(transaction, notify, Actor(BOB.id, BOB.id), START) == count
             assert await transaction.list_app_keys() == []
     (record,) = store.state.audit
     assert (record.event.act, record.event.public) == (Act.APP_KEY_REVOKED, {"key": "all", "count": "3"})
+    assert letters == [(LetterKind.KEY_REVOKED, ALICE.name, 2)]
 
 
 async def test_a_new_signing_key_revokes_keys_for_apps_only_when_that_is_asked(door):
@@ -62,6 +69,7 @@ async def test_a_new_signing_key_revokes_keys_for_apps_only_when_that_is_asked(d
     assert len(door.store.state.app_keys) == 2
     assert (await press(await enter(door), page, path, keys="on")).status == 303
     assert door.store.state.app_keys == {}
+    assert (LetterKind.KEY_REVOKED, "alice") in [letter[:2] for letter in door.town.letters]
     assert acts_of(door.store.state)[-2:] == [Act.APP_KEY_REVOKED, Act.SIGNING_KEY_ROTATED]
 
 
@@ -76,9 +84,10 @@ async def test_by_program_keys_for_apps_are_revoked_only_when_that_is_asked(door
 
 
 async def test_a_lockdown_says_beforehand_how_many_keys_stop(door):
-    """E-90: those that were put to sleep do not count."""
+    """E-90: those that are asleep or over do not count."""
     asleep = an_app_key(next(iter(door.store.state.users.values())), disabled_at=START)
-    await give_keys(door.store.records, asleep)
+    over = an_app_key(next(iter(door.store.state.users.values())), expires_at=START)
+    await give_keys(door.store.records, asleep, over)
     root = await enter(door)
     assert "The 2 keys for apps open nothing" in (await root.get("/admin/incident")).text
     open_api(door)
@@ -107,9 +116,11 @@ async def test_a_program_may_revoke_all_keys_with_a_lockdown(door):
     assert door.store.state.app_keys == {}
 
 
-async def test_what_was_ended_is_told_to_who_began_it():
+async def test_what_was_ended_is_told_to_who_began_it_and_to_owners():
+    """E-90."""
     town = Town()
     user = await town.add_user("root", is_admin=True)
     await give_keys(town.store.records, an_app_key(user))
     contained = await town.flows.lockdowns.begin(CLI, keys_too=True, now=town.now)
     assert (contained.accounts, contained.keys) == (1, 1)
+    assert [letter[:2] for letter in town.letters] == [(LetterKind.KEY_REVOKED, "root")]

@@ -178,7 +178,7 @@ async def test_the_console_locks_nobody_out_for_good(town):
         await lock(town, actor)
     assert refused.value.clash is Clash.LAST_WAY
     await lock(town)
-    view = await town.flows.lockdowns.look(CLI)
+    view = await town.flows.lockdowns.look(CLI, now=town.now)
     assert [(each.user.name, each.may_come) for each in view.prospects] == [("root", False)]
     assert view.address == ""
 
@@ -188,7 +188,7 @@ async def test_it_is_for_administrators(town):
     with pytest.raises(ForbiddenError):
         actor_of(Subject(signed_in.user, signed_in.session), a_visitor())
     _, subject, actor = await chief(town)
-    view = await town.flows.lockdowns.look(actor, a_visitor())
+    view = await town.flows.lockdowns.look(actor, a_visitor(), now=town.now)
     assert (view.lockdown, view.address) == (None, "203.0.113.7")
     await town.administration.end_sessions_of(CLI, "root", now=town.now)
     with pytest.raises(ForbiddenError):

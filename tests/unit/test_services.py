@@ -167,7 +167,7 @@ async def test_it_never_counts_as_an_administrator_who_can_come_in(town):
         with pytest.raises(ConflictError) as caught:
             await act
         assert caught.value.clash is Clash.LAST_ADMINISTRATOR
-    view = await town.flows.lockdowns.look(CLI)
+    view = await town.flows.lockdowns.look(CLI, now=town.now)
     assert [each.user.name for each in view.prospects] == ["root"]
     assert (await town.administration.set_admin(CLI, "backup", False, now=town.now)).administers is False
     await town.administration.delete_user(CLI, "backup", now=town.now)

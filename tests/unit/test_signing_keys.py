@@ -14,6 +14,7 @@ from doorward.rules.stored_key import SESSION
 from tests.contract.samples import a_session, a_user, add
 from tests.fakes.api import Program, code_told, open_api, told
 from tests.fakes.door import Browser, Door
+from tests.fakes.flows import Town
 from tests.fakes.records import FakeStore
 from tests.fakes.system import START, FakeRandom
 from tests.unit.test_stored_keys import View
@@ -30,7 +31,13 @@ class House:
     def __init__(self, every=None):
         self.store = FakeStore()
         self.keyring = FileKeyring([bytes(range(50, 82))], FakeRandom("keyring"), source="a test")
-        self.flow = SigningKeys(records=self.store.records, keyring=self.keyring, random=FakeRandom("new"), every=every)
+        self.flow = SigningKeys(
+            records=self.store.records,
+            keyring=self.keyring,
+            random=FakeRandom("new"),
+            notify=Town().notify,
+            every=every,
+        )
         self.key = SessionKey(View(self.store), self.keyring)
 
     async def open(self):

@@ -83,7 +83,7 @@ async def _collect(house: House, loaded: Loaded) -> AsyncIterator[tuple[str, Asy
     yield "audit.jsonl", flows.audit.export(CLI, Wish(), private=True, now=now)
     yield "configuration.json", _write(list_settings(loaded))
     yield "versions.json", _write(_list_versions(now))
-    view = await flows.lockdowns.look(CLI)
+    view = await flows.lockdowns.look(CLI, now=now)
     kits = await flows.break_glass.list_kits(CLI)
     state = {
         "lockdown": None if view.lockdown is None else json.loads(view.lockdown.write()),

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from doorward.app.backup import folder_of
 from doorward.app.parts import Parts
 from doorward.config.schema import Config
+from doorward.flows.notify import Notify
 from doorward.flows.signing_keys import SigningKeys
 from doorward.interfaces import Clock, Log, Records, SealedStore
 from doorward.outside.key_files import RETIRED_NAME
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
     from doorward.flows.rotation import Rotated
 
 
-def connect_signing_keys(parts: Parts) -> SigningKeys:
+def connect_signing_keys(parts: Parts, notify: Notify) -> SigningKeys:
     """The flow of the key of session cookies."""
     every = parts.config.rotation.signing_key
-    return SigningKeys(records=parts.storage.records, keyring=parts.keyring, random=parts.random, every=every)
+    return SigningKeys(
+        records=parts.storage.records, keyring=parts.keyring, random=parts.random, notify=notify, every=every
+    )
 
 
 async def renew_older_form(

@@ -64,7 +64,7 @@ def status(config: ConfigOption = None, json: JsonOption = False) -> None:
     """Say whether there is a lockdown, and which administrators have a way in."""
 
     async def act(house: House) -> View:
-        return await house.flows.lockdowns.look(CLI)
+        return await house.flows.lockdowns.look(CLI, now=house.clock.now())
 
     view = in_house(config, act)
     lines = [_say(view.lockdown), *(_say_prospect(each) for each in view.prospects), _say_keys(view)]
@@ -97,7 +97,7 @@ def lockdown(
         contained = await flow.begin(
             CLI, networks=console_from or (), reason=reason, keys_too=app_keys, now=house.clock.now()
         )
-        return contained, await flow.look(CLI)
+        return contained, await flow.look(CLI, now=house.clock.now())
 
     contained, view = in_house(config, act)
     names = [each.user.name for each in view.prospects if each.may_come]

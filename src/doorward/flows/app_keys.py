@@ -10,8 +10,8 @@ from typing import Final
 
 from doorward.errors import Clash, ConflictError, InputError, NotFoundError
 from doorward.flows.acting import Actor, Named, append, append_own, check_actor, get_present, get_user
+from doorward.flows.ending_keys import tell_owners
 from doorward.flows.key_making import (
-    MOST_NAMES,
     KeyHasher,
     KeyMaking,
     NewKey,
@@ -20,7 +20,7 @@ from doorward.flows.key_making import (
     check_not_by_key,
 )
 from doorward.flows.key_uses import find_place
-from doorward.flows.letters import signature, tell_time
+from doorward.flows.letters import tell_time
 from doorward.flows.visitor import Visitor
 from doorward.interfaces import Transaction
 from doorward.rules.app_key import AppKey, KeyId, KeyKind
@@ -32,10 +32,9 @@ from doorward.rules.letter import LetterKind
 from doorward.rules.lockdown import LOCKDOWN_SETTING
 from doorward.rules.session import Subject
 
-__all__ = ["AppKeys", "KeyHasher", "KeyPlace", "KeyQuery", "LastUse", "NewKey"]
+__all__ = ["AppKeys", "KeyHasher", "KeyPlace", "KeyQuery", "NewKey"]
 
 SLEEP_EVERY: Final = timedelta(hours=1)
-LastUse = KeyPlace
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,15 +192,10 @@ class AppKeys(KeyMaking):
         self, transaction: Transaction, actor: Actor, pairs: Sequence[tuple[AppKey, User]], now: datetime
     ) -> None:
         await transaction.remove_app_keys([key.id for key, _ in pairs])
-        owners = {user.id: user for _, user in pairs}
-        for owner in owners.values():
-            own = [key for key, user in pairs if user.id == owner.id]
-            for key in own:
-                public = {"key": key.id, "kind": key.kind.value}
-                await append(transaction, actor, Act.APP_KEY_REVOKED, owner.id, now, public, {"name": key.name})
-            if owner.id != actor.user_id:
-                said = {"key": _join_names(own), **await signature(transaction, actor, now)}
-                await self._notify(transaction, LetterKind.KEY_REVOKED, owner, said, now)
+        for key, owner in pairs:
+            public = {"key": key.id, "kind": key.kind.value}
+            await append(transaction, actor, Act.APP_KEY_REVOKED, owner.id, now, public, {"name": key.name})
+        await tell_owners(transaction, self._notify, actor, pairs, now)
 
 
 async def _find(transaction: Transaction, query: KeyQuery) -> list[tuple[AppKey, User]]:
@@ -239,9 +233,3 @@ def _pick(keys: Sequence[AppKey], which: str) -> AppKey:
         if key.name == which.strip():
             return key
     raise NotFoundError("there is no such key")
-
-
-def _join_names(keys: Sequence[AppKey]) -> str:
-    names = [key.name for key in keys]
-    more = len(names) - MOST_NAMES
-    return ", ".join(names[:MOST_NAMES]) + (f", +{more}" if more > 0 else "")

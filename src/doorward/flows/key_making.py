@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 from doorward.errors import Clash, ConflictError, ForbiddenError, InputError
 from doorward.flows.acting import CLI, Actor, Named, actor_of, append, check_actor, get_intact, get_present, get_user
+from doorward.flows.ending_keys import MOST_NAMES
 from doorward.flows.letters import circumstances, signature
 from doorward.flows.notify import Notify
 from doorward.flows.outcome import Refused
@@ -41,8 +42,6 @@ from doorward.rules.session import RECENT, Subject, is_recent
 
 _ID_RANDOM: Final = 16
 _NOT_RECENT: Final = "show again who you are before you do this"
-MOST_NAMES: Final = 5
-"""So many things a letter names."""
 
 
 class KeyHasher(Protocol):

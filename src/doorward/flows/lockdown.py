@@ -3,9 +3,8 @@
 All of it is one transaction: every session ends and everything that hangs on a generation with it (links to set a
 password, confirmations, sign-ins under way, device markers), the key of session cookies is replaced, and from then on
 nobody registers, is invited, or adds a way of signing in, but for administrators; nobody makes a key for apps, and none
-opens anything. Whoever asks in a transaction of
-their own reads the same row (`rules.lockdown.LOCKDOWN_SETTING`), so that nothing slips through behind it, whichever
-process made it.
+opens anything. Whoever asks in a transaction of their own reads the same row (`rules.lockdown.LOCKDOWN_SETTING`), so
+that nothing slips through behind it, whichever process made it.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -19,6 +18,7 @@ from doorward.flows.acting import Actor, append, check_actor, get_present
 from doorward.flows.alerts import Alarm
 from doorward.flows.ending_keys import end_all_keys
 from doorward.flows.letters import name_of
+from doorward.flows.notify import Notify
 from doorward.flows.opening import Opening
 from doorward.flows.outcome import OpenWays, SignedIn
 from doorward.flows.rights import take_rights
@@ -27,6 +27,7 @@ from doorward.interfaces import Records, Transaction
 from doorward.rules.alert import AlertKind
 from doorward.rules.audit import Act
 from doorward.rules.identity import User
+from doorward.rules.key_limits import find_flaw
 from doorward.rules.lockdown import LOCKDOWN_SETTING, MAX_REASON, Lockdown, parse_networks, read_lockdown
 from doorward.rules.names import clean_text
 from doorward.rules.session import Subject
@@ -67,7 +68,7 @@ class Prospect:
 class View:
     """How it stands, and who could sign in after a lockdown. `address`: where who looks is seen to come from.
 
-    `keys`: how many keys for apps are awake; in a lockdown none of them opens anything.
+    `keys`: how many keys for apps would open something but for a lockdown.
     """
 
     lockdown: Lockdown | None
@@ -93,34 +94,44 @@ class Lockdowns:
     """Looking, beginning, lifting."""
 
     def __init__(
-        self, *, records: Records, opening: Opening, find_ways: FindWays, rotate: Rotate, alarm: Alarm
+        self,
+        *,
+        records: Records,
+        opening: Opening,
+        find_ways: FindWays,
+        rotate: Rotate,
+        alarm: Alarm,
+        notify: Notify,
     ) -> None:
         self._records = records
         self._opening = opening
         self._find_ways = find_ways
         self._rotate = rotate
         self._alarm = alarm
+        self._notify = notify
 
     async def find(self) -> Lockdown | None:
         """The lockdown in force at this moment, whoever asks and whichever process began it."""
         async with self._records.transaction() as transaction:
             return await find_lockdown(transaction)
 
-    async def look(self, actor: Actor, visitor: Visitor | None = None) -> View:
+    async def look(self, actor: Actor, visitor: Visitor | None = None, *, now: datetime) -> View:
         """How it stands, and which administrators have a way in: look before you lock."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
             lockdown = await find_lockdown(transaction)
             users = [each for each in await transaction.list_administrators() if each.enabled and not each.is_service]
             factors = [await transaction.find_factors(user.id) for user in users]
-            keys = sum(key.disabled_at is None for key in await transaction.list_app_keys())
+            owners = {user.id: user for user in await transaction.list_users()}
+            keys = await transaction.list_app_keys()
+        counting = sum(find_flaw(key, owners[key.user_id], now) is None for key in keys)
         prospects: list[Prospect] = []
         for user, own in zip(users, factors, strict=True):
             ways = await self._find_ways(user=user)
             passkey = any(each.verifies for each in own.passkeys)
             names = tuple(provider.name for provider in ways.providers)
             prospects.append(Prospect(user, ways.password, passkey, names, own.protects))
-        return View(lockdown, tuple(prospects), "" if visitor is None else visitor.address_text, keys)
+        return View(lockdown, tuple(prospects), "" if visitor is None else visitor.address_text, counting)
 
     async def begin(
         self,
@@ -143,7 +154,7 @@ class Lockdowns:
         lockdown = Lockdown(now, actor.id, clean_text(reason, MAX_REASON), parse_networks(networks))
         if visitor is not None:
             _check_stays_in(lockdown, visitor.address)
-        if actor.user_id is not None and not any(each.may_come for each in (await self.look(actor)).prospects):
+        if actor.user_id is not None and not any(each.may_come for each in (await self.look(actor, now=now)).prospects):
             raise ConflictError("no administrator could sign in again", Clash.LAST_WAY)
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
@@ -154,7 +165,7 @@ class Lockdowns:
             for user in users:
                 await take_rights(transaction, user, user)
             await self._rotate(transaction, now)
-            keys = await end_all_keys(transaction, actor, now) if keys_too else 0
+            keys = await end_all_keys(transaction, self._notify, actor, now) if keys_too else 0
             public = {
                 "accounts": str(len(users)),
                 "kept": "no" if subject is None else "yes",

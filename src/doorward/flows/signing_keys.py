@@ -7,6 +7,7 @@ from typing import Protocol
 from doorward.errors import TamperError
 from doorward.flows.acting import Actor, append, check_actor
 from doorward.flows.ending_keys import end_all_keys
+from doorward.flows.notify import Notify
 from doorward.flows.rights import take_rights
 from doorward.flows.stored_keys import find_key, find_master_since, replace_session_key
 from doorward.interfaces import Keyring, Random, Records, Transaction
@@ -59,10 +60,19 @@ class NamedKeys(Keyring, Protocol):
 class SigningKeys:
     """Looks at the keys and replaces the one of session cookies. `every`: how often by itself, None for never."""
 
-    def __init__(self, *, records: Records, keyring: NamedKeys, random: Random, every: timedelta | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        records: Records,
+        keyring: NamedKeys,
+        random: Random,
+        notify: Notify,
+        every: timedelta | None = None,
+    ) -> None:
         self._records = records
         self._keyring = keyring
         self._random = random
+        self._notify = notify
         self.every = every
 
     async def look(self, actor: Actor) -> KeyAges:
@@ -87,7 +97,7 @@ class SigningKeys:
         """
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
-            keys = await end_all_keys(transaction, actor, now) if keys_too else 0
+            keys = await end_all_keys(transaction, self._notify, actor, now) if keys_too else 0
             return Ended(await self._rotate(transaction, actor, now), keys)
 
     async def rotate_due(self, now: datetime) -> None:

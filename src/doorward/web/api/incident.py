@@ -70,7 +70,7 @@ def incident_routes(parts: ApiParts) -> APIRouter:
     @router.get(_INCIDENT, responses=LOOKS)
     async def get_incident(admin: Annotated[Administrator, Depends(looks)]) -> Incident:
         """Whether there is a lockdown, and which administrators have a way in."""
-        return _tell(await lockdowns.look(admin.actor, admin.visit.visitor))
+        return _tell(await lockdowns.look(admin.actor, admin.visit.visitor, now=admin.visit.now))
 
     @router.post(f"{_INCIDENT}/lockdown", responses={**ACTS, **refusals(400, 409)}, status_code=204)
     async def lock_down(ask: LockdownWish, admin: Annotated[Administrator, Depends(acts)]) -> Response:

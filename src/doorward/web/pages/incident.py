@@ -106,7 +106,7 @@ class IncidentPage:
     async def _show(
         self, visit: Visit, actor: Actor, *, form: Form | None = None, problem: str = "", wrong: str = ""
     ) -> Response:
-        view = await self._lockdowns.look(actor, visit.visitor)
+        view = await self._lockdowns.look(actor, visit.visitor, now=visit.now)
         kits = await self._break_glass.list_kits(actor)
         kind, note = _NOTES.get(visit.query.get("done", ""), ("", ""))
         values = {name: (form or {}).get(name, "") for name in ("networks", "reason")}
