@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from urllib.parse import quote
 
 import pytest
 
@@ -204,6 +205,14 @@ async def test_a_host_that_nobody_may_open_is_beyond(bench):
     asked = await bench.look(await bench.sign_in(), await bench.begin(scope="host:nowhere.example.test"))
     assert isinstance(asked, Asked)
     assert (asked.apps, asked.hosts, asked.beyond) == ((), (), ("nowhere.example.test",))
+
+
+async def test_what_a_device_asks_for_says_no_more_than_a_name(bench):
+    words = "Your administrator asks you to let this device in today: press the button below"
+    begun = await bench.begin(scope=f"app:{quote(words)} app:wiki")
+    asked = await bench.look(await bench.sign_in(), begun)
+    assert isinstance(asked, Asked)
+    assert asked.beyond == (words[:50],)
 
 
 async def test_a_device_that_names_nothing_is_offered_what_its_owner_may_open(bench):

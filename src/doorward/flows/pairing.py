@@ -111,7 +111,7 @@ class Asked:
 
     `client` and `agent` are what the device says of itself. `place`: where its address is said to be, "" where nobody
     knows. `apps` and `hosts`: what it asks for and this person could give it, or all of that where it did not say.
-    `beyond`: what it asks for and this person cannot open.
+    `beyond`: what it asks for and this person cannot open; cut, for a stranger may have written a sentence there.
     """
 
     code: str
@@ -324,8 +324,8 @@ class Pairing:
         apps, hosts = list_openable(policy, user), tuple(host for host in reach.hosts if may_open(policy, user, host))
         beyond: tuple[str, ...] = ()
         if reach.names_places:
-            wanted = {name.casefold() for name in reach.apps}
-            beyond = tuple(name for name in reach.apps if name.casefold() not in {app.casefold() for app in apps})
+            wanted, ours = ({name.casefold() for name in names} for names in (reach.apps, apps))
+            beyond = tuple(clean_text(name, MAX_CLIENT) for name in reach.apps if name.casefold() not in ours)
             beyond += tuple(host for host in reach.hosts if host not in hosts)
             apps = tuple(app for app in apps if app.casefold() in wanted)
         return Asked(
