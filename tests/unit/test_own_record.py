@@ -11,6 +11,7 @@ from doorward.errors import ForbiddenError, NotFoundError, TamperError
 from doorward.flows.admin import CLI, actor_of
 from doorward.flows.outcome import Refused
 from doorward.rules.app_key import ApiScope
+from doorward.rules.audit import Act
 from doorward.rules.envelope import Place
 from doorward.rules.factor import FactorId, Passkey, RecoveryCode, Totp
 from doorward.rules.history import KEPT, SHOWN, SignInNote
@@ -184,6 +185,31 @@ async def test_a_sign_in_that_was_not_ones_own_ends_everything(offices):
     assert offices.town.store.state.sessions == {}
     event = offices.town.audit[-1]
     assert (event.act.value, event.public["session"]) == ("user.session_disown", other.session.handle)
+
+
+async def test_keys_for_apps_that_were_made_since_go_with_it_and_older_ones_stay(offices):
+    """J04: whoever it was may have made one, to stay."""
+    alice, root = await open_session(offices), await open_session(offices, "root")
+    offices.town.clock.advance(timedelta(minutes=1))
+    other = await open_session(offices)
+    began = offices.now
+    offices.town.clock.advance(timedelta(minutes=1))
+    older = an_app_key(alice.user, made_at=began - timedelta(seconds=1))
+    newer = an_app_key(alice.user, made_at=began, name="to stay")
+    roots = an_app_key(root.user, made_at=offices.now)
+    await give_keys(offices.town.store.records, older, newer, roots)
+    await offices.own_record.disown(alice, other.session.handle, a_visitor(), now=offices.now)
+    async with offices.town.store.records.transaction() as transaction:
+        assert {key.id for key in await transaction.list_app_keys()} == {older.id, roots.id}
+    event = offices.town.audit[-1]
+    assert (event.act, event.subject, event.public["key"]) == (Act.APP_KEY_REVOKED, alice.user.id, newer.id)
+    # One that is over, too: its sign-in is on record.
+    again, over = await open_session(offices), SessionHandle("0" * 32)
+    await note(offices, again, over)
+    await give_keys(offices.town.store.records, an_app_key(again.user, made_at=offices.now))
+    await offices.own_record.disown(again, over, a_visitor(), now=offices.now)
+    async with offices.town.store.records.transaction() as transaction:
+        assert [key.id for key in await transaction.list_app_keys(alice.user.id)] == [older.id]
 
 
 async def test_one_that_is_over_can_be_disowned_too(offices):

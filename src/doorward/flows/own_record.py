@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from doorward.errors import NotFoundError
-from doorward.flows.acting import Actor, Named, check_actor, get_present, get_user
+from doorward.flows.acting import Actor, Named, append_own, check_actor, get_present, get_user
 from doorward.flows.copying import make_copy
 from doorward.flows.lookout import read_place
 from doorward.flows.outcome import Refused
@@ -76,14 +76,17 @@ class OwnRecord:
     async def disown(self, subject: Subject, handle: SessionHandle, visitor: Visitor, *, now: datetime) -> User:
         """Say that a sign-in was somebody else's: all sessions end, and the next sign-in asks for a new password.
 
+        Keys for apps that were made since then are revoked: whoever it was can have made them, to stay.
         NotFoundError where one has none such: other people's look the same (L08).
         """
         session = await self._sessions.find_by_handle(handle)
         async with self._records.transaction() as transaction:
             user = await get_present(transaction, subject)
             notes = await transaction.list_sign_ins(user.id, limit=KEPT)
-            own = session is not None and session.user_id == user.id
-            if not own and all(note.session != handle for note in notes):
+            begun = [note.at for note in notes if note.session == handle]
+            if session is not None and session.user_id == user.id:
+                begun.append(session.created_at)
+            if not begun:
                 raise NotFoundError("you have no such session")
             has_password = await transaction.find_password(user.id) is not None
             changed = await take_rights(
@@ -91,6 +94,12 @@ class OwnRecord:
             )
             public = {"session": handle, "by": subject.session.handle}
             await transaction.append_audit(AuditEvent(Act.DISOWNED, user.id, user.id, now, public, visitor.private()))
+            # SECURITY: a key outlives the session it was made in; tests/unit/test_own_record.py leaves one.
+            keys = [key for key in await transaction.list_app_keys(user.id) if key.made_at >= min(begun)]
+            await transaction.remove_app_keys([key.id for key in keys])
+            for key in keys:
+                said = {"key": key.id, "kind": key.kind.value}
+                await append_own(transaction, Act.APP_KEY_REVOKED, user, visitor, now, said, {"name": key.name})
         return changed
 
     def _read(self, note: SignInNote, this: SessionHandle | None = None) -> SignInShown:

@@ -43,12 +43,13 @@ _NOTES: Final = {
 }
 _DISOWNED: Final = Words(
     "You are signed out everywhere",
-    "Every sign-in of your account has ended, this one too. Sign in again; you will choose a new password.",
+    "Every sign-in of your account has ended, this one too, and keys for apps that were made since are revoked. Sign "
+    "in again; you will choose a new password.",
 )
 _DISOWNED_ELSEWHERE: Final = Words(
     "You are signed out everywhere",
-    "Every sign-in of your account has ended, this one too. Look at your account at the provider you sign in with, "
-    "too; whoever it was may have come that way.",
+    "Every sign-in of your account has ended, this one too, and keys for apps that were made since are revoked. Look "
+    "at your account at the provider you sign in with, too; whoever it was may have come that way.",
 )
 
 
