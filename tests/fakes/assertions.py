@@ -31,7 +31,7 @@ def connect_assertions(town, **settings):
         keyring=town.keyring,
         signatures=AssertionSignatures(),
         random=town.random,
-        is_wanted=lambda: False,
+        is_wanted=lambda: any(app.assertion for app in town.apps),
         **settings,
     )
     minter = Minter(keys=keys, random=town.random, issuer=town.public_url, groups_of=lambda user: user.every_group)

@@ -2,6 +2,7 @@
 
 import json
 from base64 import b64encode
+from dataclasses import replace
 from datetime import timedelta
 from http import HTTPStatus
 from ipaddress import ip_network
@@ -230,6 +231,11 @@ def test_what_is_asked_of_a_program_is_not_asked_of_a_browser(world: World) -> N
     body = json.loads(check(world).body)
     assert body["device_authorization_url"] == "https://auth.example.test/api/device/code"
     assert body["login_url"].startswith("https://auth.example.test/login?rd=")
+    world.settings = replace(world.settings, pairs_devices=False)
+    for shown in ({}, {"x_api_key": "dw_wrong"}):
+        answer = check(world, **shown)
+        assert answer.status == HTTPStatus.UNAUTHORIZED
+        assert b"device_authorization_url" not in answer.body
 
 
 def test_wrong_keys_are_answered_with_429_above_the_limit_and_right_ones_let_through(world: World) -> None:

@@ -14,6 +14,7 @@ from doorward.flows.pairing import PairingTerms
 from doorward.rules.key_wish import KeyWish
 from doorward.rules.login import Failure
 from doorward.rules.pairing import ALPHABET
+from doorward.rules.policy import App, HostPattern
 from doorward.rules.session import Subject
 from doorward.web.client import Trust
 from doorward.web.pairing import GRANT_TYPE, MAX_BODY
@@ -242,19 +243,24 @@ async def test_where_pairing_is_off_nothing_of_it_is_there(door: Door) -> None:
 
 
 async def test_clients_find_out_where_to_ask(door: Door) -> None:
-    """RFC 8414."""
-    answer = await Browser(door).get("/.well-known/oauth-authorization-server")
+    """RFC 8414, B-25: and what is signed with, from when on an app is told anything signed."""
+    address, ours = "/.well-known/oauth-authorization-server", "https://auth.example.test"
+    answer = await Browser(door).get(address)
     assert answer.header("content-type") == "application/json"
-    assert json.loads(answer.body) == {
-        "issuer": "https://auth.example.test",
-        "device_authorization_endpoint": "https://auth.example.test/api/device/code",
-        "token_endpoint": "https://auth.example.test/api/device/token",
-        "jwks_uri": "https://auth.example.test/.well-known/jwks.json",
+    pairing = {
+        "device_authorization_endpoint": f"{ours}/api/device/code",
+        "token_endpoint": f"{ours}/api/device/token",
         "grant_types_supported": [GRANT_TYPE],
-        "response_types_supported": [],
         "token_endpoint_auth_methods_supported": ["none"],
         "scopes_supported": ["read", "write"],
     }
+    server = {"issuer": ours, "response_types_supported": []}
+    assert json.loads(answer.body) == server | pairing
+    door.town.apps = (App("Wiki", (HostPattern("wiki.example.test"),), assertion=True),)
+    signed = server | {"jwks_uri": f"{ours}/.well-known/jwks.json"}
+    assert json.loads((await Browser(door).get(address)).body) == signed | pairing
+    door.flows.pairing._terms = PairingTerms(is_open=False)
+    assert json.loads((await Browser(door).get(address)).body) == signed
 
 
 async def test_a_lockdown_is_a_denial_to_the_device(door: Door) -> None:

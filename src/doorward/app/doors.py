@@ -220,6 +220,7 @@ def _gate_settings_of(config: Config, headers: "HeaderPolicy", cookies: "Cookies
         private_cookies=frozenset(name.encode("ascii") for name in cookies.private),
         client_headers=tuple(headers.gate_headers()),
         assertion_header=config.assertion.header.lower().encode("ascii"),
+        pairs_devices=config.pairing.enabled,
     )
 
 

@@ -105,7 +105,7 @@ class AssertionKeys:
         self._keyring = keyring
         self._signatures = signatures
         self._random = random
-        self._is_wanted = is_wanted
+        self.is_wanted = is_wanted
         self._algorithm = algorithm
         self._every = every
         self._same = same
@@ -152,7 +152,7 @@ class AssertionKeys:
         Of several servers one does. Where no app is told anything signed, the keys stay as they are, unless `wanted`:
         one is about to be.
         """
-        if not (wanted or self._is_wanted()) or not self._find_due(self._view.list_keys(ASSERTION), now).is_anything:
+        if not (wanted or self.is_wanted()) or not self._find_due(self._view.list_keys(ASSERTION), now).is_anything:
             return
         async with self._records.transaction() as transaction:
             due = self._find_due(await transaction.list_keys(ASSERTION), now)

@@ -68,6 +68,7 @@ class Refuser:
         self._random = random
         self._log = log
         self._page = page
+        self._device_url = settings.public_url + DEVICE_PATH if settings.pairs_devices else ""
 
     def answer(self, check: Check, request: AccessRequest, verdict: Challenge | Deny, policy: Policy) -> Answer:
         """The answer to a verdict of the rules."""
@@ -116,7 +117,7 @@ class Refuser:
         carried = check.dialect.status(status)
         device_url = ""
         if carried == HTTPStatus.UNAUTHORIZED:
-            device_url = self.settings.public_url + DEVICE_PATH
+            device_url = self._device_url
             headers += self._ask_for_key(check, policy)
         if carried == HTTPStatus.TOO_MANY_REQUESTS:
             headers.append((b"retry-after", b"%d" % max(1, ceil(wait.total_seconds()))))
@@ -145,8 +146,8 @@ class Refuser:
         headers += [*self._ask_for_key(check, policy), (LOGIN_HEADER, login)]
         if navigation:
             headers.append((b"location", login))
-        device_url = self.settings.public_url + DEVICE_PATH
-        body = problem(HTTPStatus.UNAUTHORIZED, reason, login_url=login.decode("ascii"), device_url=device_url)
+        login_url = login.decode("ascii")
+        body = problem(HTTPStatus.UNAUTHORIZED, reason, login_url=login_url, device_url=self._device_url)
         headers += [(b"content-type", b"application/problem+json"), (b"content-length", b"%d" % len(body))]
         return _finish(check, Answer(HTTPStatus.UNAUTHORIZED, header_block(headers), body))
 

@@ -27,6 +27,9 @@ class GateSettings:
     """The name of the header with the signed assertion; "" where no app is sent one. Like every name of ours it is set
     on every allow, empty for apps that are sent none."""
 
+    pairs_devices: bool = True
+    """Whether a device may ask for a key of its own, which a program that is refused is told of."""
+
     def accepts_secret(self, dialect: str, shown: bytes) -> bool:
         """Whether a proxy that shows this may ask in this dialect.
 

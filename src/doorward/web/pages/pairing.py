@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from doorward.errors import InputError
 from doorward.flows.app_keys import AppKeys
+from doorward.flows.assertion_keys import AssertionKeys
 from doorward.flows.factors import Factors
 from doorward.flows.outcome import Refused
 from doorward.flows.pairing import Asked, Pairing
@@ -185,25 +186,28 @@ class PairingPage:
 class MetadataPage:
     """`/.well-known/oauth-authorization-server`: what ordinary clients read first (RFC 8414)."""
 
-    def __init__(self, desk: Desk, pairing: Pairing) -> None:
+    def __init__(self, desk: Desk, pairing: Pairing, assertion_keys: AssertionKeys) -> None:
         self._desk = desk
         self._pairing = pairing
+        self._assertion_keys = assertion_keys
 
     async def get(self, visit: Visit) -> Response:  # noqa: ARG002 -- the same for whoever asks
-        """Tell it. Refusal (404) where no devices are paired."""
-        if not self._pairing.is_open:
+        """Tell it. Refusal (404) where no devices are paired, and nothing is signed for apps."""
+        signs, pairs = self._assertion_keys.is_wanted(), self._pairing.is_open
+        if not (signs or pairs):
             raise Refusal(404)
         home = self._desk.site.public_url
-        metadata = {
-            "issuer": home,
-            "device_authorization_endpoint": home + CODE_PATH,
-            "token_endpoint": home + TOKEN_PATH,
-            "jwks_uri": home + KEY_SET_ADDRESS,
-            "grant_types_supported": [GRANT_TYPE],
-            "response_types_supported": [],
-            "token_endpoint_auth_methods_supported": ["none"],
-            "scopes_supported": [ApiScope.READ.value, ApiScope.WRITE.value],
-        }
+        metadata: dict[str, object] = {"issuer": home, "response_types_supported": []}
+        if signs:
+            metadata["jwks_uri"] = home + KEY_SET_ADDRESS
+        if pairs:
+            metadata |= {
+                "device_authorization_endpoint": home + CODE_PATH,
+                "token_endpoint": home + TOKEN_PATH,
+                "grant_types_supported": [GRANT_TYPE],
+                "token_endpoint_auth_methods_supported": ["none"],
+                "scopes_supported": [ApiScope.READ.value, ApiScope.WRITE.value],
+            }
         return Response(json.dumps(metadata), media_type="application/json")
 
 
