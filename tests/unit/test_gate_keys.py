@@ -214,6 +214,29 @@ def test_uses_are_handed_over_about_once_a_minute_where_something_was_opened(wor
     assert world.touches == []
 
 
+def test_a_use_from_elsewhere_is_handed_over_at_once_and_a_sign_in_from_elsewhere_is_not(world: World) -> None:
+    """E-76: or whoever has a busy key as well would hardly ever be seen."""
+    gate, key, cookie = world.make_gate(), world.make_key(ALICE), f"doorward={world.sign_in(ALICE)}"
+
+    def use(address: str, **shown: str) -> None:
+        headers = [each for each in ask("app.example.test", **shown) if each[0] not in _OWN]
+        asked = [*headers, (b"x-forwarded-for", address.encode())]
+        assert gate.answer(TRAEFIK, b"GET", b"", asked, PROXY).status == HTTPStatus.OK
+
+    for address in ("203.0.113.7", "203.0.113.7", "198.51.100.9", "203.0.113.7", "198.51.100.9"):
+        use(address, x_api_key=key)
+    assert [touch[3] for touch in world.key_touches] == ["203.0.113.7", "198.51.100.9"]
+    for number in range(40):
+        use(f"10.0.0.{number}", x_api_key=key)
+    (entry,) = gate.table._keys.values()
+    assert len(world.key_touches) == 42
+    assert len(entry.places) <= 32
+    world.clock.advance(timedelta(minutes=2))
+    for address in ("203.0.113.7", "198.51.100.9"):
+        use(address, cookie=cookie)
+    assert len(world.touches) == 1
+
+
 def test_what_is_asked_of_a_program_is_not_asked_of_a_browser(world: World) -> None:
     """Git and calendars send nothing before they are asked; browsers must never ask for a password of their own."""
 

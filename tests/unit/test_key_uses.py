@@ -34,7 +34,7 @@ async def use(town, address, agent="curl/8"):
 
 
 async def test_a_use_is_written_down_with_when_and_from_where(town):
-    town.uses.note(town.key.id, town.now, "old", AWAY)
+    town.uses.note(town.key.id, town.now, "old", NEXT_DOOR)
     town.uses.note(town.key.id, town.now, "curl\n/8", HOME)
     await town.uses.write_due(town.now)
     key = town.rows[town.key.id]
@@ -65,6 +65,21 @@ async def test_the_first_use_from_a_new_network_is_told_of_once_a_day(town):
     assert len(town.letters) == 1
     await use(town, "2001:db8:1::1")
     assert len(town.letters) == 2
+
+
+async def test_a_use_from_elsewhere_is_not_hidden_by_later_ones(town):
+    """E-76: a program that asks all day has the last word, and not the only one."""
+    await use(town, HOME)
+    for address in (HOME, AWAY, HOME):
+        town.clock.advance(timedelta(seconds=1))
+        town.uses.note(town.key.id, town.now, "curl/8", address)
+    assert await town.uses.flush() == 2
+    key = town.rows[town.key.id]
+    place = find_place(town.keyring, key)
+    assert (key.last_used_at, place.address) == (town.now, HOME)
+    assert place.networks == ("198.51.100.0/24", "203.0.113.0/24")
+    [(_, _, said)] = town.letters
+    assert said["address"] == AWAY
 
 
 async def test_what_is_known_of_networks_cannot_be_damaged_into_silence(town):

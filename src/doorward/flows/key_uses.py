@@ -14,15 +14,17 @@ from doorward.interfaces import Keyring, Log, Records, Transaction
 from doorward.rules.alert import AlertKind
 from doorward.rules.app_key import AppKey, KeyId, KeyUse
 from doorward.rules.envelope import Place
-from doorward.rules.key_use import KeyPlace, read_place
+from doorward.rules.key_use import KeyPlace, network_of, read_place
 from doorward.rules.letter import LetterKind
 from doorward.rules.names import clean_text
 
 MAX_NOTES: Final = 10_000
+_Use = tuple[KeyId, str]
+"""A key, and the network it was used from."""
 
 
 class KeyUses:
-    """Notes uses and writes them. The gate notes a key at most once a minute."""
+    """Notes uses and writes them. The gate notes a key about once a minute, and from where it was not seen before."""
 
     def __init__(self, *, records: Records, keyring: Keyring, alarm: Alarm, notify: Notify, log: Log) -> None:
         self._records = records
@@ -30,12 +32,15 @@ class KeyUses:
         self._alarm = alarm
         self._notify = notify
         self._log = log
-        self._notes: dict[KeyId, tuple[datetime, str, str]] = {}
+        self._notes: dict[_Use, tuple[datetime, str, str]] = {}
 
     def note(self, key_id: KeyId, seen_at: datetime, user_agent: str, address: str) -> None:
         """Remember a use. Never waits and never fails; where nothing gets written for long, newcomers are not noted."""
-        if len(self._notes) < MAX_NOTES or key_id in self._notes:
-            self._notes[key_id] = (seen_at, clean_text(user_agent, MAX_USER_AGENT), address)
+        # SECURITY: by network, or a program that asks all day would hide who else has its key.
+        # tests/unit/test_key_uses.py would fail.
+        use = (key_id, network_of(address))
+        if self._notes.pop(use, None) is not None or len(self._notes) < MAX_NOTES:
+            self._notes[use] = (seen_at, clean_text(user_agent, MAX_USER_AGENT), address)
 
     async def write_due(self, now: datetime) -> None:
         """Write what was noted; as an errand."""
@@ -50,14 +55,16 @@ class KeyUses:
             batch = dict(islice(notes.items(), BATCH))
             try:
                 async with self._records.transaction() as transaction:
-                    uses = [await self._see(transaction, key_id, *note) for key_id, note in batch.items()]
-                    await transaction.note_key_uses([use for use in uses if use is not None])
+                    for (key_id, _), note in batch.items():
+                        use = await self._see(transaction, key_id, *note)
+                        if use is not None:  # one by one: the next may be of the same key
+                            await transaction.note_key_uses([use])
             except Exception as error:  # noqa: BLE001 -- a use not written down must never disturb a request
                 self._notes = {**notes, **self._notes}
                 self._log.warning("key_uses_not_written", waiting=len(notes), error=repr(error))
                 return written
-            for key_id in batch:
-                del notes[key_id]
+            for each in batch:
+                del notes[each]
             written += len(batch)
         return written
 

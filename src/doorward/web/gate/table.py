@@ -13,7 +13,7 @@ from doorward.interfaces import LiveView
 from doorward.rules.app_key import KeyId
 from doorward.rules.key_subject import subject_of
 from doorward.rules.lockdown import LOCKDOWN_SETTING
-from doorward.rules.policy import Policy
+from doorward.rules.policy import Address, Policy
 from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
 
 TOUCH_EVERY = timedelta(seconds=60)
@@ -24,6 +24,7 @@ MAX_HELD = 32 * 1024 * 1024
 """Bytes of headers, and of answers with them, that are remembered at once: a visitor can make up any number of headers
 around one session."""
 _MAX_HEADER = 4096
+_MAX_PLACES = 32
 Name = TypeVar("Name", Fingerprint, KeyId)
 _FOR_EVER = timedelta(days=36500)
 
@@ -78,6 +79,8 @@ class Entry:
     lives_until: datetime
     plain_until: datetime
     """Before this instant the session lives, and a use of it need not be handed over."""
+    places: frozenset[Address | None] = frozenset()
+    """From where a key was seen to be used: it is handed over when it comes from anywhere else."""
 
     def extend(self) -> None:
         """Take account of the use that memory knows of and the store not yet."""
@@ -90,6 +93,10 @@ class Entry:
         """Note that a use was handed over to be stored."""
         self.written_at = now
         self.plain_until = min(self.lives_until, now + TOUCH_EVERY)
+
+    def note_place(self, client: Address | None) -> None:
+        """Note from where a key was used."""
+        self.places = (self.places if len(self.places) < _MAX_PLACES else frozenset()) | {client}
 
 
 @dataclass(slots=True)
