@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 
 from doorward.rules.app_key import ApiScope, KeyId, parse_key
+from doorward.rules.mfa import MfaRequired, MfaTerms
 from doorward.web.api.application import build_api
 from doorward.web.api.parts import ApiParts
 from tests.fakes.api import TOKENS, Program, code_told, give_key, open_api, told
 from tests.fakes.door import Browser, Door
+from tests.fakes.second import give_totp
 
 OWN = "/api/v1/account/keys"
 ALL = "/api/v1/app-keys"
@@ -246,3 +248,23 @@ async def test_administrators_wake_keys_and_make_them_for_services(door: Door, r
     assert code_told(await root.call("POST", "/api/v1/users/nobody/app-keys", WISH), 404) == "NOT_FOUND"
     door.clock.advance(timedelta(minutes=20))
     assert code_told(await root.call("POST", "/api/v1/services", {"name": "other-job"}), 403) == "PROOF_TOO_OLD"
+
+
+async def test_whoever_has_a_factor_shows_it_before_there_is_a_key_by_any_address(door: Door) -> None:
+    """B-12: not even where an administrator makes keys for others, and names their own account."""
+    asleep = parse_key(await give_key(door, "alice", disabled_at=door.clock.now()))
+    assert asleep is not None
+    door.town.mfa = MfaTerms(MfaRequired.PER_RULE)
+    own = (await give_totp(door.town, "root")).id
+    door.clock.advance(timedelta(minutes=1))
+    root = await Program.enter(door, "root")
+    for path, ask in (
+        (OWN, WISH),
+        ("/api/v1/access-tokens", WISH),
+        ("/api/auth/apikey/generate", WISH),
+        (f"/api/v1/users/{own}/app-keys", {"name": "Mine", "scopes": ["admin"]}),
+        (f"{ALL}/{asleep[0]}/wake", None),
+    ):
+        answer = await root.call("POST", path, ask)
+        assert code_told(answer, 403) == "PROOF_TOO_OLD", path
+        assert "need=two_factor" in answer.text, path

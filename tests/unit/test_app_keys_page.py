@@ -11,9 +11,10 @@ from doorward.flows.acting import CLI
 from doorward.flows.app_keys import NewKey
 from doorward.rules.app_key import KeyUse
 from doorward.rules.key_wish import KeyTerms, KeyWish
+from doorward.rules.mfa import MfaRequired, MfaTerms
 from doorward.web.pages import app_keys
 from tests.fakes.door import Answer, Browser, Door
-from tests.fakes.second import find_user
+from tests.fakes.second import find_user, give_totp
 
 PAGE, SERVICES = "/admin/app-keys", "/admin/services"
 
@@ -154,6 +155,21 @@ async def test_one_that_sleeps_is_woken(door: Door, root: Browser) -> None:
     assert local(await root.press(f"{PAGE}/wake", page, key=key.id)) == f"{PAGE}?done=woken"
     for which in (key.id, "nonesuch"):
         assert local(await root.press(f"{PAGE}/wake", page, key=which)) == f"{PAGE}?done=gone"
+
+
+async def test_whoever_has_a_factor_shows_it_before_there_is_a_key_for_anybody(door: Door) -> None:
+    """B-12: what makes a key of one's own would be of no use, if one's own account could be named here."""
+    await door.flows.administration.add_service(CLI, name="backup", now=door.clock.now())
+    key = (await give(door)).key
+    door.town.mfa = MfaTerms(MfaRequired.PER_RULE)
+    await give_totp(door.town, "root")
+    door.clock.advance(timedelta(minutes=1))
+    root = await enter(door, "root")
+    page = await root.get(f"{SERVICES}/key?owner=backup")
+    fields = {"owner": "backup", "name": "Nightly", "app-0": "Grafana"}
+    assert "need=two_factor" in (await root.press(f"{SERVICES}/key", page, **fields)).location
+    assert "need=two_factor" in (await root.press(f"{PAGE}/wake", page, key=key.id)).location
+    assert await list_keys(door) == [key]
 
 
 async def test_none_is_woken_in_a_lockdown(door: Door, root: Browser) -> None:

@@ -213,13 +213,18 @@ def reads_shown(parts: ApiParts) -> Callable[[Request], Awaitable[Visit]]:
 
     async def read_shown(request: Request) -> Visit:
         visit = await read_proven(request)
-        subject = get_subject(visit)
-        if must_show_one(await parts.flows.factors.list_of(subject.user), subject.session):
-            login = login_path(_PAGE, need="two_factor")
-            raise ProblemError(403, Code.PROOF_TOO_OLD, _SHOW_FIRST, login=login)
+        await check_shown(parts, visit)
         return visit
 
     return read_shown
+
+
+async def check_shown(parts: ApiParts, visit: Visit) -> None:
+    """ProblemError where somebody has a second factor and has not shown it in this session."""
+    subject = get_subject(visit)
+    if must_show_one(await parts.flows.factors.list_of(subject.user), subject.session):
+        login = login_path(_PAGE, need="two_factor")
+        raise ProblemError(403, Code.PROOF_TOO_OLD, _SHOW_FIRST, login=login)
 
 
 async def take_passkey(parts: ApiParts, visit: Visit, passkey_id: str) -> None:

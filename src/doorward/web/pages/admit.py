@@ -32,6 +32,15 @@ async def admit_shown(desk: Desk, visit: Visit, form: Form, page: str, factors: 
     return subject
 
 
+async def admit_key_giver(desk: Desk, visit: Visit, form: Form, page: str, factors: Factors) -> Actor | Response:
+    """The same for administrators who make keys for others, or wake them."""
+    actor = admit_administrator(desk, visit, form, page)
+    if isinstance(actor, Response):
+        return actor
+    subject = await admit_shown(desk, visit, form, page, factors)
+    return subject if isinstance(subject, Response) else actor
+
+
 def admit_administrator(desk: Desk, visit: Visit, form: Form, page: str) -> Actor | Response:
     """The same for administrators. ForbiddenError for who is none."""
     found = admit(desk, visit, form, page, proven=False)

@@ -11,11 +11,12 @@ from starlette.responses import Response
 from doorward.errors import Clash, ConflictError, InputError, NotFoundError
 from doorward.flows.acting import Actor, actor_of
 from doorward.flows.app_keys import AppKeys, KeyQuery
+from doorward.flows.factors import Factors
 from doorward.rules.app_key import AppKey, KeyId, KeyKind
 from doorward.rules.identity import User
 from doorward.rules.policy import Policy
 from doorward.web.form import Form
-from doorward.web.pages.admit import admit_administrator
+from doorward.web.pages.admit import admit_administrator, admit_key_giver
 from doorward.web.pages.desk import Desk
 from doorward.web.pages.key_rows import row_of
 from doorward.web.pages.paging import parse_offset
@@ -84,8 +85,9 @@ class Asked:
 class AppKeysPage:
     """`/admin/app-keys`, and below it `revoke`, `revoke-many` and `wake`."""
 
-    def __init__(self, desk: Desk, app_keys: AppKeys, policy: Callable[[], Policy]) -> None:
+    def __init__(self, desk: Desk, app_keys: AppKeys, factors: Factors, policy: Callable[[], Policy]) -> None:
         self._desk = desk
+        self._factors = factors
         self._app_keys = app_keys
         self._policy = policy
 
@@ -105,7 +107,7 @@ class AppKeysPage:
 
     async def post_wake(self, visit: Visit, form: Form) -> Response:
         """Let one count again that was put to sleep."""
-        actor = admit_administrator(self._desk, visit, form, _PAGE)
+        actor = await admit_key_giver(self._desk, visit, form, _PAGE, self._factors)
         if isinstance(actor, Response):
             return actor
         done = "woken"

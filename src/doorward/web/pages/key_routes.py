@@ -17,8 +17,8 @@ def build_key_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> 
     """One's own keys, everybody's, and those of services."""
     maker = KeyMaker(desk, flows.app_keys, policy, flows.break_glass.draw)
     own = OwnKeysPage(desk, flows.app_keys, flows.factors, flows.lockdowns, maker)
-    everybodys = AppKeysPage(desk, flows.app_keys, policy)
-    services = ProgramsPage(desk, flows.administration, flows.app_keys, maker)
+    everybodys = AppKeysPage(desk, flows.app_keys, flows.factors, policy)
+    services = ProgramsPage(desk, flows.administration, flows.app_keys, flows.factors, maker)
     return {
         "/keys": Route(Who.SOMEBODY, get=own.get),
         "/keys/new": Route(Who.SOMEBODY, get=own.get_new, post=own.post_new),

@@ -12,10 +12,11 @@ from doorward.errors import Clash, ConflictError, InputError, NotFoundError
 from doorward.flows.acting import Actor, actor_of
 from doorward.flows.admin import Administration
 from doorward.flows.app_keys import AppKeys, KeyQuery
+from doorward.flows.factors import Factors
 from doorward.flows.outcome import Refused, Unacceptable
 from doorward.rules.identity import User
 from doorward.web.form import Form
-from doorward.web.pages.admit import admit_administrator
+from doorward.web.pages.admit import admit_administrator, admit_key_giver
 from doorward.web.pages.desk import Desk, subject_of
 from doorward.web.pages.key_form import Typed, make_wish, read_typed
 from doorward.web.pages.key_maker import Asked, KeyMaker
@@ -59,8 +60,11 @@ class ProgramRow:
 class ProgramsPage:
     """`/admin/services`, and below it `act`, `delete` and `key`."""
 
-    def __init__(self, desk: Desk, administration: Administration, app_keys: AppKeys, maker: KeyMaker) -> None:
+    def __init__(
+        self, desk: Desk, administration: Administration, app_keys: AppKeys, factors: Factors, maker: KeyMaker
+    ) -> None:
         self._desk = desk
+        self._factors = factors
         self._administration = administration
         self._app_keys = app_keys
         self._maker = maker
@@ -133,7 +137,8 @@ class ProgramsPage:
     async def post_key(self, visit: Visit, form: Form) -> Response:
         """Make a key for one, and show it, this once."""
         login = form.get("owner", "")
-        actor = admit_administrator(self._desk, visit, form, _key_path(login))
+        # SECURITY: as for a key of one's own (B-12); tests/unit/test_app_keys_page.py tries it.
+        actor = await admit_key_giver(self._desk, visit, form, _key_path(login), self._factors)
         if isinstance(actor, Response):
             return actor
         user = await self._find(actor, login)
