@@ -14,6 +14,7 @@ from doorward.flows import factors
 from doorward.flows.letters import AN_ADMINISTRATOR
 from doorward.outside.letters import alerts, wording
 from doorward.rules import login, oidc
+from doorward.rules.key_wish import WishError
 from doorward.rules.language import LANGUAGES
 from doorward.rules.reason import Reason
 from doorward.web.pages import app_keys, device, invites, key_rows, letters, methods, provider_form, providers
@@ -180,6 +181,15 @@ def refused_input() -> Iterator[str]:
                 yield f"{said[:1].upper()}{said[1:]}{'' if said.endswith('.') else '.'}"
 
 
+def refused_keys() -> Iterator[str]:
+    """What is wrong with what somebody asks of a key."""
+    for name in ("rules/key_wish.py", "flows/key_making.py", "flows/pairing.py"):
+        for node in ast.walk(ast.parse((PACKAGE / name).read_text("utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "WishError":
+                (words,) = strings_in(node.args[0])
+                yield WishError(words, **dict.fromkeys(VALUES.findall(words), "")).sentence
+
+
 def in_letters() -> set[str]:
     found = {wording.GREETING, wording.BARE_GREETING, wording.LINK_TOO, wording.FOOT}
     for each in (*wording.WORDINGS.values(), *alerts.ALERTS.values(), alerts.HELD, alerts.TEST):
@@ -189,7 +199,9 @@ def in_letters() -> set[str]:
 
 def needed() -> set[str]:
     on_pages = set().union(*(msgids_of(TEMPLATES / name) for name in PAGES))
-    return (on_pages | set(spoken_in_python()) | set(refused_input()) | in_letters()) - SILENT - {""}
+    return (
+        (on_pages | set(spoken_in_python()) | set(refused_input()) | set(refused_keys()) | in_letters()) - SILENT - {""}
+    )
 
 
 def anywhere() -> set[str]:

@@ -79,7 +79,7 @@ def test_a_path_that_servers_could_read_in_two_ways_is_refused(path):
         ({"hosts": ("a b",)}, "is no host"),
         ({"hosts": ("a.example.test:8443",)}, "is no host"),
         ({"networks": ("home",)}, "is no network"),
-        ({"paths": tuple(f"/{n}" for n in range(21))}, "at most 20 paths"),
+        ({"paths": tuple(f"/{n}" for n in range(21))}, "at most 20 apps"),
         ({"in_url": True, "scopes": frozenset({ApiScope.READ})}, "may stand in an address"),
         ({"expires_at": START}, "expired already"),
         ({"expires_at": START + DAY, "forever": True}, "either has an end or none"),

@@ -229,9 +229,9 @@ async def test_a_host_and_our_own_api_can_be_all_that_is_given(door: Door, alice
         ({}, "Choose at least one app"),
         ({"app-0": "Wiki", "name": ""}, "Please look at what is marked below"),
         ({"app-0": "Wiki", "expires": "nonsense"}, ""),
-        ({"app-0": "Vault"}, "the device did not ask for this"),
-        ({"scope-admin": "on", "app-0": "Wiki"}, "the device did not ask for this"),
-        ({"in_url": "on", "here": "on", "paths": "/x", "app-0": "Vault"}, "the device did not ask for this"),
+        ({"app-0": "Vault"}, "The device did not ask for this."),
+        ({"scope-admin": "on", "app-0": "Wiki"}, "The device did not ask for this."),
+        ({"in_url": "on", "here": "on", "paths": "/x", "app-0": "Vault"}, "The device did not ask for this."),
     ],
 )
 async def test_what_cannot_be_given_is_said_and_the_code_is_good_still(
@@ -254,7 +254,7 @@ async def test_too_many_keys_are_said_when_a_device_is_approved(door: Door, alic
     await fetch(door, first)
     page = await answer(alice, await look(alice, second.user_code), second.user_code, **{"app-0": "Wiki"})
     assert page.status == 400
-    assert "this account has 1 keys already: revoke one first" in text_of(page)
+    assert "This account has 1 keys already: revoke one first." in text_of(page)
     assert isinstance(door.flows.app_keys, AppKeys)
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
-from doorward.errors import Clash, ConflictError, ForbiddenError, InputError
+from doorward.errors import Clash, ConflictError, ForbiddenError
 from doorward.flows.acting import CLI, Actor, Named, actor_of, append, check_actor, get_intact, get_present, get_user
 from doorward.flows.ending_keys import MOST_NAMES
 from doorward.flows.letters import circumstances, signature
@@ -33,7 +33,15 @@ from doorward.rules.app_key import (
 )
 from doorward.rules.audit import Act
 from doorward.rules.identity import User, UserId
-from doorward.rules.key_wish import AcceptedWish, KeyTerms, KeyWish, accept_wish, check_openable, list_openable
+from doorward.rules.key_wish import (
+    AcceptedWish,
+    KeyTerms,
+    KeyWish,
+    WishError,
+    accept_wish,
+    check_openable,
+    list_openable,
+)
 from doorward.rules.letter import LetterKind
 from doorward.rules.lockdown import LOCKDOWN_SETTING
 from doorward.rules.login import Failure
@@ -268,15 +276,19 @@ class KeyMaking:
         """InputError where the owner may not have this key, or has too many."""
         check_openable(self._policy(), owner, wish)
         if ApiScope.ADMIN in wish.scopes and not owner.administers:
-            raise InputError("only an administrator's key may administer")
+            raise WishError("only an administrator's key may administer")
         # One that is over opens nothing, and is in nobody's way.
         if sum(not _is_over(key, now) for key in keys) >= self.terms.max_keys:
-            raise InputError(f"this account has {self.terms.max_keys} keys already: revoke one first")
+            raise WishError("this account has %(count)s keys already: revoke one first", count=self.terms.max_keys)
         if self.terms.max_per_app is not None and wish.apps:
             everybodys = [key for key in await transaction.list_app_keys() if not _is_over(key, now)]
             for app in wish.apps:
                 if sum(app in key.apps for key in everybodys) >= self.terms.max_per_app:
-                    raise InputError(f"{app} has {self.terms.max_per_app} keys already, which is as many as it may")
+                    raise WishError(
+                        "%(app)s has %(count)s keys already, which is as many as it may",
+                        app=app,
+                        count=self.terms.max_per_app,
+                    )
 
     def _find_surplus(self, keys: Sequence[AppKey], now: datetime) -> list[KeyId]:
         """Those that are over for longest, beyond as many as may be live: a program that renews its own leaves many."""

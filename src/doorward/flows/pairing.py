@@ -28,7 +28,7 @@ from doorward.interfaces import Clock, Counters, Log, Random, Records, Tally, Ti
 from doorward.rules.app_key import ApiScope, AppKey
 from doorward.rules.audit import Act
 from doorward.rules.identity import User, UserId
-from doorward.rules.key_wish import KeyWish, list_openable, may_open
+from doorward.rules.key_wish import KeyWish, WishError, list_openable, may_open
 from doorward.rules.login import Failure
 from doorward.rules.names import clean_text
 from doorward.rules.pairing import (
@@ -214,7 +214,7 @@ class Pairing:
         if not isinstance(asked, Asked):
             return asked
         if wish.scopes - asked.reach.scopes or set(wish.apps) - set(asked.apps) or set(wish.hosts) - set(asked.hosts):
-            raise InputError("the device did not ask for this")
+            raise WishError("the device did not ask for this")
         refused = await self._keys.check_for_device(subject, wish, now=now)
         if refused is not None:
             return refused

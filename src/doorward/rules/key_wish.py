@@ -25,6 +25,15 @@ _SAFE: Final = "/%:@!$&'()*+,;=~-._"
 _T = TypeVar("_T")
 
 
+class WishError(InputError):
+    """Something that cannot be had of a key. `sentence` and `values`: why, to be said in another language."""
+
+    def __init__(self, words: str, **values: object) -> None:
+        super().__init__(words % values)
+        self.sentence = f"{words[:1].upper()}{words[1:]}."
+        self.values = values
+
+
 @dataclass(frozen=True, slots=True)
 class KeyTerms:
     """The policy of keys. A lifetime of None has no end; `max_per_app` None: any number."""
@@ -74,16 +83,16 @@ class AcceptedWish:
 def accept_wish(wish: KeyWish, terms: KeyTerms, *, now: datetime) -> AcceptedWish:
     """Read a wish. InputError with a sentence for the first thing that cannot be had."""
     name = parse_key_name(wish.name)
-    hosts = _read_each(wish.hosts, _parse_key_host, "hosts")
-    paths = _read_each(wish.paths, parse_key_path, "paths")
-    methods = frozenset(_read_each(wish.methods, _parse_key_method, "methods"))
-    apps = _read_each(wish.apps, str.strip, "apps")
+    hosts = _read_each(wish.hosts, _parse_key_host)
+    paths = _read_each(wish.paths, parse_key_path)
+    methods = frozenset(_read_each(wish.methods, _parse_key_method))
+    apps = _read_each(wish.apps, str.strip)
     if not (apps or hosts or wish.scopes):
-        raise InputError("choose what the key opens: an app, a host, or Doorward's own API")
+        raise WishError("choose what the key opens: an app, a host, or Doorward's own API")
     if wish.read_only and methods and not methods & READING:
-        raise InputError("a read-only key cannot do any of these methods")
+        raise WishError("a read-only key cannot do any of these methods")
     if wish.in_url and wish.scopes:
-        raise InputError("a key that may stand in an address cannot be for Doorward's own API")
+        raise WishError("a key that may stand in an address cannot be for Doorward's own API")
     return AcceptedWish(
         name=name,
         apps=apps,
@@ -109,15 +118,17 @@ def parse_key_path(text: str) -> str:
     path = text.strip()
     shown = clean_text(path, 60)
     if not path.startswith("/") or len(path) > _MAX_PATH:
-        raise InputError(f"{shown!r} is no path: write it with a slash first, such as /api")
+        raise WishError("'%(path)s' is no path: write it with a slash first, such as /api", path=shown)
     if "?" in path or "#" in path or "*" in path:
-        raise InputError(f"{shown!r} is no path: write only its beginning, such as /api; what is below is meant, too")
+        raise WishError(
+            "'%(path)s' is no path: write only its beginning, such as /api; what is below is meant, too", path=shown
+        )
     try:
         canonical, _, ambiguous = parse_target(quote(path, safe=_SAFE).encode("ascii"))
     except (InputError, UnicodeEncodeError):
         ambiguous, canonical = True, ""
     if ambiguous:
-        raise InputError(f"{shown!r} is not written plainly: servers would disagree on what it means")
+        raise WishError("'%(path)s' is not written plainly: servers would disagree on what it means", path=shown)
     return canonical.rstrip("/") or "/"
 
 
@@ -147,15 +158,15 @@ def check_openable(policy: Policy, user: User, wish: AcceptedWish) -> None:
     openable = list_openable(policy, user)
     for name in wish.apps:
         if name not in openable:
-            raise InputError(f"there is no app {clean_text(name, 60)!r} that this account may open")
+            raise WishError("there is no app '%(app)s' that this account may open", app=clean_text(name, 60))
     for host in wish.hosts:
         if not may_open(policy, user, host):
-            raise InputError(f"there is no host {host} that this account may open")
+            raise WishError("there is no host %(host)s that this account may open", host=host)
     if wish.in_url:
         takers = {app.name: app.url_keys for app in policy.apps}
         named = [*wish.apps, *(app.name if (app := policy.app_of(host)) else "" for host in wish.hosts)]
         if not all(takers.get(name, False) for name in named):
-            raise InputError("a key may stand in an address only for apps that take it there (`url_keys`)")
+            raise WishError("a key may stand in an address only for apps that take it there (url_keys)")
 
 
 def is_live(key: AppKey, now: datetime) -> bool:
@@ -171,29 +182,31 @@ def comes_from(key: AppKey, client: Address | None) -> bool:
 def _find_end(wish: KeyWish, terms: KeyTerms, now: datetime) -> datetime | None:
     most = terms.max_lifetime
     if wish.forever and wish.expires_at is not None:
-        raise InputError("a key either has an end or none")
+        raise WishError("a key either has an end or none")
     if wish.forever:
         if most is not None:
-            raise InputError(f"a key lasts {_days(most)} at most")
+            raise _too_long(most)
         return None
     if wish.expires_at is None:
         usual = [each for each in (terms.default_lifetime, most) if each is not None]
         return now + min(usual) if usual else None
     if wish.expires_at <= now:
-        raise InputError("the key would have expired already")
+        raise WishError("the key would have expired already")
     if most is not None and wish.expires_at > now + most:
-        raise InputError(f"a key lasts {_days(most)} at most")
+        raise _too_long(most)
     return wish.expires_at
 
 
-def _days(span: timedelta) -> str:
-    return f"{span.days} days" if span >= timedelta(days=2) else f"{span // timedelta(hours=1)} hours"
+def _too_long(most: timedelta) -> WishError:
+    if most >= timedelta(days=2):
+        return WishError("a key lasts %(days)s days at most", days=most.days)
+    return WishError("a key lasts %(hours)s hours at most", hours=most // timedelta(hours=1))
 
 
-def _read_each(texts: Iterable[str], read: Callable[[str], _T], what: str) -> tuple[_T, ...]:
+def _read_each(texts: Iterable[str], read: Callable[[str], _T]) -> tuple[_T, ...]:
     found = tuple(dict.fromkeys(read(text) for text in texts if text.strip()))
     if len(found) > MAX_EACH:
-        raise InputError(f"a key has at most {MAX_EACH} {what}")
+        raise WishError("a key has at most %(most)s apps, and as many hosts, paths and methods", most=MAX_EACH)
     return found
 
 
@@ -203,7 +216,7 @@ def _parse_key_host(text: str) -> str:
     except InputError:
         host, port = "", ""
     if not host or port:
-        raise InputError(f"{clean_text(text, 60)!r} is no host: write app.example.com, without a port")
+        raise WishError("'%(host)s' is no host: write app.example.com, without a port", host=clean_text(text, 60))
     return host
 
 
@@ -211,7 +224,7 @@ def _parse_key_method(text: str) -> str:
     try:
         return parse_method(text.strip().upper())
     except InputError:
-        raise InputError(f"{clean_text(text, 20)!r} is no method: write GET, POST, PUT, …") from None
+        raise WishError("'%(method)s' is no method: write GET, POST or PUT", method=clean_text(text, 20)) from None
 
 
 def _speaks_always(rule: Rule) -> bool:

@@ -16,6 +16,7 @@ from doorward.flows.app_keys import AppKeys, NewKey
 from doorward.flows.outcome import Refused
 from doorward.rules.app_key import ApiScope, AppKey
 from doorward.rules.identity import User
+from doorward.rules.key_wish import WishError
 from doorward.rules.policy import App, Policy
 from doorward.web.pages.apps import address_of
 from doorward.web.pages.desk import Desk
@@ -94,9 +95,9 @@ class KeyMaker:
         wrong: Mapping[str, str] | None = None,
         refused: Refused | None = None,
         problem: str = "",
-        detail: str = "",
+        detail: WishError | None = None,
     ) -> Response:
-        """The form, with what was typed and what is wrong with it. `detail`: what the rules say, in English."""
+        """The form, with what was typed and what is wrong with it. `detail`: what the rules say."""
         wrong = wrong or {}
         wait = seconds(refused.retry_after) if refused else 0
         problem = refused.failure.sentence if refused else problem or (_MARKED if wrong else "")

@@ -10,6 +10,7 @@ from doorward.flows.app_keys import AppKeys
 from doorward.flows.factors import Factors
 from doorward.flows.lockdown import Lockdowns
 from doorward.flows.outcome import Refused
+from doorward.rules.key_wish import WishError
 from doorward.rules.session import Subject
 from doorward.web.form import Form
 from doorward.web.pages.admit import admit, admit_shown
@@ -88,8 +89,8 @@ class OwnKeysPage:
             outcome = await self._app_keys.create(subject, wish, visit.visitor, now=visit.now)
         except ConflictError:
             return self._maker.show_form(visit, asked, typed, wrong={"name": NAME_TAKEN})
-        except InputError as error:
-            return self._maker.show_form(visit, asked, typed, problem=NOT_MADE, detail=str(error))
+        except WishError as error:
+            return self._maker.show_form(visit, asked, typed, problem=NOT_MADE, detail=error)
         if isinstance(outcome, Refused):
             return self._maker.show_form(visit, asked, typed, refused=outcome)
         return self._maker.show_key(visit, asked, outcome)

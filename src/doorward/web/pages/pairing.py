@@ -14,14 +14,13 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from doorward.errors import InputError
 from doorward.flows.app_keys import AppKeys
 from doorward.flows.assertion_keys import AssertionKeys
 from doorward.flows.factors import Factors
 from doorward.flows.outcome import Refused
 from doorward.flows.pairing import Asked, Pairing
 from doorward.rules.app_key import ApiScope
-from doorward.rules.key_wish import KeyWish
+from doorward.rules.key_wish import KeyWish, WishError
 from doorward.rules.pairing import parse_user_code, show_user_code
 from doorward.web.errors import Refusal, Words
 from doorward.web.form import Form
@@ -94,12 +93,12 @@ class PairingPage:
             outcome = await self._pairing.refuse(subject, code, visit.visitor, now=visit.now)
             return self._finish(visit, code, outcome, "refused")
         wish, typed, wrong = self._read(visit, form)
-        problem = detail = ""
+        problem, detail = "", None
         if not wrong:
             try:
                 outcome = await self._pairing.approve(subject, code, wish, visit.visitor, now=visit.now)
-            except InputError as error:
-                problem, detail = "The device was not let in.", str(error)
+            except WishError as error:
+                problem, detail = "The device was not let in.", error
             else:
                 return self._finish(visit, code, outcome, "approved")
         found = await self._pairing.look(subject, code, visit.visitor, now=visit.now)
@@ -157,7 +156,7 @@ class PairingPage:
         *,
         wrong: Mapping[str, str] | None = None,
         problem: str = "",
-        detail: str = "",
+        detail: WishError | None = None,
     ) -> Response:
         terms = self._app_keys.terms
         return self._desk.page(

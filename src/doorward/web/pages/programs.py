@@ -15,6 +15,7 @@ from doorward.flows.app_keys import AppKeys, KeyQuery
 from doorward.flows.factors import Factors
 from doorward.flows.outcome import Refused, Unacceptable
 from doorward.rules.identity import User
+from doorward.rules.key_wish import WishError
 from doorward.web.form import Form
 from doorward.web.pages.admit import admit_administrator, admit_key_giver
 from doorward.web.pages.desk import Desk, subject_of
@@ -161,8 +162,8 @@ class ProgramsPage:
             if error.clash is Clash.DISABLED:
                 return self._maker.show_form(visit, asked, typed, problem=_DISABLED)
             return self._maker.show_form(visit, asked, typed, wrong={"name": NAME_TAKEN})
-        except InputError as error:
-            return self._maker.show_form(visit, asked, typed, problem=NOT_MADE, detail=str(error))
+        except WishError as error:
+            return self._maker.show_form(visit, asked, typed, problem=NOT_MADE, detail=error)
         if isinstance(outcome, Refused):
             return self._maker.show_form(visit, asked, typed, refused=outcome)
         return self._maker.show_key(visit, asked, outcome)
