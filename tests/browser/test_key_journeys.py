@@ -80,7 +80,7 @@ async def test_a_key_is_made_used_as_the_page_says_seen_and_revoked_without_scri
         await page.get_by_role("link", name="I have it, go on").click()
         phone = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="Phone"))
         async with asyncio.timeout(30):
-            while "In use" not in await phone.inner_text():
+            while "Used" not in await phone.inner_text():
                 await page.reload()
         assert "127.0.0.1" in await phone.inner_text()
         await phone.get_by_role("button", name="Revoke Phone").click()

@@ -49,18 +49,18 @@ async def test_a_device_is_let_in_by_the_address_that_it_shows(town: Town, scrip
         await page.fill("#password", PASSWORD)
         await page.locator("#password").press("Enter")
         await expect(page.locator("#code")).to_have_value(begun["user_code"])
-        await expect(page.get_by_text("mit der Adresse, der du gefolgt bist")).to_be_visible()
+        await expect(page.get_by_text("mit der Adresse, der Sie gefolgt sind")).to_be_visible()
         await page.get_by_role("button", name="Weiter").click()
         await expect(page.get_by_role("heading", name="Ein Gerät bittet um Einlass")).to_be_visible()
         await expect(page.get_by_text("Diary for TV")).to_be_visible()
         await expect(page.get_by_text("dein Netz", exact=True)).to_be_visible()
         assert (await ask(town, "/api/device/token", **secret))["error"] == "authorization_pending"
-        await page.get_by_label("Wie nennst du es?").fill(f"Fernseher {scripts}")
+        await page.get_by_label("Wie nennen Sie es?").fill(f"Fernseher {scripts}")
         await page.get_by_role("button", name="Einlassen").click()
         await expect(page.get_by_role("heading", name="Du kannst zu deinem Gerät zurückkehren")).to_be_visible()
         paired = await ask(town, "/api/device/token", **secret)
         assert paired["scope"] == "app:Diary"
-        await page.get_by_role("link", name="Deine Schlüssel").click()
+        await page.get_by_role("link", name="Ihre Schlüssel").click()
         await expect(page.get_by_text(f"Fernseher {scripts}").first).to_be_visible()
     async with httpx.AsyncClient(verify=False) as client:  # noqa: S501 -- as above
         opened = await client.get(

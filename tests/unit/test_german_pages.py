@@ -83,14 +83,14 @@ async def test_a_key_is_made_in_german() -> None:
     await door.add_user("root", admin=True)
     browser = Browser(door)
     await browser.sign_in("root")
-    assert "Du hast keine Schlüssel" in (await browser.get("/keys", **GERMAN)).text
+    assert "Sie haben keine Schlüssel" in (await browser.get("/keys", **GERMAN)).text
     form = await browser.get("/keys/new", **GERMAN)
     assert "Welche Apps öffnet er?" in form.text
     fields = {"csrf_token": form.hidden("csrf_token"), "name": ""}
     answer = await browser.post("/keys/new", fields, **GERMAN)
-    assert "Wähle wenigstens eine App" in answer.text
+    assert "Wählen Sie wenigstens eine App" in answer.text
     made = await browser.post("/keys/new", {**fields, "name": "Telefon", "app-0": "Wiki"}, **GERMAN)
-    assert "Kopiere ihn jetzt" in made.text
+    assert "Kopieren Sie ihn jetzt" in made.text
     for path in ("/keys", "/keys/new", "/admin/app-keys", "/admin/app-keys/revoke-many", "/admin/services"):
         shown = (await browser.get(path, **GERMAN)).text
         assert not re.search(r">[^<]*\b(Make|Opens|Revoke|keys|Only|Services|asleep|never)\b", shown)

@@ -304,7 +304,7 @@ async def test_its_uses_are_seen_and_one_that_sleeps_is_woken(door: Door, alice:
         (used,) = await transaction.list_app_keys()
         assert await transaction.advance_app_key(used, replace(used, disabled_at=door.clock.now()))
     page = await alice.get(KEYS)
-    for words in ("From 198.51.100.9", "In use 1 time", "asleep", "put to sleep"):
+    for words in ("From 198.51.100.9", "Used 1 time", "asleep", "put to sleep"):
         assert words in text_of(page)
     assert local(await alice.press("/keys/wake", page, key=key.id)) == f"{KEYS}?done=woken"
     assert local(await alice.press("/keys/wake", page, key=key.id)) == f"{KEYS}?done=gone"

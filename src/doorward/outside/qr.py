@@ -22,7 +22,7 @@ def draw_qr(text: str, title: str) -> str:
         xmldecl=False,
         svgns=False,
         omitsize=True,
-        svgclass="qr",
+        svgclass=None,
         lineclass=None,
         nl=False,
         encoding="utf-8",
