@@ -118,6 +118,10 @@ def test_an_unknown_host_is_told(run: Run) -> None:
     ("words", "code"),
     [
         (["--user", "bob", "https://app.example.com/"], 1),
+        (["--key", "aaaaaaaaaaaa", "https://app.example.com/"], 1),
+        (["--key", "aaaaaaaaaaaa", "--user", "alice", "https://app.example.com/"], 65),
+        (["--key", "aaaaaaaaaaaa", "--factor", "totp", "https://app.example.com/"], 65),
+        (["--key-in-url", "https://app.example.com/"], 65),
         (["app.example.com"], 65),
         (["https://app.example.com/", "--from", "home"], 65),
         (["https://app.example.com/", "--user", "alice", "--factor", "sms"], 65),
@@ -205,3 +209,28 @@ def test_what_a_page_elsewhere_asks_for_is_explained(run: Run, site: Path) -> No
     )  # fmt: skip
     assert "DENIED: cross_site." in done.stdout
     assert "1. do it from a page of the app's own" in done.stdout
+
+
+def test_a_key_is_explained_by_its_id(run: Run) -> None:
+    """What it narrows, what its owner may, and what another key would have to be like; its text is not needed."""
+    words = ("key", "create", "--user", "alice", "--name", "Phone", "--json")
+    made = json.loads(run(*words, "--host", "app.example.com", "--path", "/cal", "--read-only").stdout)
+    asked = ("explain", "--key", made["id"])
+    allowed = run(*asked, "https://app.example.com/cal/x").stdout
+    assert allowed.startswith("GET https://app.example.com/cal/x as alice\n")
+    assert f"  by the key: Phone ({made['id']})" in allowed
+    assert "ALLOWED: rule." in allowed
+    for target, more, reason, step in (
+        ("app.example.com/calx", (), "key_path", "use a key that is for this path, too"),
+        ("app.example.com/cal", ("--method", "PUT"), "key_read_only", "use a key that may change things"),
+        ("app.example.com/cal", ("--key-in-url",), "key_in_url", None),
+        ("admin.example.com/cal", (), "key_app", None),
+    ):
+        found = json.loads(run(*asked, f"https://{target}", *more, "--json").stdout)
+        assert (found["verdict"], found["reason"]) == ("deny", reason)
+        assert found["key"] == {"id": made["id"], "name": "Phone"}
+        assert step is None or found["remedy"]["steps"] == [step]
+    assert made["key"] not in allowed
+    run("user", "disable", "alice")
+    assert "DENIED: user_disabled" in run(*asked, "https://app.example.com/cal").stdout
+    run("user", "enable", "alice")

@@ -1,5 +1,6 @@
 """`doorward explain`: why a request would be allowed or refused, by the decision that answers real checks."""
 
+from datetime import datetime
 from ipaddress import IPv4Address, IPv6Address, ip_address
 from json import dumps
 from pathlib import Path
@@ -15,9 +16,11 @@ from doorward.config.policy import build_policy
 from doorward.config.schema import Config
 from doorward.errors import InputError, NotFoundError
 from doorward.rules.access import Allow, Challenge, Deny, Verdict
+from doorward.rules.app_key import KeyId
 from doorward.rules.explain import Considered, Explanation
 from doorward.rules.explain import explain as explain_request
 from doorward.rules.identity import User
+from doorward.rules.key_subject import subject_of
 from doorward.rules.names import parse_login
 from doorward.rules.remedy import assume_session
 from doorward.rules.request import AccessRequest, parse_host, parse_method, parse_scheme, parse_target
@@ -33,6 +36,10 @@ def explain(
     user: Annotated[
         str | None, typer.Option("--user", metavar="NAME", help="Who asks, signed in just now. Default: nobody.")
     ] = None,
+    key: Annotated[
+        str | None, typer.Option("--key", metavar="ID", help="Who asks: the owner of this key, by it (`key list`).")
+    ] = None,
+    key_in_url: Annotated[bool, typer.Option("--key-in-url", help="The key stands in the address.")] = False,
     factor: Annotated[
         str | None, typer.Option("--factor", metavar="totp|passkey", help="The second factor shown at sign-in.")
     ] = None,
@@ -53,15 +60,11 @@ def explain(
     """Say why a request would be allowed or refused, and what would change that. Exit code 0 either way."""
     loaded = load(config, allow_insecure_http=True)  # nothing is served here
     request = read_request(url, method=method, client=address, scheme=proto, preflight=preflight)
-    request = request._replace(cross_site=cross_site)
-    subject = None
+    request = request._replace(cross_site=cross_site, key_in_url=key_in_url)
     now = read_clock()
-    if user is not None:
-        methods = frozenset({Method.PASSWORD}) | _read_factor(factor)
-        if not has_data(loaded.config):
-            raise NotFoundError(f"there are no accounts yet: {loaded.config.storage.path} holds no database")
-        found = _find_user(config, user)
-        subject = Subject(found, assume_session(found, now, methods=methods))
+    subject = _find_subject(loaded.config, config, user=user, key=key, factor=factor, now=now)
+    if key_in_url and key is None:
+        raise InputError("say which key stands in the address, with --key")
     single_user = _find_single_user(config, loaded.config) if subject is None else None
     found_out = explain_request(request, subject, build_policy(loaded.config), now=now, single_user=single_user)
     if json:
@@ -105,7 +108,9 @@ def to_text(found: Explanation) -> list[str]:
         lines.append(f"  groups: {', '.join(sorted(found.groups))}")
     if found.app is not None:
         lines.append(f"  app: {found.app.name}")
-    if found.ended is not None:
+    if found.key is not None:
+        lines.append(f"  by the key: {found.key.name} ({found.key.id})")
+    elif found.ended is not None:
         lines.append(f"  session: ended ({found.ended.value})")
     lines += ["", f"{_word(found.verdict)}: {found.verdict.reason.value}. {found.verdict.reason.sentence}"]
     if found.verdict.rule is not None:
@@ -137,6 +142,7 @@ def to_json(found: Explanation) -> dict[str, object]:
             "cross_site": found.request.cross_site,
         },
         "user": found.user.name if found.user else None,
+        "key": {"id": found.key.id, "name": found.key.name} if found.key else None,
         "single_user": found.stands_in,
         "groups": sorted(found.groups),
         "session_ended": found.ended.value if found.ended else None,
@@ -205,6 +211,34 @@ def _read_factor(text: str | None) -> frozenset[Method]:
     if text not in _SECOND_FACTORS:
         raise InputError("the factor is totp or passkey")
     return frozenset({_SECOND_FACTORS[text]})
+
+
+def _find_subject(
+    config: Config, path: Path | None, *, user: str | None, key: str | None, factor: str | None, now: datetime
+) -> Subject | None:
+    if user is None and key is None:
+        return None
+    if key is not None and (user is not None or factor is not None):
+        raise InputError("a key asks as its owner, and shows no factor: leave --user and --factor out")
+    if not has_data(config):
+        raise NotFoundError(f"there are no accounts yet: {config.storage.path} holds no database")
+    if key is not None:
+        return _find_key(path, KeyId(key))
+    methods = frozenset({Method.PASSWORD}) | _read_factor(factor)
+    found = _find_user(path, user or "")
+    return Subject(found, assume_session(found, now, methods=methods))
+
+
+def _find_key(config: Path | None, key_id: KeyId) -> Subject:
+    async def act(house: House) -> Subject:
+        async with house.storage.records.transaction() as transaction:
+            key = await transaction.find_app_key(key_id)
+            owner = await transaction.find_user(key.user_id) if key is not None else None
+        if key is None or owner is None:
+            raise NotFoundError("there is no such key; `doorward key list` lists them")
+        return subject_of(key, owner)
+
+    return in_house(config, act)
 
 
 def _find_single_user(path: Path | None, config: Config) -> SingleUser | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from doorward.rules.access import Verdict, decide, find_missing
+from doorward.rules.app_key import AppKey
 from doorward.rules.identity import User
 from doorward.rules.policy import App, Audience, Effect, PathKind, PathPattern, Policy, Rule, TimeWindow
 from doorward.rules.reason import Reason
@@ -42,7 +43,8 @@ class Considered:
 class Explanation:
     """The answer and everything it came from. `ended`: why the session shown no longer counts.
 
-    `stands_in`: nobody is signed in, and it is decided for `user`, whom the network stands for.
+    `stands_in`: nobody is signed in, and it is decided for `user`, whom the network stands for. `key`: what asks in
+    their place; where something is wrong with it, that is the answer before any rule.
     """
 
     request: AccessRequest
@@ -56,6 +58,7 @@ class Explanation:
     verdict: Verdict
     remedy: Remedy | None
     stands_in: bool = False
+    key: AppKey | None = None
 
 
 def explain(
@@ -88,6 +91,7 @@ def explain(
         verdict=decide(request, subject, policy, now=now, single_user=single_user),
         remedy=find_remedy(request, subject, policy, now=now, single_user=single_user),
         stands_in=stands_in is not None,
+        key=subject.key if subject else None,
     )
 
 
