@@ -52,9 +52,11 @@ authz:
     - {{name: wide, domain: "*.wide.example.test", who: any_user}}
     - {{name: strict, domain: "*.b.wide.example.test", effect: deny}}
     - {{name: staff, domain: cors.example.test, groups: [admin]}}
+    - {{name: feeds, domain: feeds.example.test, who: any_user}}
 apps:
   - {{name: App, hosts: [app.example.test]}}
   - {{name: Cors, hosts: [cors.example.test], preflight: pass}}
+  - {{name: Feeds, hosts: [feeds.example.test], url_keys: true, assertion: true}}
 """
 
 HOSTS = ("auth", "app", "admin", "two", "pub", "lan", "cors")

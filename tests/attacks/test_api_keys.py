@@ -10,6 +10,7 @@ import pytest
 from doorward.rules.access_token import AccessToken, write_token
 from doorward.rules.app_key import ApiScope, parse_key, write_key, write_key_id
 from doorward.rules.identity import UserId
+from doorward.verify import FixedKeys, RefusedError, verify
 from doorward.web.api.scopes import SCOPES
 from tests.attacks.factors import own_form
 from tests.attacks.household import House
@@ -258,6 +259,70 @@ def test_nothing_else_of_ours_is_a_key(house: House) -> None:
     for value in (key, token):
         jar = {**own.jar, SESSION: value}
         assert Browser(stage, stage.address(), jar).call("GET", OWN).status == 401
+
+
+def test_an_assertion_opens_nothing_here_and_an_access_token_is_no_assertion(house: House) -> None:
+    """I14: what is for apps alone, at gate and API; and what is for us alone, at an app that verifies."""
+    stage = house.stage
+    guest = stage.newcomer()
+    own = stage.signed_in(guest)
+    key, _ = make(own, "Phone", "read")
+    token, _ = make(own, "Client", "read", token=True, apps=["Feeds"])
+    bearer = (b"Authorization", b"Bearer " + token.encode())
+    stage.live[token.encode()] = guest
+
+    def at_gate(*more: tuple[bytes, bytes]) -> Answer:
+        return stage.ask(DIALECT, host=b"feeds.example.test", more=more)
+
+    shown = at_gate(bearer)
+    assertion = dict(shown.headers)[b"x-doorward-assertion"]
+    assert (shown.status, assertion.count(b".")) == (200, 2)
+    for header in ((b"Authorization", b"Bearer " + assertion), (b"X-Api-Key", assertion)):
+        assert at_gate(header).status == 401
+        assert show(stage, "GET", OWN, header).status == 401
+    assert at_gate((b"X-Doorward-Assertion", assertion)).status == 401
+    assert show(stage, "GET", OWN, (b"X-Doorward-Assertion", assertion)).status == 401
+    assert stage.ask(DIALECT, host=b"feeds.example.test", cookie=b"doorward=" + assertion).status == 401
+    keys = FixedKeys(show(stage, "GET", "/.well-known/jwks.json").body)
+    place = {
+        "issuer": f"https://{AUTH.decode()}",
+        "audience": "Feeds",
+        "method": "GET",
+        "url": "https://feeds.example.test/",
+    }
+
+    def taken_by_the_app(text: str) -> str:
+        return str(verify(text, keys=keys, **place, now=datetime.now(UTC).timestamp())["preferred_username"])
+
+    assert taken_by_the_app(assertion.decode()) == guest.name
+    for text in (token, key, own_form(own)["csrf_token"], own.jar[SESSION]):
+        with pytest.raises(RefusedError):
+            taken_by_the_app(text)
+
+
+@pytest.mark.parametrize("dialect", ["nginx", "traefik", "caddy", "haproxy", "envoy"])
+def test_a_key_stands_in_an_address_once_or_it_opens_nothing(house: House, dialect: str) -> None:
+    """L05: proxies take one out of it, and would show the app the other."""
+    stage = house.stage
+    guest = stage.newcomer()
+    key, _ = make(stage.signed_in(guest), "Calendar", apps=["Feeds"], in_url=True)
+    stage.live[key.encode()] = guest
+
+    def ask(*pairs: str) -> int:
+        target, client = b"/a.ics?" + "&".join(pairs).encode(), stage.address().encode()
+        return stage.ask(dialect, host=b"feeds.example.test", target=target, forwarded_for=client).status
+
+    plain, coded = f"dw_key={key}", f"%64w%5fkey={key}"
+    assert [ask(plain), ask(coded), ask("a=b", plain, "c")] == [200, 200, 200]
+    for pairs in (
+        (plain, plain),
+        (plain, coded),
+        (coded, "a=b", plain),
+        (plain, "dw_key=theirs"),
+        ("dw_key", plain),
+        (plain, "%64w_key=dw_other"),
+    ):
+        assert ask(*pairs) == 401, pairs
 
 
 def test_no_answer_has_a_secret_of_a_key(house: House) -> None:
