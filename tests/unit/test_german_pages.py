@@ -2,6 +2,7 @@
 
 import re
 
+from doorward.rules.key_wish import KeyTerms
 from doorward.rules.reason import Reason
 from doorward.web.pages.denial import DenialPage
 from tests.fakes.door import PASSWORD, Browser, Door
@@ -94,3 +95,17 @@ async def test_a_key_is_made_in_german() -> None:
     for path in ("/keys", "/keys/new", "/admin/app-keys", "/admin/app-keys/revoke-many", "/admin/services"):
         shown = (await browser.get(path, **GERMAN)).text
         assert not re.search(r">[^<]*\b(Make|Opens|Revoke|keys|Only|Services|asleep|never)\b", shown)
+
+
+async def test_what_only_the_rules_of_keys_know_is_said_in_german() -> None:
+    """A-19."""
+    door = Door()
+    await door.add_user("alice")
+    browser = Browser(door)
+    await browser.sign_in("alice")
+    door.flows.app_keys.terms = KeyTerms(max_keys=0)
+    page = await browser.get("/keys/new", **GERMAN)
+    fields = {"csrf_token": page.hidden("csrf_token"), "name": "Phone", "app-0": "Wiki"}
+    told = await browser.post("/keys/new", fields, **GERMAN)
+    assert told.status == 400
+    assert "Dieses Konto hat schon so viele Schlüssel, wie es haben darf (0)" in told.text
