@@ -310,4 +310,4 @@ async def test_the_pages_speak_german(door: Door, alice: Browser) -> None:
     page = await alice.post(
         DEVICE, {"csrf_token": page.hidden("csrf_token"), "code": begun.user_code}, accept_language="de"
     )
-    assert "Dieses Gerät ist in einem anderen Netz als du." in page.text
+    assert "Dieses Gerät ist in einem anderen Netz als Sie." in page.text
