@@ -3,15 +3,15 @@ import { readFileSync } from 'node:fs';
 const { Refused, gatewayKeys, verifyAssertion } = await import(process.argv[2]);
 
 const { address, cases } = JSON.parse(readFileSync(0, 'utf-8'));
-const said = [];
 const shared = address && gatewayKeys(address);
-for (const { token, method, url, issuer, audience, algorithm, keys, now } of cases) {
+// All at once, as requests come.
+const said = cases.map(async ({ token, method, url, issuer, audience, algorithm, keys, now }) => {
   const found = shared ?? (async (kid) => JSON.parse(keys).keys.find((key) => key.kid === kid));
   try {
-    said.push(await verifyAssertion(token, method, url, { issuer, audience, algorithm, findKey: found }, now));
+    return await verifyAssertion(token, method, url, { issuer, audience, algorithm, findKey: found }, now);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    said.push(error.message);
+    return error.message;
   }
-}
-console.log(JSON.stringify(said));
+});
+console.log(JSON.stringify(await Promise.all(said)));

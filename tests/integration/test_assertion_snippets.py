@@ -4,6 +4,8 @@ import hashlib
 import hmac
 import json
 import subprocess
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -124,3 +126,29 @@ def test_the_guides_code_takes_what_is_good_and_nothing_else(language: str, algo
     assert good
     names = ("spelling", "escapes", "bytes", "algorithm", "no keys", "method", "dots", "fragment", "control", *forged)
     assert [name for name, taken in zip(names, said, strict=True) if taken] == ["spelling", "escapes", "bytes"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_first_requests_of_an_app_wait_for_the_keys_and_made_up_names_fetch_none(language: str) -> None:
+    """I05: however many there are, the set is asked for once."""
+    forger, asked = Forger(ALGORITHMS[0]), []
+
+    class Handing(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(forger.key_set)))
+            self.end_headers()
+            self.wfile.write(forger.key_set)
+
+        def log_message(self, *_: object) -> None:
+            """Nothing is said."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handing) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        tokens = [forger.token(forger.header(kid=f"made-up-{number}")) for number in range(5)]
+        cases = [case_of(forger, token) for token in [*[forger.token()] * 3, *tokens, forger.token()]]
+        said = run_snippet(language, cases, f"http://127.0.0.1:{server.server_port}/")
+        server.shutdown()
+    assert [isinstance(each, dict) for each in said] == [True] * 3 + [False] * 5 + [True]
+    assert len(asked) == 1

@@ -40,17 +40,20 @@ function place(url) {
 
 // The keys of the gateway: fetched when one is missing, at most every ten seconds, and again after five minutes.
 export function gatewayKeys(address) {
-  let keys = new Map(), fetchedAt = 0, triedAt = 0;
+  let keys = new Map(), fetchedAt = 0, triedAt = 0, turn;
+  const look = async (now) => {
+    try {
+      const answer = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(5000) });
+      const set = answer.ok ? await answer.json() : null;
+      if (Array.isArray(set?.keys)) [keys, fetchedAt] = [new Map(set.keys.map((key) => [key.kid, key])), now];
+    } catch {
+      // Those that are there count on, for a day.
+    }
+  };
   return async (kid, now) => {
-    if ((!keys.has(kid) || now - fetchedAt > 300) && now - triedAt >= 10) {
-      triedAt = now;
-      try {
-        const answer = await fetch(address, { redirect: 'error', signal: AbortSignal.timeout(5000) });
-        const set = answer.ok ? await answer.json() : null;
-        if (Array.isArray(set?.keys)) [keys, fetchedAt] = [new Map(set.keys.map((key) => [key.kid, key])), now];
-      } catch {
-        // Those that are there count on, for a day.
-      }
+    if (!keys.has(kid) || now - fetchedAt > 300) {
+      if (now - triedAt >= 10) [triedAt, turn] = [now, look(now)];
+      await turn;
     }
     return now - fetchedAt < 86400 ? keys.get(kid) : undefined;
   };
