@@ -15,7 +15,7 @@ def kids_of(server):
 
 
 def test_the_guides_commands_work_beside_a_running_server_and_without_one(place):
-    """B-25: as they stand there, in their order."""
+    """As they stand there, in their order."""
     place.add("root", "--admin")
     text = GUIDE.read_text("utf-8")
     lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()]

@@ -353,7 +353,7 @@ def test_a_running_gateway_becomes_another_installation_as_a_whole_or_stays_what
 
 
 def test_the_assertions_of_another_installation_count_for_nothing_after_a_restore(house, tmp_path_factory, monkeypatch):
-    """B-25: it may go on where the backup was made, and whoever has that key signs as it does."""
+    """It may go on where the backup was made, and whoever has that key signs as it does."""
     kid = house.answer("keys", "rotate", "assertion")["kid"]
     name = house.answer("backup", "create")["name"]
     other = type(house)(tmp_path_factory.mktemp("other"))

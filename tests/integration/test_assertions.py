@@ -153,7 +153,7 @@ def _read(part: str) -> dict[str, object]:
 
 
 def test_the_app_can_prove_who_asks_it_for_what(scene: Scene) -> None:
-    """B-25: by the gateway's published keys, and for nothing but this request."""
+    """By the gateway's published keys, and for nothing but this request."""
     keys = scene.keys()
     (token,) = scene.ask(cookie=scene.cookie())
     claims = claims_of(token, keys)

@@ -31,6 +31,6 @@ def page(request: pytest.FixtureRequest) -> Page:
 def gateway(page: Page, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
     """The profile itself."""
     folder = tmp_path_factory.mktemp(page.name)
-    more = f"cookie: {{domain: {HOME}}}\n"
+    more = f"cookie: {{domain: {HOME}}}\njwt: {{issuer: Doorward, audience: Programs}}\n"
     with serve(folder, page.name, cookie=page.cookie, more=more, variables=dict(page.variables)) as running:
         yield running

@@ -10,7 +10,8 @@ class Page:
     """One profile as it is seen from outside. Spans are seconds; None where there is none.
 
     `persistent`: the session cookie outlives the browser without “remember me”, too. A limit is a number of tries and
-    the span in which there are no more.
+    the span in which there are no more. `key_days`: how long a key lasts where nobody says otherwise; None for ever.
+    `keys_end`: nobody may have one without an end. `slow_keys`: they are stored as passwords are.
     """
 
     name: str
@@ -31,6 +32,10 @@ class Page:
     password: tuple[int, int]
     provider: tuple[int, int]
     registration: str
+    keys: tuple[int, int] = (5, HOUR)
+    key_days: int | None = 365
+    keys_end: bool = False
+    slow_keys: bool = False
     least: int = 8
     owes_factor: bool = False
     memory: bool = False
@@ -55,7 +60,7 @@ PAGES = (
         csrf="__Host-doorward-csrf", csp="nonce",
         frame="DENY", xss="0", hsts=_YEAR_BELOW,
         login=(5, QUARTER), otp=(3, QUARTER), password=(3, QUARTER), provider=(10, MINUTE),
-        registration="closed", least=12, owes_factor=True,
+        registration="closed", least=12, owes_factor=True, key_days=90, keys_end=True,
     ),
     Page(
         "traefik-manager",
@@ -63,7 +68,7 @@ PAGES = (
         csrf="__Host-doorward-csrf", csp="nonce",
         frame="DENY", xss="1; mode=block", hsts=_YEAR_BELOW,
         login=(5, MINUTE), otp=(5, MINUTE), password=(10, MINUTE), provider=(10, MINUTE),
-        registration="closed", variables=(("COOKIE_SECURE", "true"),),
+        registration="closed", key_days=None, slow_keys=True, variables=(("COOKIE_SECURE", "true"),),
     ),
     Page(
         "trek",
@@ -71,7 +76,7 @@ PAGES = (
         csrf="__Host-doorward-csrf", csp="list",
         frame="SAMEORIGIN", xss="0", hsts=_YEAR,
         login=(10, QUARTER), otp=(5, QUARTER), password=(5, QUARTER), provider=(10, MINUTE),
-        registration="open",
+        registration="open", keys=(5, QUARTER), key_days=None,
     ),
     Page(
         "forward-auth",

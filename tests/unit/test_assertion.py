@@ -50,7 +50,7 @@ def claims_of(subject, **more):
 
 
 def test_it_says_who_asks_for_what_of_whom():
-    """B-25: bound to the app and to the request, and good for a minute at most."""
+    """Bound to the app and to the request, and good for a minute at most."""
     session = replace(a_session(ALICE), methods=frozenset({Method.PASSWORD, Method.TOTP}))
     claims = claims_of(Subject(ALICE, session))
     assert claims == {

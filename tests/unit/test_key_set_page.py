@@ -17,7 +17,7 @@ async def door():
 
 
 async def test_everybody_may_have_the_keys_and_keep_them_for_a_while(door):
-    """B-25: no cookie goes with what caches may keep (K08)."""
+    """No cookie goes with what caches may keep (K08)."""
     answer = await Browser(door).get(ADDRESS)
     assert answer.status == 200
     assert answer.header("content-type") == "application/jwk-set+json"
