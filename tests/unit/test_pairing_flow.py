@@ -57,7 +57,9 @@ async def test_a_device_is_paired(bench):
     assert matches(parsed[1], key.digest)
     assert bench.town.acts()[-2:] == ["user.pairing_approve", "user.api_key_create"]
     approved = bench.town.audit[-2]
-    assert approved.public == {"client": "Wiki Reader", "key": "Phone", "scope": "app:wiki"}
+    # What people call their things, and what strangers do, can be erased.
+    assert approved.public == {"scope": "app:wiki"}
+    assert (approved.private["client"], approved.private["name"]) == ("Wiki Reader", "Phone")
     assert approved.private["device_address"] == "198.51.100.9"
     assert bench.town.audit[-1].private["address"] == "198.51.100.9"
     assert paired.text not in repr(paired)
@@ -117,6 +119,8 @@ async def test_a_device_that_is_refused_is_told_so(bench):
     bench.town.clock.advance(11 * MINUTE)
     assert await bench.fetch(begun) is Answer.DENIED
     assert bench.town.acts()[-1] == "user.pairing_refuse"
+    assert bench.town.audit[-1].public == {}
+    assert bench.town.audit[-1].private["client"]
     assert await bench.approve(subject, begun) is None
     assert bench.made == []
 

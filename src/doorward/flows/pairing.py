@@ -222,8 +222,8 @@ class Pairing:
             return None
         async with self._records.transaction() as transaction:
             user = await get_present(transaction, subject)
-            public = {"client": asked.client, "key": wish.name, "scope": _reach_of(wish).text}
-            private = {"device_address": asked.address}
+            private = {"client": asked.client, "name": wish.name, "device_address": asked.address}
+            public = {"scope": _reach_of(wish).text}
             await append_own(transaction, Act.PAIRING_APPROVED, user, visitor, now, public, private)
         by = {"by": user.id, "generation": str(subject.session.generation), "wish": _write_wish(wish)}
         state = {**ticket.state, **by, "stage": Stage.APPROVED.value}
@@ -238,8 +238,8 @@ class Pairing:
             return None
         async with self._records.transaction() as transaction:
             user = await get_present(transaction, subject)
-            private = {"device_address": asked.address}
-            await append_own(transaction, Act.PAIRING_REFUSED, user, visitor, now, {"client": asked.client}, private)
+            private = {"client": asked.client, "device_address": asked.address}
+            await append_own(transaction, Act.PAIRING_REFUSED, user, visitor, now, {}, private)
         state = {**ticket.state, "stage": Stage.REFUSED.value}
         await self._tickets.advance(ticket, replace(ticket, state=state))
         await self._make_room(ticket)
