@@ -53,11 +53,11 @@ async def test_a_device_is_let_in_by_the_address_that_it_shows(town: Town, scrip
         await page.get_by_role("button", name="Weiter").click()
         await expect(page.get_by_role("heading", name="Ein Gerät bittet um Einlass")).to_be_visible()
         await expect(page.get_by_text("Diary for TV")).to_be_visible()
-        await expect(page.get_by_text("dein Netz", exact=True)).to_be_visible()
+        await expect(page.get_by_text("Ihr Netz", exact=True)).to_be_visible()
         assert (await ask(town, "/api/device/token", **secret))["error"] == "authorization_pending"
         await page.get_by_label("Wie nennen Sie es?").fill(f"Fernseher {scripts}")
         await page.get_by_role("button", name="Einlassen").click()
-        await expect(page.get_by_role("heading", name="Du kannst zu deinem Gerät zurückkehren")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Sie können zu Ihrem Gerät zurückkehren")).to_be_visible()
         paired = await ask(town, "/api/device/token", **secret)
         assert paired["scope"] == "app:Diary"
         await page.get_by_role("link", name="Ihre Schlüssel").click()

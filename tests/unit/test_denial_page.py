@@ -80,6 +80,17 @@ def test_every_reason_has_a_page(page: DenialPage, reason: Reason, status: int) 
     assert "Sign in as someone else" not in text
 
 
+def test_what_a_key_does_not_open_stays_shut_and_says_how_to_get_in_without_it(page: DenialPage) -> None:
+    """Somebody who followed an address with a key in it never meant to sign in, and may be able to."""
+    expired = page(refusal(reason=Reason.KEY_EXPIRED, status=401, user_name="", switch_url=""))[0].decode()
+    assert "Accounting stays shut" in expired
+    assert "You are not signed in" not in expired
+    assert "Whoever made this key can make another" in expired
+    narrow = page(refusal(reason=Reason.KEY_PATH))[0].decode()
+    assert "Open the app itself, without the key in its address" in narrow
+    assert "Sign in as someone else" not in narrow
+
+
 def test_it_needs_nothing_from_the_apps_address(page: DenialPage) -> None:
     body, headers = page(refusal())
     text = body.decode()

@@ -309,6 +309,21 @@ def test_a_key_in_an_address_opens_a_feed_and_is_told_to_nobody(world: World) ->
     assert "dw_key" not in repr(world.log.lines) + repr(list(gate.decisions.collect()))
 
 
+def test_whoever_follows_an_address_with_a_key_is_shown_a_page_and_a_program_a_problem(world: World) -> None:
+    """C-06: both may ask for HTML; only a browser says that somebody opens a page."""
+    gate, query = world.make_gate(), "?dw_key=dw_wrong"
+
+    def answer(**more: str) -> Answer:
+        return gate.answer(TRAEFIK, b"GET", b"", ask("feed.example.test", "/a.ics" + query, **more), PROXY)
+
+    shown = answer(sec_fetch_mode="navigate")
+    assert shown.status == HTTPStatus.UNAUTHORIZED
+    assert fields_of(shown)["content-type"] == "text/html; charset=utf-8"
+    assert "dw_wrong" not in shown.body.decode()
+    assert reason_of(answer(sec_fetch_mode="cors")) == "key_invalid"
+    assert reason_of(answer()) == "key_invalid"
+
+
 @pytest.mark.parametrize(
     ("narrow", "uri", "reason"),
     [

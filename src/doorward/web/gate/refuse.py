@@ -121,7 +121,8 @@ class Refuser:
             headers += self._ask_for_key(check, policy)
         if carried == HTTPStatus.TOO_MANY_REQUESTS:
             headers.append((b"retry-after", b"%d" % max(1, ceil(wait.total_seconds()))))
-        shows_page = check.is_navigation() and not check.shown.keys
+        # Whoever follows an address with a key in it is a person; a program with a key is told what it can read.
+        shows_page = check.is_navigation() and (check.is_browser() or not check.shown.keys)
         body = self._render(check, carried, correlation_id, policy, headers) if shows_page else None
         if body is None:
             body = problem(carried, reason, correlation_id=correlation_id, device_url=device_url)

@@ -26,7 +26,24 @@ _ADVICE = {
     Reason.UNKNOWN_HOST: "Check the address. If you run this site: no app and no rule names this host.",
     Reason.UNAVAILABLE: "Nothing is wrong with your account. Try again in a moment.",
     Reason.BAD_REQUEST: "Go back and follow the link again, or type the address anew.",
+    Reason.CREDENTIALS_DIFFER: "Open the address in a private window, or the app itself without the key.",
 }
+_NEW_KEY = "Whoever made this key can make another at “Your keys”. Without it you can sign in as ever."
+_NO_KEY = "Open the app itself, without the key in its address: then you can sign in as ever."
+_KEY_ADVICE = {
+    Reason.KEY_INVALID: _NEW_KEY,
+    Reason.KEY_EXPIRED: _NEW_KEY,
+    Reason.KEY_ASLEEP: "Whoever made this key can wake it at “Your keys”. Without it you can sign in as ever.",
+    Reason.KEY_NOT_TAKEN: _NO_KEY,
+    Reason.KEY_APP: _NO_KEY,
+    Reason.KEY_PATH: _NO_KEY,
+    Reason.KEY_METHOD: _NO_KEY,
+    Reason.KEY_READ_ONLY: _NO_KEY,
+    Reason.KEY_NETWORK: _NO_KEY,
+    Reason.KEY_IN_URL: _NO_KEY,
+    Reason.KEY_NOT_ENOUGH: _NO_KEY,
+}
+_ADVICE |= _KEY_ADVICE
 _SIGNED_OUT_HELPS = frozenset({Reason.NO_RULE, Reason.DENIED_BY_RULE, Reason.USER_DISABLED, Reason.CONSOLE_ONLY})
 
 
@@ -49,7 +66,8 @@ class DenialPage:
         """Render one, with its headers."""
         app = refusal.app
         name = app.name if app else refusal.host
-        known = refusal.status == 403 or refusal.reason in _ADVICE  # noqa: PLR2004 -- the status of a denial
+        denied = refusal.status == 403 or refusal.reason in _KEY_ADVICE  # noqa: PLR2004 -- the status of a denial
+        known = denied or refusal.reason in _ADVICE
         html = self._templates.render(
             "unsent.html" if refusal.login_url else "denied.html",
             {
@@ -58,7 +76,7 @@ class DenialPage:
                 "banner": self._site.banner,
                 "home": self._site.public_url + "/",
                 "app_name": name,
-                "title": "%(name)s stays shut" if refusal.status == 403 else words_for(refusal.status).title,  # noqa: PLR2004
+                "title": "%(name)s stays shut" if denied else words_for(refusal.status).title,
                 "icon": icon_of(app, name=refusal.host),
                 "host": refusal.host,
                 "sentence": refusal.reason.sentence,
