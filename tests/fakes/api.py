@@ -41,6 +41,7 @@ class Ring:
         self.wrong: list[str] = []
         self.compared: list[str] = []
         self.wait: timedelta | None = None
+        self.key_lifetime: timedelta | None = None
 
     def note(self, address: Address | None, now: datetime) -> None:
         """`WrongKeys.note`."""
@@ -68,6 +69,7 @@ class Ring:
             wrong=self,
             note=self.use,
             tokens=TOKENS,
+            max_lifetime=self.key_lifetime,
         )
 
 

@@ -122,13 +122,14 @@ class World:
     """The networks that `single_user` stands for."""
     touches: list[tuple[Fingerprint, datetime, str, str]] = field(default_factory=list)
     key_touches: list[tuple[KeyId, datetime, str, str]] = field(default_factory=list)
+    key_lifetime: timedelta | None = None
     make_reader: Callable[[SessionTable], KeyReader] | None = None
     app_headers: AppHeaders | None = None
     minter: Minter | None = None
 
     def make_gate(self) -> Gate:
         """A gate that remembers nothing yet; several may share one world."""
-        table = SessionTable(self.view)
+        table = SessionTable(self.view, key_lifetime=self.key_lifetime)
         return Gate(
             policy=self.policy,
             settings=self.settings,

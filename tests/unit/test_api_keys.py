@@ -264,6 +264,17 @@ async def test_what_takes_a_right_from_the_owner_takes_it_from_the_key_at_once(d
     assert code_told(await ask(door, "GET", "/api/v1/users", x_api_key=key), 401) == "WRONG_KEY"
 
 
+async def test_a_key_that_is_older_than_policy_allows_is_a_wrong_one(ring: Ring) -> None:
+    """A-20: though it was made without an end."""
+    ring.key_lifetime = timedelta(hours=1)
+    door = open_api(Door(), ring)
+    await door.add_user("alice")
+    key = await give_key(door, "alice", ApiScope.READ, made_at=door.clock.now())
+    assert (await ask(door, "GET", OWN, x_api_key=key)).status == 200
+    door.clock.advance(timedelta(hours=1))
+    assert (await ask(door, "GET", OWN, x_api_key=key)).status == 401
+
+
 async def test_a_key_that_expired_or_sleeps_is_a_wrong_one(door: Door) -> None:
     """To the second."""
     now = door.clock.now()

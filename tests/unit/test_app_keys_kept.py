@@ -14,7 +14,7 @@ from doorward.rules.letter import LetterKind
 from tests.fakes.flows import a_visitor
 from tests.fakes.key_town import KeyTown
 
-HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+MINUTE, HOUR, DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 HERE = a_visitor()
 
 
@@ -163,3 +163,14 @@ async def test_administrators_wake_keys(town):
     assert town.audit[-1].act is Act.APP_KEY_WOKEN
     with pytest.raises(NotFoundError):
         await town.keys.wake_any(CLI, KeyId("gone"), now=town.now)
+
+
+async def test_a_key_ends_no_later_than_policy_has_it_now(town):
+    """A-20: as its owner and administrators see it; and it counts no more where there may be few."""
+    key = (await town.make(name="Old", forever=True)).key
+    town.keys.terms = replace(town.keys.terms, max_lifetime=MINUTE, max_keys=1)
+    (own,) = await town.keys.list_of(town.alice)
+    ((anybodys, _),) = await town.keys.list_all(CLI)
+    assert own == anybodys == replace(key, expires_at=key.made_at + MINUTE)
+    town.clock.advance(MINUTE)
+    assert (await town.make(name="New")).key.name == "New"

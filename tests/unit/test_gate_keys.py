@@ -357,3 +357,14 @@ def test_what_a_key_narrows_is_narrowed_at_every_check(
 
 
 _OWN = {b"x-forwarded-for", b"accept"}
+
+
+def test_a_key_that_is_older_than_policy_allows_opens_nothing(world: World) -> None:
+    """A-20: also one that was made without an end, and one that is remembered."""
+    key = world.make_key(ALICE)
+    world.key_lifetime = timedelta(hours=1)
+    gate = world.make_gate()
+    headers = [each for each in ask("app.example.test", x_api_key=key) if each[0] not in _OWN]
+    assert gate.answer(TRAEFIK, b"GET", b"", headers, PROXY).status == HTTPStatus.OK
+    world.clock.advance(timedelta(hours=1))
+    assert json.loads(gate.answer(TRAEFIK, b"GET", b"", headers, PROXY).body)["reason"] == "key_expired"

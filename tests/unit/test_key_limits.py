@@ -9,7 +9,7 @@ import pytest
 from doorward.rules.access import Allow, Deny, Verdict, decide
 from doorward.rules.app_key import AppKey, KeyId, KeyKind
 from doorward.rules.identity import User
-from doorward.rules.key_limits import is_below
+from doorward.rules.key_limits import end_in_time, is_below
 from doorward.rules.key_subject import subject_of
 from doorward.rules.policy import App, Audience, Effect, HostPattern, Policy, Requirement, Rule
 from doorward.rules.reason import Reason
@@ -157,3 +157,16 @@ def test_whoever_shows_a_key_asks_as_its_owner_even_where_anyone_may_pass() -> N
 ])  # fmt: skip
 def test_below_is_by_whole_segments(path: str, top: str, below: bool) -> None:
     assert is_below(path, top) is below
+
+
+def test_no_key_outlives_what_policy_allows_now() -> None:
+    """A-20: one made when it allowed more comes to its end with the others; a nearer end stays."""
+    day = timedelta(days=1)
+    for end, most, left in (
+        (None, None, None),
+        (None, day, START + day),
+        (START + 2 * day, day, START + day),
+        (START + day, day, START + day),
+        (START + day, 2 * day, START + day),
+    ):
+        assert end_in_time(replace(KEY, expires_at=end), most).expires_at == left

@@ -64,7 +64,10 @@ def build_doors(house: House) -> Doors:
     trust = Trust(networks=config.proxy.networks, unix=config.proxy.trusts_unix, hops=config.proxy.hops)
     templates, assets = Templates(), Assets()
     single_user = config.single_user
-    table, tokens = SessionTable(house.live), tokens_of(config, house.keyring)
+    table, tokens = (
+        SessionTable(house.live, key_lifetime=config.api_keys.max_lifetime),
+        tokens_of(config, house.keyring),
+    )
     reads_keys = connect_key_reader(config, house.hasher, table, tokens)
     gate = Gate(
         policy=house.policy.present,

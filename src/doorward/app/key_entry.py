@@ -25,4 +25,5 @@ def build_key_entry(house: House, wrong: WrongKeys, tokens: TokenTerms | None) -
         wrong=wrong,
         note=flows.key_uses.note,
         tokens=tokens,
+        max_lifetime=house.config.api_keys.max_lifetime,
     )

@@ -42,8 +42,8 @@ class ApiKeys(Section):
     )
     max_lifetime: OptionalDuration = Field(
         default=None,
-        description="How long a new key may last, or `off`: its owner may choose one without an end. Keys that are "
-        "there keep theirs.",
+        description="How long a key may last, or `off`: its owner may choose one without an end. It counts from when a "
+        "key was made, also for those that were made before it was set.",
     )
     default_lifetime: OptionalDuration = Field(
         default=timedelta(days=365),

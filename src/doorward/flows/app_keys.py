@@ -77,7 +77,7 @@ class AppKeys(KeyMaking):
     async def list_of(self, subject: Subject) -> list[AppKey]:
         """One's own keys, the newest first."""
         async with self._records.transaction() as transaction:
-            return await transaction.list_app_keys(subject.user.id)
+            return [self._ends_in_time(key) for key in await transaction.list_app_keys(subject.user.id)]
 
     def find_last_use(self, key: AppKey) -> KeyPlace:
         """From where a key was used last. TamperError where that was changed in the records."""
@@ -139,7 +139,7 @@ class AppKeys(KeyMaking):
         """Everybody's keys, the newest first."""
         async with self._records.transaction() as transaction:
             await check_actor(transaction, actor)
-            return await _find(transaction, query)
+            return [(self._ends_in_time(key), owner) for key, owner in await _find(transaction, query)]
 
     async def revoke_any(self, actor: Actor, key_ids: Sequence[KeyId], *, now: datetime) -> int:
         """Take keys back, whosever they are; how many of them there were. Their owners are told."""

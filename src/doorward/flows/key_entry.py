@@ -13,7 +13,7 @@ from doorward.interfaces import LiveView
 from doorward.rules.access_token import AccessToken, read_token, write_token
 from doorward.rules.app_key import SHA256, AppKey, KeyId, parse_key
 from doorward.rules.identity import User
-from doorward.rules.key_limits import find_flaw
+from doorward.rules.key_limits import end_in_time, find_flaw
 from doorward.rules.key_subject import subject_of
 from doorward.rules.lockdown import Lockdown
 from doorward.rules.login import Failure
@@ -71,6 +71,7 @@ class KeyEntry:
         wrong: WrongKeys,
         note: Callable[[KeyId, datetime, str, str], None],
         tokens: TokenTerms | None,
+        max_lifetime: timedelta | None = None,
     ) -> None:
         self._live = live
         self._verify = verify
@@ -78,6 +79,7 @@ class KeyEntry:
         self._wrong = wrong
         self._note = note
         self._tokens = tokens
+        self._max_lifetime = max_lifetime
         self._known: dict[KeyId, tuple[str, bytes]] = {}
         self._used: dict[tuple[KeyId, str], datetime] = {}
 
@@ -89,9 +91,11 @@ class KeyEntry:
         """
         read = self._read(shown, now)
         found = self._live.find_key_owner(read[0]) if read is not None else None
-        if read is None or found is None or find_flaw(*found, now) is not None:
+        if read is None or found is None:
             return self._refuse(visitor, now)
-        key, user = found
+        key, user = end_in_time(found[0], self._max_lifetime), found[1]
+        if find_flaw(key, user, now) is not None:
+            return self._refuse(visitor, now)
         right = await self._is_right(key, read[1], visitor, now)
         if isinstance(right, Refused):
             return right

@@ -33,6 +33,7 @@ from doorward.rules.app_key import (
 )
 from doorward.rules.audit import Act
 from doorward.rules.identity import User, UserId
+from doorward.rules.key_limits import end_in_time
 from doorward.rules.key_wish import (
     AcceptedWish,
     KeyTerms,
@@ -154,7 +155,8 @@ class KeyMaking:
             if await transaction.find_setting(LOCKDOWN_SETTING) is not None:
                 return Refused(Failure.LOCKDOWN)
             owner = await get_present(transaction, subject)
-            await self._check(transaction, owner, accepted, await transaction.list_app_keys(owner.id), now)
+            keys = [self._ends_in_time(key) for key in await transaction.list_app_keys(owner.id)]
+            await self._check(transaction, owner, accepted, keys, now)
         return None
 
     async def create_for_device(
@@ -208,6 +210,9 @@ class KeyMaking:
             return matches(secret, digest)
         return await self._hasher.verify_key(secret, digest)
 
+    def _ends_in_time(self, key: AppKey) -> AppKey:
+        return end_in_time(key, self.terms.max_lifetime)
+
     async def _create_own(self, subject: Subject, draft: _Draft, visitor: Visitor, now: datetime) -> NewKey | Refused:
         async def find_owner(transaction: Transaction) -> tuple[User, Actor]:
             user = await get_present(transaction, subject)
@@ -230,7 +235,7 @@ class KeyMaking:
             if await transaction.find_setting(LOCKDOWN_SETTING) is not None:
                 return Refused(Failure.LOCKDOWN)
             owner, actor = await find_owner(transaction)
-            keys = await transaction.list_app_keys(owner.id)
+            keys = [self._ends_in_time(key) for key in await transaction.list_app_keys(owner.id)]
             await self._check(transaction, owner, draft.wish, keys, now)
             if draft.kind is KeyKind.DEVICE:
                 key = replace(key, name=_free_name(keys, key.name))
@@ -281,7 +286,8 @@ class KeyMaking:
         if sum(not _is_over(key, now) for key in keys) >= self.terms.max_keys:
             raise WishError("this account has %(count)s keys already: revoke one first", count=self.terms.max_keys)
         if self.terms.max_per_app is not None and wish.apps:
-            everybodys = [key for key in await transaction.list_app_keys() if not _is_over(key, now)]
+            all_keys = map(self._ends_in_time, await transaction.list_app_keys())
+            everybodys = [key for key in all_keys if not _is_over(key, now)]
             for app in wish.apps:
                 if sum(app in key.apps for key in everybodys) >= self.terms.max_per_app:
                     raise WishError(

@@ -1,6 +1,7 @@
 """What a key for apps may do at this moment, besides what its owner may: it only ever narrows."""
 
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from doorward.rules.app_key import AppKey
@@ -12,6 +13,17 @@ from doorward.rules.request import AccessRequest
 READING: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 """What a key that only reads may ask for."""
 _IN_URL: Final = frozenset({"GET", "HEAD"})
+
+
+def end_in_time(key: AppKey, most: timedelta | None) -> AppKey:
+    """The key with the end that policy has for it now, if it has none or a later one: `most` after it was made.
+
+    SECURITY: a lifetime that was made shorter is for the keys that are there, too: they are why somebody does so.
+    tests/unit/test_key_limits.py would fail.
+    """
+    if most is None or (key.expires_at is not None and key.expires_at <= key.made_at + most):
+        return key
+    return replace(key, expires_at=key.made_at + most)
 
 
 def find_flaw(key: AppKey, user: User, now: datetime) -> Reason | None:

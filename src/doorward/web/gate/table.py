@@ -11,6 +11,7 @@ from typing import NamedTuple, TypeVar
 
 from doorward.interfaces import LiveView
 from doorward.rules.app_key import KeyId
+from doorward.rules.key_limits import end_in_time
 from doorward.rules.key_subject import subject_of
 from doorward.rules.lockdown import LOCKDOWN_SETTING
 from doorward.rules.policy import Address, Policy
@@ -125,8 +126,17 @@ class Recalled:
 class SessionTable:
     """Fingerprint or key to entry."""
 
-    def __init__(self, view: LiveView, *, max_entries: int = MAX_ENTRIES, max_held: int = MAX_HELD) -> None:
+    def __init__(
+        self,
+        view: LiveView,
+        *,
+        max_entries: int = MAX_ENTRIES,
+        max_held: int = MAX_HELD,
+        key_lifetime: timedelta | None = None,
+    ) -> None:
+        """`key_lifetime`: how long a key may last, counted from when it was made; None for any time."""
         self._view = view
+        self._key_lifetime = key_lifetime
         self._max = max_entries
         self._max_held = max_held
         self._entries: dict[Fingerprint, Entry] = {}
@@ -162,7 +172,7 @@ class SessionTable:
             if found is None:
                 return None
             key, user = found
-            subject = subject_of(key, user)
+            subject = subject_of(end_in_time(key, self._key_lifetime), user)
             end = _end_of(subject.session)
             # One that was never used is due to be written with its first use, however new it is.
             seen = key.last_used_at or key.made_at - TOUCH_EVERY
