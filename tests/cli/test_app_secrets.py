@@ -1,5 +1,7 @@
 """`doorward app-secret`: what we show apps, never told again."""
 
+import json
+
 import pytest
 
 from doorward.errors import ConflictError, InputError, NotFoundError
@@ -10,9 +12,13 @@ HIDDEN = "hidden +/% words ä"
 
 def test_a_secret_comes_by_stdin_or_a_file_and_is_told_to_nobody(place, tmp_path):
     place.write(APPS)
-    assert place.answer("app-secret", "list") == [{"name": "nas", "changed_at": "", "missing": True, "apps": ["NAS"]}]
+    lacking = place.run("app-secret", "list", "--json")
+    assert json.loads(lacking.stdout) == [{"name": "nas", "changed_at": "", "missing": True, "apps": ["NAS"]}]
+    assert (lacking.exit_code, place.run("app-secret", "list").exit_code) == (1, 1)
+    assert lacking.stderr == "Missing: nas. `doorward app-secret set` sets one.\n"
     assert place.answer("app-secret", "set", "nas", "--stdin", typed=HIDDEN + "\n") == {"name": "nas", "apps": ["NAS"]}
     (tmp_path / "secret").write_text(HIDDEN + "\n", "utf-8")
+    assert place.run("app-secret", "list").exit_code == 0
     said = place.run("app-secret", "set", "other", "--file", str(tmp_path / "secret")).stdout
     assert said == "other is set; no app of the configuration is shown it yet.\n"
     listed = place.run("app-secret", "list").stdout

@@ -45,7 +45,10 @@ def set_secret(
 
 @commands.command("list")
 def list_secrets(config: ConfigOption = None, json: JsonOption = False) -> None:
-    """List all there are, and all that the configuration names; never what they are."""
+    """List all there are, and all that the configuration names; never what they are.
+
+    Exit code 1 where one is missing: its apps let nobody in.
+    """
 
     async def act(house: House) -> list[dict[str, object]]:
         return [
@@ -60,6 +63,10 @@ def list_secrets(config: ConfigOption = None, json: JsonOption = False) -> None:
 
     rows = in_house(config, act)
     tell_table(rows, ["name", "changed_at", "missing", "apps"], empty="There are no secrets for apps.", as_json=json)
+    missing = [str(row["name"]) for row in rows if row["missing"]]
+    if missing:
+        typer.echo(f"Missing: {', '.join(missing)}. `doorward app-secret set` sets one.", err=True)
+        raise typer.Exit(1)
 
 
 @commands.command("remove")
