@@ -1,5 +1,6 @@
 """A new key of session cookies: everybody is signed out, in one transaction, by hand or by age; and at the doors."""
 
+import json
 from datetime import timedelta
 
 import pytest
@@ -214,3 +215,29 @@ async def test_a_program_is_told_names_and_ages(door):
     assert told(answer)["master"]["names"] == list(door.town.keyring.key_ids)
     assert [key["purpose"] for key in told(answer)["stored"]] == ["derive", "session"]
     assert "gcm2:" not in answer.text
+
+
+async def test_the_key_of_assertions_is_replaced_on_the_page_in_time_or_at_once(door):
+    """B-25: and its age is told."""
+    root = await enter(door)
+    assert "/admin/keys/assertion" not in (await root.get(PAGE)).text
+    await door.flows.assertion_keys.tend(door.clock.now(), wanted=True)
+    page = await root.get(PAGE)
+    assert "Assertions to apps" in page.text
+    published = []
+    for more, said in (({}, "signs in ten minutes"), ({"at_once": "on"}, "no other is published")):
+        answer = await root.post(f"{PAGE}/assertion", {"csrf_token": page.hidden("csrf_token"), **more})
+        assert answer.status == 303
+        assert said in (await root.get(answer.location.removeprefix("https://auth.example.test"))).text
+        published.append(len(json.loads(door.flows.assertion_keys.publish(door.clock.now()))["keys"]))
+    assert published == [2, 1]
+    assert "assertion" in dict(await door.flows.signing_keys.list_ages(door.clock.now()))
+
+
+async def test_a_program_replaces_the_key_of_assertions(door):
+    """B-25."""
+    open_api(door)
+    path = f"{API}/assertion/rotate"
+    made = told(await (await Program.enter(door, "root")).call("POST", f"{path}?at_once=true"))
+    (key,) = json.loads(door.flows.assertion_keys.publish(door.clock.now()))["keys"]
+    assert made == {"kid": key["kid"], "at_once": True}

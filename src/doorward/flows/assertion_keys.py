@@ -107,7 +107,7 @@ class AssertionKeys:
         self._random = random
         self.is_wanted = is_wanted
         self._algorithm = algorithm
-        self._every = every
+        self.every = every
         self._same = same
         self._stamp: Hashable = None
         self._revision = -1
@@ -178,7 +178,7 @@ class AssertionKeys:
             return await self._make(transaction, actor, now, at_once=at_once)
 
     def _find_due(self, keys: Sequence[StoredKey], now: datetime) -> Due:
-        return find_due(keys, self._algorithm, self._every, now)
+        return find_due(keys, self._algorithm, self.every, now)
 
     async def _retire(self, transaction: Transaction, at: datetime, *, below: int | None) -> None:
         # SECURITY: the secret is forgotten, so that no restored memory or backup signs with it;

@@ -12,7 +12,7 @@ from doorward.flows.rights import take_rights
 from doorward.flows.stored_keys import find_key, find_master_since, replace_session_key
 from doorward.interfaces import Keyring, Random, Records, Transaction
 from doorward.rules.audit import Act
-from doorward.rules.stored_key import SESSION, StoredKey
+from doorward.rules.stored_key import ASSERTION, SESSION, StoredKey
 
 _SYSTEM = Actor("system")
 
@@ -32,7 +32,17 @@ class KeyAges:
     @property
     def signing_since(self) -> datetime | None:
         """When the present key of session cookies was made."""
-        return next((key.created_at for key in self.stored if key.purpose == SESSION and not key.retired_at), None)
+        return self._find_since(SESSION)
+
+    @property
+    def asserting_since(self) -> datetime | None:
+        """When the newest key of assertions to apps was made."""
+        return self._find_since(ASSERTION)
+
+    def _find_since(self, purpose: str) -> datetime | None:
+        return max(
+            (key.created_at for key in self.stored if key.purpose == purpose and not key.retired_at), default=None
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,7 @@ class SigningKeys:
     async def list_ages(self, now: datetime) -> list[tuple[str, float]]:
         """The ages in seconds of the keys that should not grow too old, for the metrics."""
         ages = await self.look(_SYSTEM)
-        since = (("master", ages.master_since), ("session", ages.signing_since))
+        since = (("master", ages.master_since), ("session", ages.signing_since), ("assertion", ages.asserting_since))
         return [(name, (now - at).total_seconds()) for name, at in since if at is not None]
 
     async def rotate(self, actor: Actor, *, keys_too: bool = False, now: datetime) -> Ended:

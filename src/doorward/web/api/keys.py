@@ -1,4 +1,4 @@
-"""The keys, for administrators: their names and ages, and a new key of session cookies (B-05, E-06)."""
+"""The keys, for administrators: their names and ages, and new keys of session cookies and assertions (B-05, E-06)."""
 
 from datetime import datetime
 from typing import Annotated, Final
@@ -57,6 +57,13 @@ class Replaced(Answer):
     keys: int
 
 
+class MadeAnew(Answer):
+    """A new key of assertions to apps. `kid`: its name in the published set. `at_once`: no other is published."""
+
+    kid: str
+    at_once: bool
+
+
 def key_routes(parts: ApiParts) -> APIRouter:
     """`/api/v1/keys`, and the other names of what is under it."""
     router = APIRouter(tags=["keys"], route_class=StrictRoute)
@@ -76,6 +83,17 @@ def key_routes(parts: ApiParts) -> APIRouter:
         ended = await keys.rotate(admin.actor, keys_too=keys_too, now=admin.visit.now)
         admin.visit.cookies_out += [*parts.cookies.end_session(), *parts.cookies.end_trail()]
         return Replaced(accounts=ended.accounts, keys=ended.keys)
+
+    @router.post(f"{_KEYS}/assertion/rotate", responses=ACTS)
+    async def rotate_assertion_key(
+        admin: Annotated[Administrator, Depends(ends)],
+        at_once: Annotated[
+            bool, Query(description="The present key may be known to somebody: publish and trust the new one alone.")
+        ] = False,
+    ) -> MadeAnew:
+        """Make a new key for assertions to apps: published now, it signs in ten minutes, or at once."""
+        kid = await parts.flows.assertion_keys.rotate(admin.actor, at_once=at_once, now=admin.visit.now)
+        return MadeAnew(kid=kid, at_once=at_once)
 
     router.add_api_route(ROTATIONS[0], rotate_signing_key, methods=["POST"], responses=ACTS)
     for path in ROTATIONS[1:]:

@@ -136,6 +136,7 @@ _NEVER: Final = (
     "PATCH /api/v1/providers/{provider}",
     "DELETE /api/v1/providers/{provider}",
     "POST /api/v1/providers/{provider}/test",
+    "POST /api/v1/keys/assertion/rotate",
     "POST /api/v1/keys/signing/rotate",
     "POST /api/v1/admin/rotate-signing-key",
     "POST /api/admin/rotate-signing-key",

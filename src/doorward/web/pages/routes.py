@@ -77,7 +77,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     audit = AuditPage(desk, flows.audit)
     decisions = DecisionsPage(desk, flows.decisions, flows.retention)
     letters = LettersPage(desk, flows.post)
-    keys = KeysPage(desk, flows.signing_keys)
+    keys = KeysPage(desk, flows.signing_keys, flows.assertion_keys)
     alerts = AlertsPage(desk, flows.alert_desk)
     backups = BackupsPage(desk, flows.backups, flows.restoring)
     app_secrets = AppSecretsPage(desk, flows.app_secrets)
@@ -162,6 +162,9 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/policy/mfa": Route(Who.ADMINISTRATOR, post=policies.post_mfa, back="/admin/policy"),
         "/admin/policy/registration": Route(Who.ADMINISTRATOR, post=policies.post_registration, back="/admin/policy"),
         "/admin/keys": Route(Who.ADMINISTRATOR, get=keys.get),
+        "/admin/keys/assertion": Route(
+            Who.ADMINISTRATOR, post=keys.post_assertion, back="/admin/keys", also_counts=Bucket.DESTRUCTIVE
+        ),
         "/admin/keys/signing": Route(
             Who.ADMINISTRATOR, post=keys.post_signing, back="/admin/keys", also_counts=Bucket.DESTRUCTIVE
         ),
@@ -173,9 +176,7 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
         "/admin/mail/retry": Route(Who.ADMINISTRATOR, post=letters.post_retry, back="/admin/mail"),
         "/admin/mail/test": Route(Who.ADMINISTRATOR, post=letters.post_test, back="/admin/mail"),
         "/admin/app-secrets": Route(Who.ADMINISTRATOR, get=app_secrets.get, post=app_secrets.post),
-        "/admin/app-secrets/remove": Route(
-            Who.ADMINISTRATOR, post=app_secrets.post_remove, back="/admin/app-secrets"
-        ),
+        "/admin/app-secrets/remove": Route(Who.ADMINISTRATOR, post=app_secrets.post_remove, back="/admin/app-secrets"),
         "/admin/alerts": Route(Who.ADMINISTRATOR, get=alerts.get),
         "/admin/alerts/test": Route(Who.ADMINISTRATOR, post=alerts.post_test, back="/admin/alerts"),
         "/admin/backups": Route(Who.ADMINISTRATOR, get=backups.get),
