@@ -13,21 +13,6 @@ from doorward.web.pages.desk import Site
 from doorward.web.pages.icons import icon_of
 from doorward.web.pages.templates import Templates
 
-_ADVICE = {
-    Reason.NO_RULE: "If you have another account that may open it, sign in as that one.",
-    Reason.DENIED_BY_RULE: "If you have another account that may open it, sign in as that one.",
-    Reason.NETWORK_REQUIRED: "Try again from the office, from home or through the VPN, wherever that network is.",
-    Reason.CROSS_SITE: "Open the app itself, and do it there.",
-    Reason.TWO_FACTOR_REQUIRED: "Ask the administrator how second factors are set up here.",
-    Reason.PASSKEY_REQUIRED: "Ask the administrator how passkeys are set up here.",
-    Reason.INSECURE_SCHEME: "Open the same address with https:// in front.",
-    Reason.USER_DISABLED: "Only an administrator can enable it again.",
-    Reason.CONSOLE_ONLY: "To open apps, sign in with an account of your own.",
-    Reason.UNKNOWN_HOST: "Check the address. If you run this site: no app and no rule names this host.",
-    Reason.UNAVAILABLE: "Nothing is wrong with your account. Try again in a moment.",
-    Reason.BAD_REQUEST: "Go back and follow the link again, or type the address anew.",
-    Reason.CREDENTIALS_DIFFER: "Open the address in a private window, or the app itself without the key.",
-}
 _NEW_KEY = "Whoever made this key can make another at “Your keys”. Without it you can sign in as ever."
 _NO_KEY = "Open the app itself, without the key in its address: then you can sign in as ever."
 _KEY_ADVICE = {
@@ -43,7 +28,22 @@ _KEY_ADVICE = {
     Reason.KEY_IN_URL: _NO_KEY,
     Reason.KEY_NOT_ENOUGH: _NO_KEY,
 }
-_ADVICE |= _KEY_ADVICE
+_ADVICE = {
+    Reason.NO_RULE: "If you have another account that may open it, sign in as that one.",
+    Reason.DENIED_BY_RULE: "If you have another account that may open it, sign in as that one.",
+    Reason.NETWORK_REQUIRED: "Try again from the office, from home or through the VPN, wherever that network is.",
+    Reason.CROSS_SITE: "Open the app itself, and do it there.",
+    Reason.TWO_FACTOR_REQUIRED: "Ask the administrator how second factors are set up here.",
+    Reason.PASSKEY_REQUIRED: "Ask the administrator how passkeys are set up here.",
+    Reason.INSECURE_SCHEME: "Open the same address with https:// in front.",
+    Reason.USER_DISABLED: "Only an administrator can enable it again.",
+    Reason.CONSOLE_ONLY: "To open apps, sign in with an account of your own.",
+    Reason.UNKNOWN_HOST: "Check the address. If you run this site: no app and no rule names this host.",
+    Reason.UNAVAILABLE: "Nothing is wrong with your account. Try again in a moment.",
+    Reason.BAD_REQUEST: "Go back and follow the link again, or type the address anew.",
+    Reason.CREDENTIALS_DIFFER: "Open the address in a private window, or the app itself without the key.",
+    **_KEY_ADVICE,
+}
 _SIGNED_OUT_HELPS = frozenset({Reason.NO_RULE, Reason.DENIED_BY_RULE, Reason.USER_DISABLED, Reason.CONSOLE_ONLY})
 
 
