@@ -10,7 +10,7 @@ from doorward.cli.house import ConfigOption, JsonOption, in_house, spell_instant
 from doorward.errors import ConflictError, InputError, NotFoundError, TamperError
 from doorward.flows.admin import CLI
 from doorward.flows.app_keys import KeyPlace, KeyQuery, NewKey
-from doorward.rules.app_key import ApiScope, AppKey, KeyId, KeyKind
+from doorward.rules.app_key import ApiScope, AppKey, KeyId, KeyKind, tell_reach
 from doorward.rules.identity import User
 from doorward.rules.key_wish import KeyWish, is_live
 from doorward.rules.span import parse_span
@@ -199,14 +199,7 @@ def _describe(house: House, key: AppKey, user: User, now: datetime) -> dict[str,
         "preview": key.preview,
         "state": "live" if is_live(key, now) else "asleep" if key.disabled_at is not None else "expired",
         "opens": [*key.apps, *key.hosts],
-        "apps": list(key.apps),
-        "hosts": list(key.hosts),
-        "paths": list(key.paths),
-        "methods": sorted(key.methods),
-        "networks": [str(network) for network in key.networks],
-        "scopes": sorted(scope.value for scope in key.scopes),
-        "read_only": key.read_only,
-        "in_url": key.in_url,
+        **tell_reach(key),
         "made": spell_instant(key.made_at),
         "made_by": key.made_by,
         "expires": spell_instant(key.expires_at) if key.expires_at is not None else _NEVER,

@@ -7,7 +7,7 @@ from typing import Final
 
 from doorward.flows.key_uses import find_place
 from doorward.interfaces import Belongings, Keyring, Transaction
-from doorward.rules.app_key import AppKey
+from doorward.rules.app_key import AppKey, tell_reach
 from doorward.rules.audit import AuditEntry, AuditQuery
 from doorward.rules.decision import Decision, Wanted
 from doorward.rules.envelope import Place
@@ -53,14 +53,7 @@ def describe_key(key: AppKey) -> dict[str, object]:
         "kind": key.kind.value,
         "preview": key.preview,
         "made_at": key.made_at.isoformat(),
-        "apps": list(key.apps),
-        "hosts": list(key.hosts),
-        "paths": list(key.paths),
-        "methods": sorted(key.methods),
-        "networks": [str(network) for network in key.networks],
-        "scopes": sorted(scope.value for scope in key.scopes),
-        "read_only": key.read_only,
-        "in_url": key.in_url,
+        **tell_reach(key),
         "expires_at": None if key.expires_at is None else key.expires_at.isoformat(),
         "asleep_since": None if key.disabled_at is None else key.disabled_at.isoformat(),
         "uses": key.uses,

@@ -163,6 +163,20 @@ def matches(secret: bytes, digest: str) -> bool:
     return compare_digest(hash_secret(secret), digest)
 
 
+def tell_reach(key: AppKey) -> dict[str, object]:
+    """What a key opens, as JSON has it: for its owner, programs and exports."""
+    return {
+        "apps": list(key.apps),
+        "hosts": list(key.hosts),
+        "paths": list(key.paths),
+        "methods": sorted(key.methods),
+        "networks": [str(network) for network in key.networks],
+        "scopes": sorted(scope.value for scope in key.scopes),
+        "read_only": key.read_only,
+        "in_url": key.in_url,
+    }
+
+
 def _check(body: str) -> str:
     return _encode(zlib.crc32(body.encode("ascii")), _CHECK_LENGTH)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field
 
 from doorward.flows.key_making import NewKey
-from doorward.rules.app_key import ApiScope, AppKey
+from doorward.rules.app_key import ApiScope, AppKey, tell_reach
 from doorward.rules.identity import User
 from doorward.rules.key_wish import KeyWish
 from doorward.web.api.answers import Answer
@@ -173,14 +173,7 @@ def _tell(key: AppKey) -> dict[str, Any]:
         "name": key.name,
         "kind": key.kind.value,
         "preview": key.preview,
-        "apps": key.apps,
-        "hosts": key.hosts,
-        "paths": key.paths,
-        "methods": tuple(sorted(key.methods)),
-        "networks": tuple(map(str, key.networks)),
-        "scopes": tuple(sorted(scope.value for scope in key.scopes)),
-        "read_only": key.read_only,
-        "in_url": key.in_url,
+        **tell_reach(key),
         "enabled": key.disabled_at is None,
         "created_at": key.made_at,
         "expires_at": key.expires_at,
