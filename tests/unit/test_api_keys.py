@@ -67,18 +67,13 @@ async def test_a_key_stands_for_its_owner_wherever_it_is_carried(door: Door, rin
     assert ring.wrong == []
 
 
-async def test_a_use_is_noted_once_a_minute_from_each_address(
-    door: Door, ring: Ring, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As at the gate: when and from where, not how many calls. E-76: nobody else's is hidden among them."""
+async def test_uses_are_noted_by_address(door: Door, ring: Ring, monkeypatch: pytest.MonkeyPatch) -> None:
+    """E-76: once a minute as at the gate, and nobody else's is hidden among them."""
     monkeypatch.setattr("doorward.flows.key_entry._MOST_KNOWN", 2)
     key = await give_key(door, "alice", ApiScope.READ, last_used_at=door.clock.now())
-    here, there, elsewhere = "203.0.113.7", "198.51.100.9", "192.0.2.1"
-    for seconds, address, noted in (
-        (0, here, 1), (59, here, 1), (0, there, 2), (0, there, 2), (1, here, 3), (0, elsewhere, 4), (0, there, 5),
-    ):  # fmt: skip
+    for seconds, host, noted in ((0, 7, 1), (59, 7, 1), (0, 8, 2), (0, 8, 2), (1, 7, 3), (0, 9, 4), (0, 8, 5)):
         door.clock.advance(timedelta(seconds=seconds))
-        assert told(await ask(door, "GET", OWN, x_api_key=key, x_forwarded_for=address))["name"] == "alice"
+        assert (await ask(door, "GET", OWN, x_api_key=key, x_forwarded_for=f"10.0.0.{host}")).status == 200
         assert len(ring.used) == noted
 
 
@@ -402,5 +397,4 @@ async def test_nothing_else_of_ours_is_taken_for_a_key(door: Door) -> None:
 
 def test_a_request_without_a_key_shows_none() -> None:
     """And then the cookie decides."""
-    assert find_shown([(b"cookie", b"a=b")]) is None
-    assert find_header([], b"x-api-key") is None
+    assert (find_shown([(b"cookie", b"a=b")]), find_header([], b"x-api-key")) == (None, None)
