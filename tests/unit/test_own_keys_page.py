@@ -355,6 +355,7 @@ async def test_in_a_lockdown_nobody_makes_or_wakes_one_and_the_page_says_why(doo
     again = await enter(door, "alice")
     page = await again.get(KEYS)
     assert "no key opens anything" in page.text
+    assert 'href="/keys/new"' not in page.text
     answer = await ask(again, name="Other")
     assert (answer.status, "Nothing can be added at present" in answer.text) == (409, True)
     assert local(await again.press("/keys/wake", page, key=key.id)) == f"{KEYS}?done=held"

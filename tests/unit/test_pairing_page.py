@@ -208,7 +208,7 @@ async def test_what_was_asked_for_by_name_is_ticked_and_nothing_else(door: Door,
 
 async def test_a_device_that_asks_for_nothing_one_has_can_only_be_refused(door: Door, alice: Browser) -> None:
     page = await look(alice, (await begin(door, scope="app:vault")).user_code)
-    assert "There is nothing in it that this account could give." in page.text
+    assert "There is nothing in it that this account could give. It asks for: vault" in text_of(page)
     assert 'value="approve"' not in page.text
     assert 'value="refuse"' in page.text
 
