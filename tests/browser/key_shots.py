@@ -84,7 +84,7 @@ async def _new_wrong(door: Door, page: Page) -> None:
 
 async def _made(door: Door, page: Page) -> None:
     _let_feeds_in(door)
-    door.flows.break_glass._draw_qr = draw_qr
+    door.flows.app_keys._draw_qr = draw_qr
     await page.goto(f"{NEW}?app=Wiki")
     await page.fill("#name", "Calendar on the phone")
     await page.click("summary >> nth=0")

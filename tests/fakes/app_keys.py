@@ -59,6 +59,7 @@ def connect_app_keys(town, **changes):
             notify=notify,
             tally=town.tally,
             policy=lambda: town.policy,
+            draw_qr=lambda text, title: f"<svg><title>{title}</title>{len(text)}</svg>",
             **{"terms": KeyTerms(), **changes},
         ),
         "key_uses": KeyUses(

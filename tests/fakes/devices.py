@@ -42,6 +42,7 @@ class Bench:
             tally=town.tally,
             policy=lambda: self.policy,
             terms=key_terms,
+            draw_qr=lambda text, title: f"<svg><title>{title}</title>{len(text)}</svg>",
         )
         self.pairing = connect_pairing(town, self.keys, terms, lambda: self.policy)
 

@@ -6,6 +6,7 @@ from doorward.flows.app_keys import AppKeys
 from doorward.flows.key_uses import KeyUses
 from doorward.flows.notify import Notify
 from doorward.flows.throttle import Throttle
+from doorward.outside.qr import draw_qr
 from doorward.rules.key_wish import KeyTerms
 
 
@@ -27,6 +28,7 @@ def build_app_keys(parts: Parts, throttle: Throttle, notify: Notify) -> AppKeys:
             max_keys=wanted.max,
             max_per_app=wanted.max_per_app,
         ),
+        draw_qr=draw_qr,
         slow_hash=wanted.hash == "bcrypt",
         sleep_after=wanted.sleep_after,
     )

@@ -101,6 +101,7 @@ class KeyMaking:
         tally: Tally,
         policy: Callable[[], Policy],
         terms: KeyTerms,
+        draw_qr: Callable[[str, str], str],
         slow_hash: bool = False,
         sleep_after: timedelta | None = None,
     ) -> None:
@@ -113,6 +114,7 @@ class KeyMaking:
         self._notify = notify
         self._tally = tally
         self._policy = policy
+        self._draw_qr = draw_qr
         self._slow_hash = slow_hash
         self._sleep_after = sleep_after
         self._looked_at: datetime | None = None
@@ -203,6 +205,10 @@ class KeyMaking:
     def list_openable(self, user: User) -> tuple[str, ...]:
         """The names of the apps that a key of this account can be for."""
         return list_openable(self._policy(), user)
+
+    def draw(self, text: str) -> str:
+        """A key as a picture for a camera."""
+        return self._draw_qr(text, "QR code")
 
     async def verify_key(self, secret: bytes, digest: str) -> bool:
         """Whether this is the secret of a key with this stored hash, whichever kind of hash it is."""

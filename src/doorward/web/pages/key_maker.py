@@ -72,19 +72,12 @@ class Asked:
 
 
 class KeyMaker:
-    """The form and the page that shows a key. `draw`: text as a QR code in SVG."""
+    """The form and the page that shows a key."""
 
-    def __init__(
-        self,
-        desk: Desk,
-        app_keys: AppKeys,
-        policy: Callable[[], Policy],
-        draw: Callable[[str], str],
-    ) -> None:
+    def __init__(self, desk: Desk, app_keys: AppKeys, policy: Callable[[], Policy]) -> None:
         self._desk = desk
         self._app_keys = app_keys
         self._policy = policy
-        self._draw = draw
 
     def show_form(
         self,
@@ -130,7 +123,7 @@ class KeyMaker:
             row=row_of(key, self._app_keys.find_last_use, now=visit.now),
             owner_name="" if asked.is_own else asked.owner.display_name,
             text=made.text,
-            qr=qr_drawing(self._draw(made.text)),
+            qr=qr_drawing(self._app_keys.draw(made.text)),
             lines=self._lines(key, asked.owner, made.text),
             own_line=write_own_line(site.public_url, key=made.text) if key.scopes else "",
             back=asked.back,

@@ -15,7 +15,7 @@ from doorward.web.route import Route, Routes, Who
 
 def build_key_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Routes:
     """One's own keys, everybody's, and those of services."""
-    maker = KeyMaker(desk, flows.app_keys, policy, flows.break_glass.draw)
+    maker = KeyMaker(desk, flows.app_keys, policy)
     own = OwnKeysPage(desk, flows.app_keys, flows.factors, flows.lockdowns, maker)
     everybodys = AppKeysPage(desk, flows.app_keys, flows.factors, policy)
     services = ProgramsPage(desk, flows.administration, flows.app_keys, flows.factors, maker)
