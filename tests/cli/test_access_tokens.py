@@ -124,7 +124,7 @@ def test_a_token_is_taken_back_by_its_id(gateway):
     ],
 )
 def test_a_secret_that_anybody_could_guess_stops_the_start(tmp_path, monkeypatch, secret, in_file):
-    """E-01, E-03, E-04: whether it stands in the environment or in a file, and it is not repeated."""
+    """E-01, E-03, E-04, E-21: whether it stands in the environment or in a file, and it is not repeated."""
     (tmp_path / "doorward.yaml").write_text(
         "server: {addr: '127.0.0.1:0', public_url: 'https://auth.example.test'}\nprometheus: {addr: off}\n", "utf-8"
     )

@@ -198,20 +198,6 @@ def test_what_cannot_be_run_is_refused_with_a_sentence_and_78(place, more, words
         _refused(place, words)
 
 
-@pytest.mark.parametrize(
-    ("secret", "words"),
-    [
-        ("CHANGE_THIS_IN_PRODUCTION_USE_ENVIRONMENT_VARIABLE", "placeholder"),
-        ("nRk5sVlJ0qzEw2bYtB8uXh3mPdCf7aG", "32 characters or more"),
-    ],
-)
-def test_a_secret_of_access_tokens_that_anybody_could_know_stops_the_start(place, secret, words):
-    """E-01, E-02, E-03, E-21: and the sentence says how to make another."""
-    place.write(f"jwt: {{issuer: Tempo, audience: Tempo, secret: {secret}}}\n")
-    _refused(place, words)
-    _refused(place, "openssl rand -base64 32")
-
-
 def test_with_sessions_in_memory_there_is_one_server_on_the_data(tmp_path, monkeypatch):
     """J04: a second one would strike out the ends of sessions that the first has not seen."""
     monkeypatch.chdir(tmp_path)

@@ -2,10 +2,13 @@
 
 from datetime import datetime
 
+import httpx
 import pytest
 
 from tests.profiles.gateway import HOME, Gateway, Visitor
 from tests.profiles.pages import Page
+
+MARKUP = "<b>Browser</b>"
 
 
 @pytest.fixture(scope="module")
@@ -64,3 +67,23 @@ def test_the_gate_knows_the_cookie_and_signing_out_takes_it_back(page: Page, gat
     assert visitor.told[page.cookie].attributes["max-age"] == "0"
     visitor.jar[page.cookie] = copied
     assert not visitor.is_signed_in()
+
+
+class Marked(Visitor):
+    """Somebody whose browser calls itself markup."""
+
+    def send(self, method: str, path: str, *, content: bytes = b"", **headers: str) -> httpx.Response:
+        """As any other."""
+        return super().send(method, path, content=content, user_agent=MARKUP, **headers)
+
+
+def test_lists_of_sessions_tell_no_secret_and_show_browsers_as_text(page: Page, gateway: Gateway) -> None:
+    """T-10: a session is named by what opens nothing, and a browser may call itself anything."""
+    visitor = Marked(gateway, gateway.visitor().address).sign_in("alice")
+    opening = [visitor.jar[page.cookie], *(value for name, value in visitor.jar.items() if name.endswith("console"))]
+    assert len(opening) == 2
+    told, shown = visitor.get("/api/sessions/list"), visitor.get("/sessions")
+    assert (told.status_code, shown.status_code) == (200, 200)
+    assert MARKUP in str(told.json())
+    assert MARKUP not in shown.text
+    assert not [value for value in opening if value in told.text + shown.text]
