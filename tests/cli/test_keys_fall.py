@@ -54,6 +54,25 @@ def test_a_key_never_does_more_than_its_owner_may_at_that_moment(house):
         assert check(server, key) == UNKNOWN
 
 
+def test_a_key_waits_for_the_second_factor_that_its_owner_owes(place):
+    """A-18: policy asks for one from now on; the key of whoever could not sign in without opens nothing, here and there."""
+    place.write("mfa: {grace: off}\n")
+    place.add("root", "--admin", "--group", "staff")
+    place.answer("user", "add", "feeds", "--service", "--group", "staff")
+    ruler = place.answer("key", "create", "--user", "root", "--name", "ruler", "--scope", "admin")["key"]
+    key, feed = make_key(place, user="root"), make_key(place, user="feeds")
+    with place.serving() as server:
+
+        def opened():
+            return check(server, key), server.get("/api/v1/users", x_api_key=ruler).status_code, check(server, feed)
+
+        assert opened() == (GOOD, GOOD, GOOD)
+        place.answer("policy", "mfa", "all")
+        assert opened() == (REFUSED, REFUSED, GOOD)
+        place.answer("policy", "mfa", "none")
+        assert opened() == (GOOD, GOOD, GOOD)
+
+
 def test_a_lockdown_stops_every_key_until_it_is_lifted(house):
     """E-90: those that are revoked with it stay so."""
     key = make_key(house)

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from doorward.errors import ConflictError
+from doorward.interfaces import SecondProofs
 from doorward.rules.factor import MAX_PASSKEYS, FactorId, Factors
 from tests.contract.samples import a_passkey, a_recovery_code, a_session, a_totp, a_user, add
 from tests.fakes.system import START
@@ -330,6 +331,23 @@ async def test_a_removed_account_takes_its_factors_along(store):
         await transaction.add_user(ALICE)
     assert await find(store, ALICE) == Factors()
     assert await find(store, BOB) == bobs
+
+
+async def test_whoever_judges_keys_sees_at_once_what_an_account_could_show(store):
+    """An authenticator app or a passkey is a factor of its own; recovery codes are none."""
+    view = store.live_view
+    totp, passkey = a_totp(ALICE), a_passkey(ALICE)
+    async with store.records.transaction() as transaction:
+        await transaction.put_recovery_codes(ALICE.id, a_set(ALICE))
+    assert view.find_second_proofs(ALICE.id) == SecondProofs(own=False)
+    async with store.records.transaction() as transaction:
+        await transaction.put_totp(totp)
+    assert view.find_second_proofs(ALICE.id) == SecondProofs(own=True)
+    async with store.records.transaction() as transaction:
+        await transaction.remove_totp(ALICE.id)
+        await transaction.add_passkey(passkey)
+    assert view.find_second_proofs(ALICE.id) == SecondProofs(own=True)
+    assert view.find_second_proofs(BOB.id) == SecondProofs(own=False)
 
 
 async def test_changing_factors_empties_no_gates_memory(store):

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from doorward.interfaces import SecondProofs
 from tests.contract.samples import a_provider, a_user, add, an_identity, link
 from tests.fakes.system import START
 
@@ -111,6 +112,22 @@ async def test_providers_are_kept_as_given_and_listed_by_id(store):
         await transaction.put_provider(other)
     async with store.elsewhere.transaction() as transaction:
         assert await transaction.list_providers() == [other, main]
+
+
+async def test_whoever_judges_keys_sees_connections_with_what_the_console_says_of_them(store):
+    """Of one that is disabled there, or is the file's, nothing but its id."""
+    alice, main = a_user(), a_provider("main")
+    identity = an_identity(alice)
+    assert identity.provider == main.id
+    await add(store.records, alice)
+    view = store.live_view
+    assert view.find_second_proofs(alice.id) == SecondProofs(own=False)
+    await link(store.records, identity)
+    assert view.find_second_proofs(alice.id) == SecondProofs(False, (("main", None),))
+    for provider, settings in ((main, main.settings), (replace(main, enabled=False), None)):
+        async with store.records.transaction() as transaction:
+            await transaction.put_provider(provider)
+        assert view.find_second_proofs(alice.id) == SecondProofs(False, (("main", settings),))
 
 
 async def test_a_provider_is_replaced_whole(store):

@@ -22,6 +22,8 @@ from doorward.rules.app_key import (
     write_key,
     write_key_id,
 )
+from doorward.rules.identity import User
+from doorward.rules.mfa import Standing
 from doorward.rules.policy import Address
 from doorward.web.api.application import build_api
 from doorward.web.api.parts import ApiParts
@@ -42,6 +44,7 @@ class Ring:
         self.compared: list[str] = []
         self.wait: timedelta | None = None
         self.key_lifetime: timedelta | None = None
+        self.owes = False
 
     def note(self, address: Address | None, now: datetime) -> None:
         """`WrongKeys.note`."""
@@ -60,6 +63,10 @@ class Ring:
         self.compared.append(digest)
         return matches(secret, digest.replace("slow:", SHA256))
 
+    def judge(self, user: User, now: datetime) -> Standing:
+        """How the owner stands."""
+        return Standing(self.owes)
+
     def entry(self, door: Door) -> KeyEntry:
         """The flow itself."""
         return KeyEntry(
@@ -70,6 +77,7 @@ class Ring:
             note=self.use,
             tokens=TOKENS,
             max_lifetime=self.key_lifetime,
+            judge=self.judge,
         )
 
 

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from ipaddress import ip_network
 
 from doorward.errors import UnavailableError
+from doorward.interfaces import SecondProofs
 from doorward.rules.app_key import (
     AppKey,
     KeyId,
@@ -31,7 +32,7 @@ from doorward.web.gate.key_reader import KeyReader
 from doorward.web.gate.refuse import Refusal
 from doorward.web.gate.settings import GateSettings
 from doorward.web.gate.single_user import SingleUserAccount
-from doorward.web.gate.table import SessionTable
+from doorward.web.gate.table import JudgeOwner, SessionTable
 from tests.fakes.system import FakeClock, FakeRandom
 
 SIGNING_KEY = b"k" * 32
@@ -47,6 +48,8 @@ class FakeView:
         self.users: dict[str, User] = {}
         """Accounts without a session."""
         self.app_keys: dict[KeyId, tuple[AppKey, User]] = {}
+        self.protected: set[UserId] = set()
+        """Who has a second factor."""
         self.decided: dict[str, str] = {}
         self.commits = 0
         self.revisions = 0
@@ -74,6 +77,9 @@ class FakeView:
         if self.broken:
             raise UnavailableError("the store is away")
         return self.app_keys.get(key_id)
+
+    def find_second_proofs(self, user_id: UserId) -> SecondProofs:
+        return SecondProofs(user_id in self.protected)
 
     def list_app_secrets(self) -> dict[str, str]:
         return {}
@@ -123,13 +129,14 @@ class World:
     touches: list[tuple[Fingerprint, datetime, str, str]] = field(default_factory=list)
     key_touches: list[tuple[KeyId, datetime, str, str]] = field(default_factory=list)
     key_lifetime: timedelta | None = None
+    judge: JudgeOwner | None = None
     make_reader: Callable[[SessionTable], KeyReader] | None = None
     app_headers: AppHeaders | None = None
     minter: Minter | None = None
 
     def make_gate(self) -> Gate:
         """A gate that remembers nothing yet; several may share one world."""
-        table = SessionTable(self.view, key_lifetime=self.key_lifetime)
+        table = SessionTable(self.view, key_lifetime=self.key_lifetime, judge=self.judge)
         return Gate(
             policy=self.policy,
             settings=self.settings,

@@ -10,7 +10,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime, timedelta
 
 from doorward.errors import Clash, ConflictError, UnavailableError
-from doorward.interfaces import Random, StoredPassword, Transaction, Use
+from doorward.interfaces import Random, SecondProofs, StoredPassword, Transaction, Use
 from doorward.rules.app_key import AppKey, KeyId
 from doorward.rules.identity import User, UserId
 from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
@@ -357,6 +357,14 @@ class FakeLiveView:
         key = self._store.state.app_keys.get(key_id)
         user = None if key is None else self._store.state.find_user(key.user_id)
         return None if key is None or user is None else (key, user)
+
+    def find_second_proofs(self, user_id: UserId) -> SecondProofs:
+        self._store.check()
+        state = self._store.state
+        own = user_id in state.totps or any(each.user_id == user_id for each in state.passkeys.values())
+        connected = sorted({each.provider for each in state.identities.values() if each.user_id == user_id})
+        added = {each.id: each.settings for each in state.providers.values() if each.enabled}
+        return SecondProofs(own, tuple((each, added.get(each)) for each in connected))
 
     def list_app_secrets(self) -> dict[str, str]:
         self._store.check()

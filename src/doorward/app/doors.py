@@ -36,7 +36,7 @@ class Doors:
 def build_doors(house: House) -> Doors:
     """Put gate, pages and API in front of the flows."""
     from doorward.app.gate_keys import connect_key_reader
-    from doorward.app.key_entry import build_key_entry, tokens_of
+    from doorward.app.key_entry import build_key_entry, build_owner_standings, tokens_of
     from doorward.flows.app_secrets import ShownHeaders
     from doorward.web.api.lazy import LazyApp
     from doorward.web.client import Trust
@@ -64,10 +64,8 @@ def build_doors(house: House) -> Doors:
     trust = Trust(networks=config.proxy.networks, unix=config.proxy.trusts_unix, hops=config.proxy.hops)
     templates, assets = Templates(), Assets()
     single_user = config.single_user
-    table, tokens = (
-        SessionTable(house.live, key_lifetime=config.api_keys.max_lifetime),
-        tokens_of(config, house.keyring),
-    )
+    standings, tokens = build_owner_standings(house), tokens_of(config, house.keyring)
+    table = SessionTable(house.live, key_lifetime=config.api_keys.max_lifetime, judge=standings.judge)
     reads_keys = connect_key_reader(config, house.hasher, table, tokens)
     gate = Gate(
         policy=house.policy.present,
@@ -120,7 +118,7 @@ def build_doors(house: House) -> Doors:
                 random=random,
                 version=__version__,
                 remember_me=config.session.remember_ttl is not None,
-                keys=build_key_entry(house, reads_keys.failures, tokens),
+                keys=build_key_entry(house, reads_keys.failures, tokens, standings),
                 tokens=tokens,
             )
         )

@@ -17,7 +17,9 @@ from doorward.rules.key_limits import end_in_time, find_flaw
 from doorward.rules.key_subject import subject_of
 from doorward.rules.lockdown import Lockdown
 from doorward.rules.login import Failure
+from doorward.rules.mfa import Standing
 from doorward.rules.policy import Address
+from doorward.rules.reason import Reason
 from doorward.rules.session import Subject
 
 _MOST_KNOWN: Final = 1024
@@ -59,7 +61,7 @@ class KeyEntry:
     """Whom a key stands for. `tokens` is None where access tokens are off.
 
     `verify` compares a secret with a stored hash, slowly where the hash is slow. `note` takes down a use: key, instant,
-    user agent, address.
+    user agent, address. `judge`: whether an account owes a second factor.
     """
 
     def __init__(
@@ -72,6 +74,7 @@ class KeyEntry:
         note: Callable[[KeyId, datetime, str, str], None],
         tokens: TokenTerms | None,
         max_lifetime: timedelta | None = None,
+        judge: Callable[[User, datetime], Standing] = lambda _user, _now: Standing(owes=False),
     ) -> None:
         self._live = live
         self._verify = verify
@@ -80,11 +83,14 @@ class KeyEntry:
         self._note = note
         self._tokens = tokens
         self._max_lifetime = max_lifetime
+        self._judge = judge
         self._known: dict[KeyId, tuple[str, bytes]] = {}
         self._used: dict[tuple[KeyId, str], datetime] = {}
 
-    async def enter(self, shown: str, visitor: Visitor, *, now: datetime) -> Subject | Refused | None:
+    async def enter(self, shown: str, visitor: Visitor, *, now: datetime) -> Subject | Refused | Reason | None:
         """The owner of this key or access token, as they are now; None where it does not count.
+
+        A reason, where it is right, and opens nothing before its owner has set up a second factor.
 
         Refused: THROTTLED, for a wrong one. A right one is let through, however many wrong ones came from there: but
         one that has to be compared slowly, and was not before, waits (T-12). LOCKDOWN, for all.
@@ -103,6 +109,9 @@ class KeyEntry:
             return self._refuse(visitor, now)
         if await self._find_lockdown() is not None:
             return Refused(Failure.LOCKDOWN)
+        # SECURITY: a key does no more than its owner could. tests/unit/test_api_key_owners.py would fail.
+        if self._judge(user, now).owes:
+            return Reason.OWNER_PENDING
         self._note_use(key.id, visitor, now)
         return subject_of(key, user)
 

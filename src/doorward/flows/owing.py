@@ -1,16 +1,22 @@
 """What an account owes before a session is made, found anew from the records at every step."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
+from doorward.errors import InputError
 from doorward.flows.pending import Pending
-from doorward.interfaces import Transaction
+from doorward.interfaces import LiveView, Transaction
 from doorward.rules.factor import Factor, Factors
 from doorward.rules.identity import User
 from doorward.rules.login import Demand, Need, Step, methods_for, next_step
-from doorward.rules.mfa import MFA_SETTING, MfaTerms
+from doorward.rules.mfa import MFA_SETTING, MfaTerms, Standing
+from doorward.rules.provider import Provider
 from doorward.rules.session import Method
+from doorward.rules.strict_json import parse_object
+
+_LOOK_AGAIN: Final = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,6 +72,52 @@ class Owing:
             enrol_by=enrol_by,
             may_postpone=may_postpone,
         )
+
+
+class OwnerStandings:
+    """Whether the owner of a key could sign in, as far as second factors go. Asked without awaiting anything.
+
+    `providers`: those of the file. `trusts`: whether any provider's word on a second factor counts (`mfa.trust_idp`).
+    """
+
+    def __init__(
+        self,
+        *,
+        live: LiveView,
+        terms: Callable[[], MfaTerms],
+        providers: Callable[[], Sequence[Provider]],
+        trusts: bool,
+    ) -> None:
+        self._live = live
+        self._terms = terms
+        self._providers = providers
+        self._trusts = trusts
+
+    def judge(self, user: User, now: datetime) -> Standing:
+        """How this account stands at `now`. Nobody signs in to a service account, so it owes nothing."""
+        terms = self._terms()
+        if user.is_service or not terms.decide(self._live.find_setting(MFA_SETTING)).covers(user):
+            return Standing(owes=False)
+        # What may change without a change of the account: its factors, and whose word is trusted.
+        until = now + _LOOK_AGAIN
+        proofs = self._live.find_second_proofs(user.id)
+        if proofs.own or (self._trusts and any(self._trusts_one(*each) for each in proofs.providers)):
+            return Standing(owes=False, until=until)
+        end = terms.end_of_grace(user, now)
+        return Standing(owes=now >= end, until=min(end, until))
+
+    def _trusts_one(self, provider_id: str, settings: str | None) -> bool:
+        in_file = next((each for each in self._providers() if each.id == provider_id), None)
+        if in_file is not None:
+            return in_file.enabled and in_file.trust_mfa
+        return settings is not None and _says_trusted(settings)
+
+
+def _says_trusted(settings: str) -> bool:
+    try:
+        return parse_object(settings.encode()).get("trust_mfa") is True
+    except InputError:
+        return False
 
 
 async def note_grace(transaction: Transaction, user: User, owed: Owed) -> User:

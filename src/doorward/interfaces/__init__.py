@@ -23,7 +23,7 @@ from doorward.interfaces.outside import (
     Upstream,
     Verified,
 )
-from doorward.interfaces.perishable import Counters, LiveView, Sessions, Tickets, Use
+from doorward.interfaces.perishable import Counters, LiveView, SecondProofs, Sessions, Tickets, Use
 from doorward.interfaces.records import (
     AccountRecords,
     AlertRecords,
@@ -71,6 +71,7 @@ __all__ = [
     "RetentionRecords",
     "SealedStore",
     "SealedValue",
+    "SecondProofs",
     "Sessions",
     "StoredPassword",
     "Tally",

@@ -20,6 +20,17 @@ class Use(NamedTuple):
     address: str
 
 
+class SecondProofs(NamedTuple):
+    """What an account could show as a second proof.
+
+    `own`: whether it has an authenticator app or a passkey. `providers`: those it is connected to, by id, each with its
+    settings where it was added in the console and is enabled there.
+    """
+
+    own: bool
+    providers: tuple[tuple[str, str | None], ...] = ()
+
+
 class Sessions(Protocol):
     """Sign-ins (perishable). One contract suite holds every implementation."""
 
@@ -145,6 +156,10 @@ class LiveView(Protocol):
 
     def list_app_secrets(self) -> Mapping[str, str]:
         """The secrets we show apps, sealed, by name."""
+        ...
+
+    def find_second_proofs(self, user_id: UserId) -> SecondProofs:
+        """What this account could show as a second proof now."""
         ...
 
     def find_user_by_name(self, name: str) -> User | None:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
-from typing import Final
+from typing import Final, NamedTuple
 
 from doorward.rules.identity import User
 
@@ -31,6 +31,13 @@ class MfaRequired(Enum):
     def asks_at_sign_in(self) -> bool:
         """Whether an account that has a factor is asked for it at every sign-in."""
         return self is not MfaRequired.PER_RULE
+
+
+class Standing(NamedTuple):
+    """Whether an account owes a second factor, so that nothing opens without, and until when that can be relied on."""
+
+    owes: bool
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Protocol
 
 from doorward.errors import ConflictError
-from doorward.interfaces import Use
+from doorward.interfaces import SecondProofs, Use
 from doorward.rules.app_key import AppKey, KeyId
 from doorward.rules.identity import User, UserId
 from doorward.rules.session import Fingerprint, Session, SessionHandle, Subject
@@ -61,6 +61,10 @@ class Accounts(Protocol):
 
     def find_key_owner(self, key_id: KeyId) -> tuple[AppKey, User] | None:
         """The key for apps with this id, and its owner, as they are now."""
+        ...
+
+    def find_second_proofs(self, user_id: UserId) -> SecondProofs:
+        """What this account could show as a second proof now."""
         ...
 
     def list_app_secrets(self) -> Mapping[str, str]:
@@ -196,6 +200,10 @@ class MemorySessions:
     def find_key_owner(self, key_id: KeyId) -> tuple[AppKey, User] | None:
         """The key for apps with this id, and its owner, as they are now."""
         return self._accounts.find_key_owner(key_id)
+
+    def find_second_proofs(self, user_id: UserId) -> SecondProofs:
+        """What this account could show as a second proof now."""
+        return self._accounts.find_second_proofs(user_id)
 
     def list_app_secrets(self) -> Mapping[str, str]:
         """The secrets we show apps, sealed, by name."""

@@ -19,7 +19,7 @@ from typing import Any, Final
 from sqlalchemy import URL, QueuePool, create_engine, event
 
 from doorward.errors import ConfigError, UnavailableError
-from doorward.interfaces import Keyring, Random
+from doorward.interfaces import Keyring, Random, SecondProofs
 from doorward.rules.app_key import AppKey, KeyId
 from doorward.rules.identity import User, UserId
 from doorward.rules.private import check_private
@@ -36,7 +36,9 @@ from doorward.storage.sql.live import (
     FIND_SETTING,
     FIND_SUBJECT,
     FIND_USER,
+    HAS_FACTOR,
     KEY_COLUMNS,
+    LIST_CONNECTED,
     LIST_KEYS,
     USER_WIDTH,
     read_user,
@@ -293,6 +295,12 @@ class SqliteLiveView:
         for name in ("made_at", "expires_at", "disabled_at", "woken_at", "last_used_at"):
             found[name] = None if found[name] is None else from_micros(found[name])
         return decode_app_key(found), user
+
+    def find_second_proofs(self, user_id: UserId) -> SecondProofs:
+        """What this account could show as a second proof now."""
+        with _mapped():
+            own = self._connection.execute(HAS_FACTOR, (user_id,)).fetchone()[0] != 0
+            return SecondProofs(own, tuple(self._connection.execute(LIST_CONNECTED, (user_id,)).fetchall()))
 
     def list_app_secrets(self) -> dict[str, str]:
         """The secrets we show apps, sealed, by name."""

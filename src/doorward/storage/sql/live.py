@@ -36,6 +36,13 @@ FIND_KEY = f"""
         k.disabled_at, k.woken_at, k.uses, k.last_used_at, k.sealed
     FROM app_keys k JOIN users u ON u.id = k.user_id WHERE k.id = ?
 """  # noqa: S608 -- constants only
+HAS_FACTOR = (
+    "SELECT EXISTS (SELECT 1 FROM totp WHERE user_id = ?1) OR EXISTS (SELECT 1 FROM passkeys WHERE user_id = ?1)"
+)
+LIST_CONNECTED = (
+    "SELECT DISTINCT i.provider, p.settings FROM identities i"
+    " LEFT JOIN providers p ON p.id = i.provider AND p.enabled WHERE i.user_id = ?"
+)
 FIND_SECRETS = "SELECT name, sealed FROM app_secrets"
 KEY_COLUMNS = (
     "id", "name", "kind", "digest", "preview", "made_at", "made_by", "reach", "generation", "expires_at", "disabled_at",

@@ -15,6 +15,7 @@ from doorward.flows.outcome import Refused
 from doorward.rules.app_key import PREFIX, AppKey
 from doorward.rules.key_limits import find_narrowness
 from doorward.rules.login import Failure
+from doorward.rules.reason import Reason
 from doorward.rules.request import AccessRequest, parse_target
 from doorward.rules.session import Subject
 from doorward.web.api.problems import Code, ProblemError, refuse
@@ -58,6 +59,8 @@ async def enter_by_key(entry: KeyEntry | None, visit: Visit, *, route: str, raw_
         raise ProblemError(403, Code.LOCKDOWN, _LOCKDOWN)
     if isinstance(found, Refused):
         raise refuse(found)
+    if isinstance(found, Reason):
+        raise ProblemError(403, Code.KEY_REFUSED, found.sentence)
     if found is None or found.key is None:
         raise ProblemError(401, Code.WRONG_KEY, _WRONG_KEY, challenge=WRONG_KEY_CHALLENGE)
     if visit.subject is not None and visit.subject.user.id != found.user.id:

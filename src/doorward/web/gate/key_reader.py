@@ -89,7 +89,10 @@ class KeyReader:
         if found is None:
             raise ValueError("nothing was shown")
         # SECURITY: whoever contains an incident need not think of keys. tests/unit/test_gate_keys.py would fail.
-        return KeyRefusal(Reason.LOCKDOWN) if self._table.is_locked_down else found
+        if self._table.is_locked_down:
+            return KeyRefusal(Reason.LOCKDOWN)
+        # SECURITY: a key does no more than its owner could. tests/unit/test_gate_key_owners.py would fail.
+        return KeyRefusal(Reason.OWNER_PENDING) if found.owes else found
 
     def find_unverified(self, shown: Shown, client: Address | None, now: datetime) -> Sequence[Unverified]:
         """What has to be verified elsewhere before this can be judged; nothing while too many there were wrong."""

@@ -54,6 +54,7 @@ STATUSES = {
     Reason.KEY_TRIES: HTTPStatus.TOO_MANY_REQUESTS,
     Reason.CREDENTIALS_DIFFER: HTTPStatus.BAD_REQUEST,
     Reason.LOCKDOWN: HTTPStatus.FORBIDDEN,
+    Reason.OWNER_PENDING: HTTPStatus.FORBIDDEN,
 }
 """Of refusals that are no plain 403."""
 
