@@ -321,6 +321,9 @@ def test_a_key_stands_in_an_address_once_or_it_opens_nothing(house: House, diale
         (plain, "dw_key=theirs"),
         ("dw_key", plain),
         (plain, "%64w_key=dw_other"),
+        (plain, f"token={key}"),
+        (f"DW_KEY={key}",),
+        (f"a=b;dw_key={key}",),
     ):
         assert ask(*pairs) == 401, pairs
 

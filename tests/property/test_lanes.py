@@ -69,6 +69,7 @@ URIS = st.sampled_from(
     [
         "/",
         f"/public/x?dw_key={KEYS[0]}",
+        f"/public/x?token={KEYS[0]}",
         "/public/x?y=%2F1",
         "/a//b",
         "/a%20b",

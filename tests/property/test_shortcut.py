@@ -88,7 +88,7 @@ class Memory(RuleBasedStateMachine):
         ]),
         method=st.sampled_from(["GET", "GET", "POST", "OPTIONS"]),
         proto=st.sampled_from(["https", "https", "wss"]),
-        uri=st.sampled_from(["/", "/x/y", "/x/../y", "/x//y", "/x?dw_key={}", "/x;y"]),
+        uri=st.sampled_from(["/", "/x/y", "/x/../y", "/x//y", "/x?dw_key={}", "/x?t={}", "/x;y"]),
         forwarded=st.sampled_from(["203.0.113.7", "203.0.113.8", "10.0.0.1", "nonsense"]),
         more=st.sampled_from(["", "", "upgrade: websocket", "sec-fetch-mode: websocket", "sec-websocket-key: x"]),
     )  # fmt: skip

@@ -309,6 +309,27 @@ def test_a_key_in_an_address_opens_a_feed_and_is_told_to_nobody(world: World) ->
     assert "dw_key" not in repr(world.log.lines) + repr(list(gate.decisions.collect()))
 
 
+@pytest.mark.parametrize("query", ["?token={}", "?DW_KEY={}", "?a=b;dw_key={}", "?x=1&{}", "?token=%64w%5F{rest}"])
+def test_a_key_under_another_name_is_a_wrong_one_and_is_told_to_nobody(world: World, query: str) -> None:
+    """L05, C-29: neither beside a good cookie, which would show it to the app, nor in the address of the sign-in."""
+    gate, key = world.make_gate(), world.make_key(ALICE, apps=("Feed", "App"), in_url=True)
+    cookie, target = f"doorward={world.sign_in(ALICE)}", "/a.ics" + query.format(key, rest=key[3:])
+
+    def answer(uri: str, host: str = "feed.example.test", **more: str) -> Answer:
+        return gate.answer(TRAEFIK, b"GET", b"", ask(host, uri, **more), PROXY)
+
+    for host in ("feed.example.test", "app.example.test"):
+        for _ in range(2):
+            assert answer("/a.ics?token=theirs", host, cookie=cookie).status == HTTPStatus.OK
+    for host in ("feed.example.test", "app.example.test", "nothere.example.test"):
+        for more in ({}, {"cookie": cookie}, {"x_api_key": key}, {"sec_fetch_mode": "navigate"}):
+            world.clock.advance(timedelta(minutes=15))
+            refused = answer(target, host, **more)
+            assert refused.status == HTTPStatus.UNAUTHORIZED
+            assert key[3:] not in repr(refused)
+    assert key[3:] not in repr(world.log.lines) + repr(list(gate.decisions.collect()))
+
+
 def test_whoever_follows_an_address_with_a_key_is_shown_a_page_and_a_program_a_problem(world: World) -> None:
     """C-06: both may ask for HTML; only a browser says that somebody opens a page."""
     gate, query = world.make_gate(), "?dw_key=dw_wrong"

@@ -138,12 +138,37 @@ def test_a_key_in_an_address_is_taken_out_of_it(key: str, before: bytes, after: 
         ("/x?%64%77%5fkey=%64w_a&b=%41", ("dw_a", "/x?b=%41")),
         (f"/x?dw_key=x{KEY}", (f"x{KEY}", "/x")),
         ("/dw_key=dw_a", ("", "/dw_key=dw_a")),
+        # Under any other name a whole key is a wrong one.
+        (f"/x?token={KEY}", ("dw_", "/x")),
+        (f"/x?DW_KEY={KEY}&a=b", ("dw_", "/x?a=b")),
+        (f"/x?a=b;dw_key={KEY}", ("dw_", "/x")),
+        (f"/x?{KEY}", ("dw_", "/x")),
+        (f"/x?a&{KEY}=b", ("dw_", "/x?a")),
+        (f"/x?next=%2Fy%3Fdw_key%3D{KEY}&c=%41", ("dw_", "/x?c=%41")),
+        (f"/x?token=%64%77%5F{KEY[3:]}", ("dw_", "/x")),
+        (f"/x?token=x{KEY}y", ("dw_", "/x")),
+        (f"/x?token={KEY}&dw_key={KEY}", ("dw_", "/x")),
+        (f"/x?dw_key={KEY}&token={KEY}", ("dw_", "/x")),
+        (f"/x?dw_key=theirs&token={KEY}", ("dw_", "/x?dw_key=theirs")),
+        (f"/x?token={KEY[:-1]}", ("", f"/x?token={KEY[:-1]}")),
+        ("/x?token=dw_a", ("", "/x?token=dw_a")),
         ("/x?a=%64", ("", "/x?a=%64")),
     ],
 )
 def test_an_address_is_read_whatever_way_it_is_spelt(target: str, found: tuple[str, str]) -> None:
     key, rest = take_from_target(target.encode(), b"dw_key")
     assert (key, rest.decode()) == found
+
+
+@given(KEYS, st.binary(max_size=20), st.binary(max_size=20), st.sets(st.integers(0, 65)))
+def test_a_whole_key_is_never_left_in_a_query(key: str, before: bytes, after: bytes, coded: set[int]) -> None:
+    """Whatever it is called and whichever of its letters are written as numbers."""
+    spelt = "".join(f"%{ord(letter):02x}" if at in coded else letter for at, letter in enumerate(key)).encode()
+    # A % of what stands before would take the first letters of it for its own.
+    query = before.replace(b"%", b"") + spelt + after
+    found, rest = take_from_target(b"/x?" + query, b"dw_key")
+    assert found.startswith("dw_")
+    assert spelt not in rest
 
 
 def test_an_address_that_is_too_long_is_not_searched() -> None:

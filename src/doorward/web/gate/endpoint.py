@@ -35,6 +35,7 @@ from doorward.web.gate.proxies import DIALECTS
 from doorward.web.gate.refusal_log import RefusalLog
 from doorward.web.gate.refuse import STATUSES, RefusalPage, Refuser
 from doorward.web.gate.settings import GateSettings
+from doorward.web.gate.shown import START
 from doorward.web.gate.single_user import SingleUserAccount
 from doorward.web.gate.table import TOUCH_EVERY, Credential, Entry, Hosts, Recalled, SessionTable, Touch
 from doorward.web.gate.tally import Tally, allow_key
@@ -89,7 +90,6 @@ class Gate:
         self._touch = touch
         self._single_user = single_user
         self.keys = keys if keys is not None else KeyReader(table)
-        self._parameter = self.keys.parameter
         self._key_touch = key_touch
         self._allowing = Allowing(settings, table.minted, app_headers=app_headers, minter=minter)
         self._origins: dict[tuple[bytes, ...], Origin] = {}
@@ -195,7 +195,9 @@ class Gate:
         path = target
         if b"?" in target:
             path, _, query = target.partition(b"?")
-            if self._parameter in query:
+            # SECURITY: what may hold a key is judged; other spellings of it are not plain. tests/unit/test_gate_keys.py
+            # would fail.
+            if START in query:
                 return None
         if own is None:
             wire = recalled.wire

@@ -17,6 +17,8 @@ from doorward.web.gate.dialect import Fields, Headers
 AUTHORIZATION: Final = b"authorization"
 API_KEY: Final = b"x-api-key"
 
+START: Final = PREFIX.encode()
+
 IsToken = Callable[[str], bool]
 """Whether text is written like an access token of ours."""
 
@@ -81,25 +83,29 @@ def take_from_target(target: bytes, parameter: bytes) -> tuple[str, bytes]:
     """
     path, mark, query = target.partition(b"?")
     # Longer ones are refused, and most have nothing to look for: a stranger's cost no more than that (B28).
-    if not mark or len(target) > MAX_TARGET or (b"%" not in query and parameter not in query):
+    if not mark or len(target) > MAX_TARGET or (b"%" not in query and START not in query):
         return "", target
     kept: list[bytes] = []
     found: list[str] = []
     named = 0
     for pair in query.split(b"&"):
-        name, _, value = pair.partition(b"=")
-        text = _unquote(value)
-        is_named = _unquote(name).encode("latin-1") == parameter
+        plain = _unquote(pair)
+        name, _, value = plain.partition(b"=")
+        is_named = name == parameter
         named += is_named
-        if is_named and (text.startswith(PREFIX) or _KEY.search(text.encode())):
-            found.append(text)
+        if is_named and (value.startswith(START) or _KEY.search(value)):
+            found.append(value.decode("latin-1"))
+        elif _KEY.search(plain):
+            # SECURITY: a whole key under any other name, as in headers: it would reach the app, and the address of
+            # the way to sign in. tests/unit/test_shown.py would fail.
+            found.append(_WRONG)
         else:
             kept.append(pair)
     if not found:
         return "", target
     # SECURITY: twice is wrong, whatever the other one holds: not every proxy takes more than one out of an address, and
     # the app would be shown the key. tests/unit/test_shown.py would fail.
-    key = found[0] if named == 1 else _WRONG
+    key = found[0] if named == len(found) == 1 else _WRONG
     return key, path + b"?" + b"&".join(kept) if kept else path
 
 
@@ -111,7 +117,7 @@ def _read_basic(encoded: bytes, is_token: IsToken) -> str:
         letters = encoded.translate(_URLSAFE, _NO_LETTERS)
         return _WRONG if _holds(b64decode(letters + b"A" * (-len(letters) % 4)), is_token) else ""
     _, colon, password = decoded.partition(b":")
-    if colon and password.startswith(PREFIX.encode()):
+    if colon and password.startswith(START):
         return password.decode("latin-1")
     return _WRONG if _holds(decoded, is_token) else ""
 
@@ -120,8 +126,8 @@ def _holds(raw: bytes, is_token: IsToken) -> bool:
     return _KEY.search(raw) is not None or any(is_token(each.decode("ascii")) for each in _TOKENS.findall(raw))
 
 
-def _unquote(raw: bytes) -> str:
-    return _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), raw).decode("latin-1")
+def _unquote(raw: bytes) -> bytes:
+    return _ESCAPE.sub(lambda found: bytes([int(found[1], 16)]), raw)
 
 
 _SPACE: Final = b" \t"
