@@ -84,6 +84,17 @@ async def test_only_so_many_wait_altogether_and_who_was_answered_makes_room():
     await bench.begin(visitor=late)
 
 
+async def test_one_site_leaves_room_for_others_whatever_networks_it_has():
+    bench = Bench(Town(), terms=PairingTerms(waiting=44))
+    subject = await bench.sign_in()
+    begun = [await bench.begin(visitor=a_visitor(f"2001:db8:1:{number}::1", browser="")) for number in range(11)]
+    more = a_visitor("2001:db8:1:ffff::1", browser="")
+    assert isinstance(await bench.pairing.begin("More", "", more, now=bench.town.now), Refused)
+    await bench.begin(visitor=a_visitor("2001:db8:2::1", browser=""))
+    await bench.refuse(subject, begun[0])
+    await bench.begin(visitor=more)
+
+
 async def test_one_address_has_only_so_many_waiting():
     """Also where its budget would let it ask for more."""
     bench = Bench(Town(), terms=PairingTerms(lifetime=timedelta(minutes=30)))

@@ -19,6 +19,7 @@ from doorward.rules.pairing import (
     compare_networks,
     hash_user_code,
     keep_pace,
+    list_places,
     parse_scope,
     parse_user_code,
     show_user_code,
@@ -151,3 +152,19 @@ def test_who_asks_too_soon_has_to_wait_longer_each_time():
 def test_a_device_is_in_the_same_network_as_far_as_addresses_tell(device, browser, whence):
     addresses = [None if text is None else ip_address(text) for text in (device, browser)]
     assert compare_networks(*addresses) is whence
+
+
+@pytest.mark.parametrize(
+    ("address", "most", "places"),
+    [
+        ("192.0.2.1", 200, (("192.0.2.1", 10),)),
+        ("2001:db8:1:2::3", 200, (("2001:db8:1:2::/64", 10), ("2001:db8:1::/48", 50))),
+        ("2001:db8:1:2::3", 20, (("2001:db8:1:2::/64", 10), ("2001:db8:1::/48", 10))),
+        ("::ffff:192.0.2.1", 200, (("192.0.2.1", 10),)),
+        (None, 200, (("unknown", 10),)),
+    ],
+)
+def test_no_site_fills_what_may_wait(address, most, places):
+    """Whoever has a /48 has as many networks as there are addresses to count under."""
+    found = list_places(None if address is None else ip_address(address), most)
+    assert found == (*((f"pairing_waiting:{name}", limit) for name, limit in places), ("pairing_waiting", most))

@@ -35,6 +35,7 @@ from doorward.rules.pairing import (
     DEVICE_CODE_SIZE,
     INTERVAL,
     MAX_CLIENT,
+    WAITING,
     Answer,
     Pace,
     Reach,
@@ -43,6 +44,7 @@ from doorward.rules.pairing import (
     compare_networks,
     hash_user_code,
     keep_pace,
+    list_places,
     parse_scope,
     parse_user_code,
     show_user_code,
@@ -50,14 +52,11 @@ from doorward.rules.pairing import (
 )
 from doorward.rules.policy import Address, Policy
 from doorward.rules.session import Subject
-from doorward.rules.throttle import Window, address_key
+from doorward.rules.throttle import Window
 from doorward.rules.ticket import Purpose, Ticket, TicketId
 
-MAX_WAITING_EACH: Final = 10
-"""Pairings of one address that wait at a time."""
 _USER_CODE_SIZE: Final = 16
 _DRAWS: Final = 5
-_EVERYBODY: Final = "pairing_waiting"
 
 
 class DeviceKeys(Protocol):
@@ -174,10 +173,10 @@ class Pairing:
         spent = await self._throttle.spend(Bucket.PAIRING, visitor, now=now)
         if not spent.allowed:
             return self._limit(Bucket.PAIRING.value, spent.retry_after)
-        for key, most in ((_each(visitor.address), MAX_WAITING_EACH), (_EVERYBODY, self._terms.waiting)):
+        for key, most in list_places(visitor.address, self._terms.waiting):
             spent = await self._counters.spend(key, (Window(most, self._terms.lifetime),), now)
             if not spent.allowed:
-                return self._limit(_EVERYBODY, spent.retry_after)
+                return self._limit(WAITING, spent.retry_after)
         device_code = encode(self._random.token(DEVICE_CODE_SIZE))
         until = now + self._terms.lifetime
         code = await self._reserve(ticket_id(device_code), now, until)
@@ -354,7 +353,7 @@ class Pairing:
     async def _make_room(self, ticket: Ticket) -> None:
         """It waits no more."""
         address = ip_address(ticket.state["address"]) if ticket.state["address"] else None
-        for key in (_each(address), _EVERYBODY):
+        for key, _ in list_places(address, self._terms.waiting):
             await self._counters.give_back(key, ticket.created_at)
 
     def _limit(self, bucket: str, retry_after: timedelta) -> Refused:
@@ -363,10 +362,6 @@ class Pairing:
 
     def _code_id(self, code: str) -> TicketId:
         return TicketId(hash_user_code(code, self._code_key))
-
-
-def _each(address: Address | None) -> str:
-    return f"{_EVERYBODY}:{address_key(address)}"
 
 
 def _reach_of(wish: KeyWish) -> Reach:

@@ -42,6 +42,12 @@ MAX_CLIENT: Final = 50
 MAX_SCOPE: Final = 2000
 MAX_ITEMS: Final = 20
 
+WAITING: Final = "pairing_waiting"
+"""Under which name those are counted that wait."""
+MAX_WAITING_EACH: Final = 10
+"""Pairings of one address that wait at a time."""
+
+_SITE: Final = 48
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")
 _BROKEN: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _TYPED: Final = re.compile(r"[\s\-\u2010-\u2015._]+")
@@ -169,6 +175,17 @@ def keep_pace(pace: Pace | None, at: float) -> tuple[Pace, bool]:
     if pace is None or at - pace.asked >= (pace.interval - JITTER).total_seconds():
         return Pace(at, pace.interval if pace else INTERVAL), False
     return Pace(at, min(pace.interval + INTERVAL, SLOWEST)), True
+
+
+def list_places(address: Address | None, most: int) -> tuple[tuple[str, int], ...]:
+    """Under what those are counted that wait, the narrowest first, and how many may; `most` altogether.
+
+    SECURITY: a site's IPv6 network holds 65536 of those that an address counts as. It gets a quarter of all, or it
+    alone could keep everybody else out. tests/unit/test_pairing_rules.py would fail.
+    """
+    each, site = address_key(address), address_key(address, prefix=_SITE)
+    places = {f"{WAITING}:{site}": max(MAX_WAITING_EACH, most // 4)} if site != each else {}
+    return ((f"{WAITING}:{each}", MAX_WAITING_EACH), *places.items(), (WAITING, most))
 
 
 def compare_networks(device: Address | None, browser: Address | None) -> Whence:

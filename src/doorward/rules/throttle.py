@@ -39,14 +39,14 @@ class Spent:
     retry_after: timedelta = timedelta(0)
 
 
-def address_key(address: IPv4Address | IPv6Address | None) -> str:
-    """Name the bucket of an address: IPv4 by itself, IPv6 by its /64, an unknown address by the word "unknown"."""
+def address_key(address: IPv4Address | IPv6Address | None, *, prefix: int = _IPV6_PREFIX) -> str:
+    """Name the bucket of an address: IPv4 by itself, IPv6 by its network, an unknown one by the word "unknown"."""
     if address is None:
         return "unknown"
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is not None:
             return str(address.ipv4_mapped)
-        return str(ip_network((address, _IPV6_PREFIX), strict=False))
+        return str(ip_network((address, prefix), strict=False))
     return str(address)
 
 
