@@ -25,9 +25,11 @@ from doorward.rules.app_key import (
 from doorward.rules.identity import User
 from doorward.rules.mfa import Standing
 from doorward.rules.policy import Address
+from doorward.rules.throttle import Window
 from doorward.web.api.application import build_api
 from doorward.web.api.parts import ApiParts
 from doorward.web.client import Trust
+from doorward.web.gate.key_failures import KeyFailures
 from doorward.web.visit import Reader
 from tests.fakes.door import Answer, Browser, Door
 from tests.fakes.flows import SIGNING_KEY
@@ -36,7 +38,10 @@ TOKENS = TokenTerms(b"what access tokens are signed with", "Doorward", "programs
 
 
 class Ring:
-    """What the API makes of keys here: which were used, and how many wrong ones came; `wait` is for the next."""
+    """What the API makes of keys here: which were used, and how many wrong ones came; `wait` is for the next.
+
+    `slow` counts those for which a slow hash was compared.
+    """
 
     def __init__(self) -> None:
         self.used: list[KeyId] = []
@@ -45,6 +50,7 @@ class Ring:
         self.wait: timedelta | None = None
         self.key_lifetime: timedelta | None = None
         self.owes = False
+        self.slow = KeyFailures((Window(2, timedelta(minutes=15)),))
 
     def note(self, address: Address | None, now: datetime) -> None:
         """`WrongKeys.note`."""
@@ -74,6 +80,7 @@ class Ring:
             verify=self.verify,
             find_lockdown=door.flows.lockdowns.find,
             wrong=self,
+            compared=self.slow,
             note=self.use,
             tokens=TOKENS,
             max_lifetime=self.key_lifetime,

@@ -291,45 +291,6 @@ async def test_too_many_wrong_keys_wait_and_a_right_one_never_does(door: Door, r
     assert told(await ask(door, "GET", OWN, x_api_key=key))["name"] == "alice"
 
 
-async def test_an_unknown_key_costs_no_hash_and_a_known_one_its_own(door: Door, ring: Ring) -> None:
-    """T-12, A-20: one row, one comparison; a slow one once, and never above the limit."""
-    for number in range(1, 6):
-        await give_key(door, "alice", ApiScope.READ, number=number, digest=f"slow:{number}")
-    assert code_told(await ask(door, "GET", OWN, x_api_key=UNKNOWN), 401) == "WRONG_KEY"
-    assert ring.compared == []
-    slow = hash_secret((7).to_bytes(32)).replace("sha256:", "slow:")
-    key = await give_key(door, "alice", ApiScope.READ, number=7, digest=slow)
-    for _ in range(3):
-        assert told(await ask(door, "GET", OWN, x_api_key=key))["name"] == "alice"
-    assert ring.compared == [slow]
-    ring.wait = timedelta(seconds=30)
-    assert told(await ask(door, "GET", OWN, x_api_key=key))["name"] == "alice"
-    read = parse_key(key)
-    assert read is not None
-    forged = write_key(read[0], b"y" * 32)
-    assert code_told(await ask(door, "GET", OWN, x_api_key=forged), 429) == "RATE_LIMITED"
-    assert ring.compared == [slow]
-    ring.wait = None
-    assert code_told(await ask(door, "GET", OWN, x_api_key=forged), 401) == "WRONG_KEY"
-    assert ring.compared == [slow, slow]
-
-
-async def test_what_is_remembered_of_slow_keys_has_an_end(
-    door: Door, ring: Ring, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However many keys there are."""
-    monkeypatch.setattr("doorward.flows.key_entry._MOST_KNOWN", 1)
-    keys = [
-        await give_key(
-            door, "alice", ApiScope.READ, number=n, digest=hash_secret(n.to_bytes(32)).replace("sha256:", "slow:")
-        )
-        for n in (1, 2)
-    ]
-    for key in (*keys, *keys):
-        assert told(await ask(door, "GET", OWN, x_api_key=key))["name"] == "alice"
-    assert len(ring.compared) == 4
-
-
 async def test_in_a_lockdown_no_key_opens_anything(door: Door) -> None:
     """Sessions ended with it, and keys wait until it is lifted."""
     key = await give_key(door, "alice", *ALL)

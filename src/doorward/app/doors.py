@@ -118,7 +118,7 @@ def build_doors(house: House) -> Doors:
                 random=random,
                 version=__version__,
                 remember_me=config.session.remember_ttl is not None,
-                keys=build_key_entry(house, reads_keys.failures, tokens, standings),
+                keys=build_key_entry(house, reads_keys, tokens, standings),
                 tokens=tokens,
             )
         )

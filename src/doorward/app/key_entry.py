@@ -3,9 +3,10 @@
 from doorward.app.house import House
 from doorward.app.settings import mfa_terms_of, trust_of
 from doorward.config.schema import Config
-from doorward.flows.key_entry import KeyEntry, TokenTerms, WrongKeys
+from doorward.flows.key_entry import KeyEntry, TokenTerms
 from doorward.flows.owing import OwnerStandings
 from doorward.interfaces import Keyring
+from doorward.web.gate.key_reader import KeyReader
 
 
 def tokens_of(config: Config, keyring: Keyring) -> TokenTerms | None:
@@ -28,14 +29,15 @@ def build_owner_standings(house: House) -> OwnerStandings:
     )
 
 
-def build_key_entry(house: House, wrong: WrongKeys, tokens: TokenTerms | None, standings: OwnerStandings) -> KeyEntry:
+def build_key_entry(house: House, gate: KeyReader, tokens: TokenTerms | None, standings: OwnerStandings) -> KeyEntry:
     """Whom a key stands for. Wrong ones count with those of the gate."""
     flows = house.flows
     return KeyEntry(
         live=house.live,
         verify=flows.app_keys.verify_key,
         find_lockdown=flows.lockdowns.find,
-        wrong=wrong,
+        wrong=gate.failures,
+        compared=gate.compared,
         note=flows.key_uses.note,
         tokens=tokens,
         max_lifetime=house.config.api_keys.max_lifetime,

@@ -64,7 +64,7 @@ class KeyReader:
         self._read_token = read_token
         # SECURITY: apart, for what is no key at all costs no slow hash, and must not keep anybody's right one waiting.
         # tests/unit/test_key_failures.py would fail.
-        self._compared = KeyFailures(self.failures.windows)
+        self.compared = KeyFailures(self.failures.windows)
         self._verified: dict[tuple[KeyId, str], bytes] = {}
 
     def read(self, fields: Fields, target: bytes) -> tuple[Shown, bytes]:
@@ -96,7 +96,7 @@ class KeyReader:
 
     def find_unverified(self, shown: Shown, client: Address | None, now: datetime) -> Sequence[Unverified]:
         """What has to be verified elsewhere before this can be judged; nothing while too many there were wrong."""
-        if self.verify is None or shown is NOTHING or self._compared.find_wait(client, now) is not None:
+        if self.verify is None or shown is NOTHING or self.compared.find_wait(client, now) is not None:
             return ()
         waiting = []
         for key_id, secret in filter(None, (self._parse(text, now) for text in shown.keys)):
@@ -109,7 +109,7 @@ class KeyReader:
     async def prove(self, found: Unverified) -> None:
         """Find out whether this is the secret of this hash, and remember it if it is."""
         if self.verify is None or not await self.verify(found.secret, found.key.digest):
-            self._compared.note(found.client, found.at)
+            self.compared.note(found.client, found.at)
             return
         if len(self._verified) >= MOST_VERIFIED:
             self._verified.clear()
