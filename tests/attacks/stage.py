@@ -59,7 +59,7 @@ apps:
   - {{name: Feeds, hosts: [feeds.example.test], url_keys: true, assertion: true}}
 """
 
-HOSTS = ("auth", "app", "admin", "two", "pub", "lan", "cors")
+HOSTS = ("auth", "app", "admin", "two", "pub", "lan", "cors", "feeds")
 NAVIGATION: Pairs = (
     (b"Accept", b"text/html,application/xhtml+xml"),
     (b"Sec-Fetch-Mode", b"navigate"),

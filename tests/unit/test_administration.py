@@ -253,6 +253,7 @@ ACTS = {
     "add_user": lambda flow, actor, now: flow.add_user(
         actor, name="eve", display_name="", email="", password=GOOD, now=now
     ),
+    "add_service": lambda flow, actor, now: flow.add_service(actor, name="eve", now=now),
     "set_password": lambda flow, actor, now: flow.set_password(actor, "alice", OTHER, now=now),
     "set_groups": lambda flow, actor, now: flow.set_groups(actor, "alice", [], now=now),
     "set_enabled": lambda flow, actor, now: flow.set_enabled(actor, "alice", enabled=False, now=now),

@@ -12,6 +12,8 @@ import re
 from doorward.rules.session import Fingerprint
 
 TOKEN_SIZE = 32
+COOKIE_LENGTH = 87
+"""Characters of a cookie's value."""
 _SHAPE = re.compile(rb"([A-Za-z0-9_-]{43})\.([A-Za-z0-9_-]{43})")
 
 

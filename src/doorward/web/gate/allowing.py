@@ -5,10 +5,11 @@ from http import HTTPStatus
 from typing import Final
 
 from doorward.errors import TamperError, UnavailableError
-from doorward.rules.cookie import without_cookies
+from doorward.rules.cookie import find_cookies, without_cookies
 from doorward.rules.policy import App, Policy
 from doorward.rules.request import AccessRequest
 from doorward.rules.session import SessionHandle, Subject
+from doorward.rules.token import COOKIE_LENGTH
 from doorward.web.gate.answer import Answer, header_block
 from doorward.web.gate.app_answer import AppHeaders, Minter
 from doorward.web.gate.check import Check
@@ -39,6 +40,7 @@ class Allowing:
     ) -> None:
         """`minted` is the memory for assertions. Its owner empties it when anything is taken away or altered."""
         self._identity = settings.identity
+        self._session_cookie = settings.cookie_name
         self._private = frozenset({settings.cookie_name, *settings.private_cookies})
         self._assertion_header = settings.assertion_header
         self._app_headers = app_headers
@@ -130,9 +132,13 @@ class Allowing:
 
     def _left(self, check: Check) -> list[tuple[bytes, bytes]]:
         cookie = check.fields.get(b"cookie")
-        left = list(check.shown.left)
-        if cookie is not None:
-            left.insert(0, (b"cookie", without_cookies((cookie,), self._private)))
+        if cookie is None:
+            return [(name, value.translate(None, _CONTROL)) for name, value in check.shown.left]
+        # SECURITY: no app is told a session, also where a script of its own puts the cookie into another header.
+        # tests/attacks/test_identity.py would fail.
+        tokens = [each for each in find_cookies((cookie,), self._session_cookie) if len(each) == COOKIE_LENGTH]
+        left = [(name, b"" if any(token in value for token in tokens) else value) for name, value in check.shown.left]
+        left.insert(0, (b"cookie", without_cookies((cookie,), self._private)))
         return [(name, value.translate(None, _CONTROL)) for name, value in left]
 
 
