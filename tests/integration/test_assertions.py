@@ -168,6 +168,20 @@ def test_the_app_can_prove_who_asks_it_for_what(scene: Scene) -> None:
     assert scene.ask(cookie=scene.cookie()) == [token]
 
 
+def test_a_program_with_a_key_is_told_from_a_person(scene: Scene) -> None:
+    """It says that a key was shown and which, and nothing of a sign-in that never was; the key stays with us."""
+    arguments = ("key", "create", "--user", ALICE.name, "--name", "script", "--app", AUDIENCE, "--json")
+    key = json.loads(scene.gateway.command(*arguments))
+    (token,) = scene.ask(Authorization=f"Bearer {key['key']}")
+    (arrival,) = scene.app.arrivals
+    assert arrival.like("Authorization") in ([], [""])
+    assert not any("dw_" in value for _, value in arrival.headers)
+    claims = claims_of(token, scene.keys())
+    assert (claims["preferred_username"], claims["amr"]) == (ALICE.name, ["key"])
+    assert claims["sid"] == f"key-{key['key'].split('_')[1]}"
+    assert "auth_time" not in claims
+
+
 @pytest.mark.parametrize("path", ["/x", "/a%20b/%C3%A9", "/dav/a@b.example/", "/a%2Fb"])
 def test_it_is_for_the_address_as_the_visitor_asked_for_it(scene: Scene, path: str) -> None:
     (token,) = scene.ask(path + "?q=1", cookie=scene.cookie())
