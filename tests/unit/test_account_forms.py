@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from doorward.rules.registration import Mode
+from tests.fakes.api import give_key
 from tests.fakes.door import PASSWORD, Answer, Browser, Door
 from tests.fakes.second import code_of, give_totp
 from tests.fakes.upstream import somebody
@@ -92,6 +93,19 @@ async def test_a_new_password_asks_for_the_present_one_and_ends_the_others(door:
     assert local(changed) == f"{PROFILE}?done=password"
     assert (await alice.get(PROFILE)).status == 200
     assert "/login" in (await other.get(PROFILE)).location
+
+
+async def test_whoever_has_keys_is_told_that_they_go_on(door: Door, alice: Browser) -> None:
+    """A-17: a new password takes none of them away, and says so only where there are any that work."""
+    words, changed = "Your keys for apps go on as they are", f"{PROFILE}?done=password"
+    assert words not in (await alice.get(changed)).text
+    await give_key(door, "alice", expires_at=door.clock.now())
+    assert words not in (await alice.get(changed)).text
+    await give_key(door, "alice", number=2)
+    page = await alice.get(changed)
+    assert f'{words}: see whether you know them all. <a href="/keys">Your keys</a>' in page.text
+    assert "Ihre Schlüssel für Apps gelten weiter" in (await alice.get(changed, accept_language="de")).text
+    assert words not in (await alice.get(PROFILE)).text
 
 
 async def test_an_address_counts_once_its_link_was_used(door: Door, alice: Browser) -> None:

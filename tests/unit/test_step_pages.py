@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from doorward.flows.acting import CLI
+from tests.fakes.api import give_key
 from tests.fakes.door import PASSWORD, Answer, Browser, Door
 
 NEW = "Other-horse-battery-42!"
@@ -18,8 +19,8 @@ async def door() -> Door:
     return door
 
 
-async def new_password_page(browser: Browser) -> Answer:
-    answer = await browser.sign_in("alice")
+async def new_password_page(browser: Browser, rd: str = "") -> Answer:
+    answer = await browser.sign_in("alice", rd=rd)
     path = urlsplit(answer.location)
     assert (answer.status, path.path) == (303, "/login/new-password")
     return await browser.get(f"{path.path}?{path.query}")
@@ -37,6 +38,21 @@ async def test_a_new_password_is_asked_for_before_anything_opens(door: Door) -> 
     assert (answer.status, answer.location) == (303, "https://auth.example.test/")
     assert (await browser.get("/account")).status == 200
     assert (await Browser(door).sign_in("alice", password=PASSWORD)).status == 403
+
+
+@pytest.mark.parametrize(("rd", "way"), [("", "/"), ("https://wiki.example.test/x", "https://wiki.example.test/x")])
+async def test_whoever_has_keys_is_told_that_they_go_on(door: Door, rd: str, way: str) -> None:
+    """A-17: a new password takes none of them away; they are signed in, and the way on is there."""
+    await give_key(door, "alice")
+    browser = Browser(door)
+    page = await new_password_page(browser, rd)
+    fields = {"ticket": page.hidden("ticket"), "password": NEW, "password_again": NEW}
+    answer = await browser.press("/login/new-password", page, **fields)
+    assert answer.status == 200
+    assert "Your keys for apps go on as they are" in answer.text
+    assert f'href="{way}">Go on' in answer.text
+    assert 'href="/keys">Your keys' in answer.text
+    assert (await browser.get("/keys")).status == 200
 
 
 async def test_an_unusable_password_is_marked_and_never_sent_back(door: Door) -> None:

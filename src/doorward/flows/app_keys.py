@@ -26,6 +26,7 @@ from doorward.interfaces import Transaction
 from doorward.rules.app_key import AppKey, KeyId, KeyKind
 from doorward.rules.audit import Act
 from doorward.rules.identity import User
+from doorward.rules.key_limits import find_flaw
 from doorward.rules.key_use import KeyPlace
 from doorward.rules.key_wish import parse_key_name
 from doorward.rules.letter import LetterKind
@@ -78,6 +79,12 @@ class AppKeys(KeyMaking):
         """One's own keys, the newest first."""
         async with self._records.transaction() as transaction:
             return [self._ends_in_time(key) for key in await transaction.list_app_keys(subject.user.id)]
+
+    async def has_working(self, user: User, *, now: datetime) -> bool:
+        """Whether any of an account's keys opens anything at this moment."""
+        async with self._records.transaction() as transaction:
+            keys = await transaction.list_app_keys(user.id)
+        return any(find_flaw(self._ends_in_time(key), user, now) is None for key in keys)
 
     def find_last_use(self, key: AppKey) -> KeyPlace:
         """From where a key was used last. TamperError where that was changed in the records."""

@@ -7,6 +7,7 @@ from typing import Final, assert_never
 from starlette.responses import Response
 
 from doorward.errors import ConflictError
+from doorward.flows.app_keys import AppKeys
 from doorward.flows.factors import Factors
 from doorward.flows.lookout import Lookout
 from doorward.flows.outcome import Refused, SignedIn, Unacceptable
@@ -53,6 +54,7 @@ class ProfilePage:
         post: Post,
         factors: Factors,
         lookout: Lookout,
+        app_keys: AppKeys,
     ) -> None:
         self._desk = desk
         self._profile = profile
@@ -61,6 +63,7 @@ class ProfilePage:
         self._post = post
         self._factors = factors
         self._lookout = lookout
+        self._app_keys = app_keys
 
     async def get(self, visit: Visit) -> Response:
         """Show it."""
@@ -222,7 +225,8 @@ class ProfilePage:
         user = subject.user
         values = {"display_name": user.display_name, "language": user.language, "email": ""}
         wait = seconds(refused.retry_after) if refused else 0
-        kind, note = _NOTES.get(visit.query.get("done", ""), ("", ""))
+        done = visit.query.get("done", "")
+        kind, note = _NOTES.get(done, ("", ""))
         response = self._desk.page(
             visit,
             "profile.html",
@@ -241,6 +245,7 @@ class ProfilePage:
             wait_seconds=wait,
             note=note,
             note_kind=kind,
+            keys_go_on=done == "password" and await self._app_keys.has_working(user, now=visit.now),
         )
         if wait:
             response.raw_headers.append((b"retry-after", str(wait).encode("ascii")))

@@ -49,7 +49,7 @@ from doorward.web.route import Route, Routes, Who
 
 def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Routes:
     """Connect the pages to the flows."""
-    steps = StepsPage(desk, flows.sign_in, policy)
+    steps = StepsPage(desk, flows.sign_in, flows.app_keys, policy)
     login = LoginPage(
         desk,
         flows.sign_in,
@@ -69,7 +69,9 @@ def build_routes(desk: Desk, flows: Flows, policy: Callable[[], Policy]) -> Rout
     setup = SetupPage(desk, flows.setup, policy)
     account = AccountPage(desk, flows.ways, flows.upstream, flows.identities, flows.factors)
     security = SecurityPage(desk, flows.factors, flows.own_record)
-    profile = ProfilePage(desk, flows.profile, flows.own_record, flows.ways, flows.post, flows.factors, flows.lookout)
+    profile = ProfilePage(
+        desk, flows.profile, flows.own_record, flows.ways, flows.post, flows.factors, flows.lookout, flows.app_keys
+    )
     users = UsersPage(desk, flows.administration, flows.identities, flows.ways)
     person = PersonPage(desk, flows.administration, flows.own_record, flows.recovery, flows.erasure)
     invites = InvitesPage(desk, flows.invites, flows.registration, flows.post)

@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
+from doorward.flows.app_keys import AppKeys
 from doorward.flows.login import SignIn
 from doorward.flows.outcome import Continued, Refused, SignedIn, Started, Unacceptable
 from doorward.rules.factor import Factor
@@ -25,14 +26,19 @@ from doorward.web.pages.waiting import seconds
 from doorward.web.visit import Visit
 
 _PASSWORD_FIELDS: Final = ("password", "password_again")
+_CHANGED: Final = Words(
+    "Your password is changed",
+    "Everywhere else you are signed out. Your keys for apps go on as they are: see whether you know them all.",
+)
 
 
 class StepsPage:
     """`/login/factor`, `/login/recovery-code` and `/login/new-password`; and what every step has in common."""
 
-    def __init__(self, desk: Desk, sign_in: SignIn, policy: Callable[[], Policy]) -> None:
+    def __init__(self, desk: Desk, sign_in: SignIn, app_keys: AppKeys, policy: Callable[[], Policy]) -> None:
         self._desk = desk
         self._sign_in = sign_in
+        self._app_keys = app_keys
         self._policy = policy
 
     async def get_factor(self, visit: Visit) -> Response:
@@ -87,6 +93,10 @@ class StepsPage:
                 return self._show_new_password(visit, started, wrong=gather(problems))
             case Refused():
                 return self.refuse(visit, outcome) or self._show_new_password(visit, started, outcome)
+            case SignedIn() if await self._app_keys.has_working(outcome.user, now=visit.now):
+                enter(self._desk, visit, outcome, self._policy())
+                links = [Link("Go on", outcome.return_url or "/"), Link("Your keys", "/keys")]
+                return self._desk.message(visit, _CHANGED, actions=links, reference=False)
             case _:
                 return self.go_on(visit, outcome)
 
