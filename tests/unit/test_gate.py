@@ -550,6 +550,16 @@ def test_the_table_forgets_the_oldest_when_it_is_full(world: World) -> None:
     assert table.find(next(iter(world.view.subjects)), world.clock.now()) is not None
 
 
+def test_the_table_remembers_no_more_headers_than_it_may(world: World) -> None:
+    table = SessionTable(world.view, max_entries=2)
+    world.sign_in(make_user("a"))
+    entry = table.find(next(iter(world.view.subjects)), world.clock.now())
+    assert entry is not None
+    for header in (b"a=1", b"a=2", b"a=3"):
+        table.remember(header, entry)
+    assert [table.recall(header) is not None for header in (b"a=1", b"a=2", b"a=3")] == [False, False, True]
+
+
 def test_the_cookies_one_visitor_makes_up_fill_no_memory(world: World) -> None:
     """J10: around one good session anybody can send as many different headers as they like."""
     table = SessionTable(world.view, max_held=1000)
