@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import uvloop
 from aiosmtpd.controller import Controller
 
 from tests.attacks.factors import local, own_form
@@ -155,7 +156,9 @@ def household(folder: Path) -> Iterator[House]:
     """Run it until the end of the block."""
     port, metrics, post = free_ports(3)
     box = LetterBox()
-    controller = Controller(box, hostname="127.0.0.1", port=post)
+    # It goes on between files that use it, when tests that need no network take Python's sockets away: a letter that
+    # comes then would wait for half a minute, and others behind it. That loop has sockets of its own.
+    controller = Controller(box, loop=uvloop.new_event_loop(), hostname="127.0.0.1", port=post)
     controller.start()
     try:
         text = CONFIG.format(addr=f"127.0.0.1:{port}", metrics=metrics) + MORE.format(port=post)
