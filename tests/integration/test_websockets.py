@@ -85,7 +85,7 @@ def test_a_key_that_only_reads_opens_no_websocket(scene: Scene, keys: dict[str, 
     assert scene.arrivals == []
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def keys(gateway: Gateway) -> dict[str, str]:
     """Keys of Alice's for the app."""
     made = {}
