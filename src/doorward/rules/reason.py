@@ -100,7 +100,7 @@ _SENTENCES = {
     Reason.KEY_NETWORK: "This key opens nothing from your network.",
     Reason.KEY_IN_URL: "This key may not stand in an address here.",
     Reason.KEY_NOT_ENOUGH: "This asks for more than a key proves: somebody has to sign in.",
-    Reason.OWNER_PENDING: "The account of this key needs a new password or a second factor before its keys open anything.",
+    Reason.OWNER_PENDING: "The account of this key needs a new password or a second factor before keys open anything.",
     Reason.LOCKDOWN: "An incident is being contained; no key opens anything until that is over.",
     Reason.PROXY_UNTRUSTED: "The question did not come from a proxy that this gateway trusts.",
     Reason.PROXY_SECRET: "The proxy did not show the secret it shares with this gateway.",
