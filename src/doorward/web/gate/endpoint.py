@@ -113,15 +113,14 @@ class Gate:
         self, dialect: Dialect, method: bytes, target: bytes, headers: Headers, peer: str
     ) -> Sequence[Unverified]:
         """Keys with slow hashes that have to be verified before this check is answered: by who may await that."""
-        fields = dict(headers)
-        if (
-            self.keys.verify is None
-            or not self.trust.trusts(peer)
-            or not self.settings.accepts_secret(dialect.name, fields.get(SECRET_HEADER, b""))
-        ):
+        if self.keys.verify is None or not self.trust.trusts(peer):
             return ()
+        fields = dict(headers)
         try:
             shown, _ = self.keys.read(fields, dialect.read(fields, method, target)[3])
+            # Every check is asked this, and nearly none shows a key: the rest is for those that do.
+            if not shown.keys or not self.settings.accepts_secret(dialect.name, fields.get(SECRET_HEADER, b"")):
+                return ()
             client = self.trust.client_address(peer, fields.get(b"x-forwarded-for"))
             return self.keys.find_unverified(shown, client, self.clock.now())
         except Exception:  # noqa: BLE001 -- whatever it is, it is met again where an answer comes of it

@@ -16,7 +16,7 @@ from doorward.rules.policy import Address
 from doorward.rules.reason import Reason
 from doorward.web.gate.dialect import Fields
 from doorward.web.gate.key_failures import KeyFailures
-from doorward.web.gate.shown import NOTHING, Shown, read_shown, take_from_target
+from doorward.web.gate.shown import Shown, read_shown, take_from_target
 from doorward.web.gate.table import Entry, SessionTable
 
 KeyTouch = Callable[[KeyId, datetime, str, str], None]
@@ -96,7 +96,7 @@ class KeyReader:
 
     def find_unverified(self, shown: Shown, client: Address | None, now: datetime) -> Sequence[Unverified]:
         """What has to be verified elsewhere before this can be judged; nothing while too many there were wrong."""
-        if self.verify is None or shown is NOTHING or self.compared.find_wait(client, now) is not None:
+        if self.verify is None or self.compared.find_wait(client, now) is not None:
             return ()
         waiting = []
         for key_id, secret in filter(None, (self._parse(text, now) for text in shown.keys)):
