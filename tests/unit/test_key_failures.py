@@ -15,6 +15,7 @@ from doorward.web.gate import key_reader
 from doorward.web.gate.endpoint import Gate
 from doorward.web.gate.key_failures import KeyFailures
 from doorward.web.gate.key_reader import KeyReader
+from doorward.web.gate.shown import NOTHING
 from doorward.web.gate.table import SessionTable
 from tests.fakes.gate import PROXY, STRANGER, World, make_user
 from tests.fakes.line import exchange
@@ -196,4 +197,4 @@ async def test_an_access_token_is_compared_like_a_key_and_what_is_remembered_is_
 def test_nothing_shown_is_no_key() -> None:
     world = World(POLICY)
     with pytest.raises(ValueError, match="nothing was shown"):
-        world.make_gate().keys.find(key_reader.NOTHING, None, START)
+        world.make_gate().keys.find(NOTHING, None, START)
