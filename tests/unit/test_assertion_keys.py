@@ -188,7 +188,7 @@ async def test_with_its_keys_gone_nothing_is_signed():
     await house.keys.tend(START)
     assert house.keys.find_signer(START)
     house.store.state.keys.clear()
-    house.keys._stamp, house.keys._revision = None, -1
+    house.keys._following.forget()
     with pytest.raises(UnavailableError):
         house.keys.find_signer(START)
     assert await AssertionKeysWithoutGuard(house).sign()

@@ -3,13 +3,13 @@
 The configuration names them (`apps`), and the store has them sealed: who keeps the one need not know the other.
 """
 
-from collections.abc import Callable, Collection, Hashable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 
 from doorward.errors import Clash, ConflictError, NotFoundError, UnavailableError
 from doorward.flows.acting import Actor, append, check_actor
+from doorward.flows.following import Following
 from doorward.interfaces import Keyring, LiveView, Records
 from doorward.rules.app_header import parse_secret, parse_secret_name, write_headers
 from doorward.rules.app_key import AppSecret
@@ -85,8 +85,7 @@ class ShownHeaders:
     def __init__(self, view: LiveView, keyring: Keyring) -> None:
         self._view = view
         self._keyring = keyring
-        self._stamp: Hashable = None
-        self._revision: int = _NEVER
+        self._following = Following(view)
         self._sealed: Mapping[str, str] = {}
         self._opened: dict[str, str] = {}
 
@@ -102,20 +101,16 @@ class ShownHeaders:
 
     def find(self, name: str) -> str | None:
         """The secret of this name; None where there is none. TamperError where it does not open."""
-        stamp = self._view.stamp()
-        if stamp != self._stamp:
-            # The stamp is read before the revision: what is committed in between shows as a new stamp next time.
-            revision = self._view.revision()
-            if revision != self._revision:
-                self._sealed = self._view.list_app_secrets()
-                self._opened.clear()
-                self._revision = revision
-            self._stamp = stamp
+        self._following.follow(self._take_up)
         opened = self._opened.get(name)
         if opened is None and name in self._sealed:
             opened = self._keyring.unseal(_place(name), self._sealed[name]).decode()
             self._opened[name] = opened
         return opened
+
+    def _take_up(self) -> None:
+        self._sealed = self._view.list_app_secrets()
+        self._opened.clear()
 
 
 def find_named(policy: Policy) -> dict[str, tuple[str, ...]]:
@@ -129,6 +124,3 @@ def find_named(policy: Policy) -> dict[str, tuple[str, ...]]:
 
 def _place(name: str) -> Place:
     return Place("app_secrets", "sealed", name)
-
-
-_NEVER: Final = -1

@@ -1,13 +1,14 @@
 """The key that signs assertions to apps: made when an app first asks for them, replaced, published; and the minter."""
 
 import base64
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from doorward.errors import UnavailableError
 from doorward.flows.acting import Actor, append, check_actor
+from doorward.flows.following import Followed, Following
 from doorward.flows.stored_keys import SameInstallation, make_key
 from doorward.interfaces import Keyring, Random, Records, Transaction
 from doorward.rules.assertion import (
@@ -34,16 +35,8 @@ from doorward.rules.stored_key import ASSERTION, StoredKey, place_of
 _SYSTEM: Final = Actor("system")
 
 
-class AssertionView(Protocol):
+class AssertionView(Followed, Protocol):
     """The durable side, read without awaiting."""
-
-    def stamp(self) -> Hashable:
-        """A value that changes with every commit."""
-        ...
-
-    def revision(self) -> int:
-        """How often something was taken away, altered, or a key made."""
-        ...
 
     def list_keys(self, purpose: str) -> Sequence[StoredKey]:
         """The keys of a purpose, the newest first; retired ones too."""
@@ -108,9 +101,8 @@ class AssertionKeys:
         self.is_wanted = is_wanted
         self._algorithm = algorithm
         self.every = every
-        self._same = same
-        self._stamp: Hashable = None
-        self._revision = -1
+        self._check_same = same.check if same is not None else None
+        self._following = Following(view)
         self._signer: Signer | None = None
 
     def find_signer(self, now: datetime) -> Signer:
@@ -119,16 +111,7 @@ class AssertionKeys:
         SECURITY: the stamp is compared at every use, so nothing is signed with a key that was taken back;
         tests/unit/test_assertion_keys.py would fail.
         """
-        stamp = self._view.stamp()
-        if stamp != self._stamp:
-            if self._same is not None:
-                self._same.check()
-            # The stamp is read before the rest: what is committed in between shows as a new stamp next time.
-            revision = self._view.revision()
-            if revision != self._revision:
-                self._take_up(now)
-                self._revision = revision
-            self._stamp = stamp
+        self._following.follow(lambda: self._take_up(now), first=self._check_same)
         signer = self._signer
         if signer is not None and signer.until is not None and now >= signer.until:
             self._take_up(now)
@@ -139,7 +122,8 @@ class AssertionKeys:
 
     def forget(self) -> None:
         """Take it up anew: the database became that of another installation, where numbers mean other keys."""
-        self._stamp, self._revision, self._signer = None, -1, None
+        self._following.forget()
+        self._signer = None
 
     def publish(self, now: datetime) -> bytes:
         """The JWK set."""

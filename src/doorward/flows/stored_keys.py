@@ -1,10 +1,11 @@
 """The keys that are made here: loaded at the start, replaced while running, and taken up by whoever runs."""
 
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Final, Protocol
 
 from doorward.errors import TamperError, UnavailableError
+from doorward.flows.following import Followed, Following
 from doorward.flows.methods.upstream import FLOW_KEY
 from doorward.interfaces import Keyring, Log, Random, Records, Transaction
 from doorward.rules.envelope import FORM, KEY_SIZE
@@ -144,16 +145,8 @@ async def find_master_since(transaction: Transaction, key_id: str) -> datetime |
     return datetime.fromisoformat(since).astimezone(UTC) if name == key_id else None
 
 
-class KeyView(Protocol):
+class KeyView(Followed, Protocol):
     """The durable side, read without awaiting."""
-
-    def stamp(self) -> Hashable:
-        """A value that changes with every commit."""
-        ...
-
-    def revision(self) -> int:
-        """How often something was taken away, altered, or a key made."""
-        ...
 
     def find_session_key(self) -> tuple[int, str] | None:
         """Number and sealed secret of the key that signs session cookies."""
@@ -175,27 +168,24 @@ class SameInstallation:
     def __init__(self, view: KeyView, log: Log) -> None:
         self._view = view
         self._log = log
-        self._stamp: Hashable = None
-        self._revision = -1
+        self._following = Following(view)
         self._joined = view.find_setting(INSTALLATION)
         self._is_told = False
 
     def check(self) -> None:
         """UnavailableError where it is not. The stamp is compared at every call, the rest only after a change."""
-        stamp = self._view.stamp()
-        if stamp == self._stamp:
-            return
-        revision = self._view.revision()
-        if revision != self._revision:
-            if self._view.find_setting(INSTALLATION) != self._joined:
-                self._tell()
-                raise UnavailableError("the database became that of another installation: restart the gateway")
-            self._revision, self._is_told = revision, False
-        self._stamp = stamp
+        self._following.follow(self._compare)
 
     def join(self, installation: str) -> None:
         """This process itself makes it that of another one: refused, without a word, until that is committed."""
-        self._stamp, self._revision, self._joined, self._is_told = None, -1, installation, True
+        self._following.forget()
+        self._joined, self._is_told = installation, True
+
+    def _compare(self) -> None:
+        if self._view.find_setting(INSTALLATION) != self._joined:
+            self._tell()
+            raise UnavailableError("the database became that of another installation: restart the gateway")
+        self._is_told = False
 
     def _tell(self) -> None:
         if not self._is_told:
@@ -214,29 +204,20 @@ class SessionKey:
     def __init__(self, view: KeyView, keyring: Keyring, same: SameInstallation | None = None) -> None:
         self._view = view
         self._keyring = keyring
-        self._same = same
-        self._stamp: Hashable = None
-        self._revision = -1
+        self._check_same = same.check if same is not None else None
+        self._following = Following(view)
         self._number = 0
         self._key = b""
 
     def __call__(self) -> bytes:
         """The key. UnavailableError or TamperError where it cannot be read: then nobody is let in."""
-        stamp = self._view.stamp()
-        if stamp != self._stamp:
-            if self._same is not None:
-                self._same.check()
-            # The stamp is read before the rest: what is committed in between shows as a new stamp next time.
-            revision = self._view.revision()
-            if revision != self._revision:
-                self._take_up()
-                self._revision = revision
-            self._stamp = stamp
+        self._following.follow(self._take_up, first=self._check_same)
         return self._key
 
     def forget(self) -> None:
         """Take it up anew: the database became that of another installation, where numbers mean other keys."""
-        self._stamp, self._revision, self._number, self._key = None, -1, 0, b""
+        self._following.forget()
+        self._number, self._key = 0, b""
 
     def _take_up(self) -> None:
         found = self._view.find_session_key()
