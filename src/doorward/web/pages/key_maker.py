@@ -4,7 +4,7 @@ The key stands in the answer to the form and nowhere else: not in an address, no
 keeps it out of what browsers keep. Whoever reloads that page sends the form again, and finds the name taken.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -12,23 +12,31 @@ from urllib.parse import urlsplit
 
 from starlette.responses import Response
 
+from doorward.errors import Clash, ConflictError
 from doorward.flows.app_keys import AppKeys, NewKey
 from doorward.flows.outcome import Refused
 from doorward.rules.app_key import ApiScope, AppKey
 from doorward.rules.identity import User
-from doorward.rules.key_wish import WishError
+from doorward.rules.key_wish import KeyWish, WishError
 from doorward.rules.policy import App, Policy
+from doorward.web.form import Form
 from doorward.web.pages.apps import address_of
 from doorward.web.pages.desk import Desk
 from doorward.web.pages.drawing import qr_drawing
 from doorward.web.pages.entering import STATUS_OF
-from doorward.web.pages.key_form import Typed, choices_of, network_of, usual_days
+from doorward.web.pages.key_form import Typed, choices_of, make_wish, network_of, read_typed, usual_days
 from doorward.web.pages.key_rows import row_of
 from doorward.web.pages.waiting import seconds
 from doorward.web.ready_lines import ReadyLines, write_lines, write_own_line
 from doorward.web.visit import Visit
 
 _FIELDS: Final = ("name", "apps", "paths", "methods", "networks", "expires", "in_url")
+_NAME_TAKEN: Final = (
+    "There is a key of this name already. If you have just made it: it was shown once, and nobody can show it again. "
+    "Revoke it and make another, or choose another name."
+)
+_NOT_MADE: Final = "The key was not made."
+_DISABLED: Final = "This service is disabled. Enable it first."
 _MARKED: Final = "Please look at what is marked below. Nothing was made."
 _MOST_LINES: Final = 5
 """For so many apps lines are shown: more would be read by nobody."""
@@ -78,6 +86,41 @@ class KeyMaker:
         self._desk = desk
         self._app_keys = app_keys
         self._policy = policy
+
+    async def make(
+        self,
+        visit: Visit,
+        form: Form,
+        asked: Asked,
+        *,
+        taken: Collection[str],
+        create: Callable[[KeyWish], Awaitable[NewKey | Refused]],
+    ) -> Response:
+        """What `create` makes of the form, shown; or the form once more. `taken`: the names of the account's keys."""
+        typed = read_typed(form)
+        wish, wrong = make_wish(
+            typed,
+            self._app_keys.terms,
+            url_apps=self.list_url_apps(asked.owner),
+            client=visit.visitor.address,
+            now=visit.now,
+        )
+        # Looked at before anything is counted: this is what a page that is loaded again comes to.
+        if wish.name.strip() in taken:
+            wrong["name"] = _NAME_TAKEN
+        if wrong:
+            return self.show_form(visit, asked, typed, wrong=wrong)
+        try:
+            outcome = await create(wish)
+        except ConflictError as error:
+            if error.clash is Clash.DISABLED:
+                return self.show_form(visit, asked, typed, problem=_DISABLED)
+            return self.show_form(visit, asked, typed, wrong={"name": _NAME_TAKEN})
+        except WishError as error:
+            return self.show_form(visit, asked, typed, problem=_NOT_MADE, detail=error)
+        if isinstance(outcome, Refused):
+            return self.show_form(visit, asked, typed, refused=outcome)
+        return self.show_key(visit, asked, outcome)
 
     def show_form(
         self,

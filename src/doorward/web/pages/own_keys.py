@@ -9,13 +9,11 @@ from doorward.errors import Clash, ConflictError, InputError, NotFoundError
 from doorward.flows.app_keys import AppKeys
 from doorward.flows.factors import Factors
 from doorward.flows.lockdown import Lockdowns
-from doorward.flows.outcome import Refused
-from doorward.rules.key_wish import WishError
 from doorward.rules.session import Subject
 from doorward.web.form import Form
 from doorward.web.pages.admit import admit, admit_shown
 from doorward.web.pages.desk import Desk
-from doorward.web.pages.key_form import Typed, make_wish, read_typed
+from doorward.web.pages.key_form import Typed
 from doorward.web.pages.key_maker import Asked, KeyMaker
 from doorward.web.pages.key_rows import row_of
 from doorward.web.pages.proof import is_just_proven
@@ -23,11 +21,6 @@ from doorward.web.visit import Visit
 
 _PAGE: Final = "/keys"
 _NEW: Final = "/keys/new"
-NAME_TAKEN: Final = (
-    "There is a key of this name already. If you have just made it: it was shown once, and nobody can show it again. "
-    "Revoke it and make another, or choose another name."
-)
-NOT_MADE: Final = "The key was not made."
 _BAD_NAME: Final = "That name cannot be used."
 _NAME_IN_USE: Final = "Another of your keys has this name already."
 _NOTES: Final = {
@@ -73,27 +66,14 @@ class OwnKeysPage:
         subject = await admit_shown(self._desk, visit, form, _NEW, self._factors)
         if isinstance(subject, Response):
             return subject
-        asked, typed = _asked(subject), read_typed(form)
-        wish, wrong = make_wish(
-            typed,
-            self._app_keys.terms,
-            url_apps=self._maker.list_url_apps(subject.user),
-            client=visit.visitor.address,
-            now=visit.now,
+        taken = {key.name for key in await self._app_keys.list_of(subject)}
+        return await self._maker.make(
+            visit,
+            form,
+            _asked(subject),
+            taken=taken,
+            create=lambda wish: self._app_keys.create(subject, wish, visit.visitor, now=visit.now),
         )
-        # Looked at before anything is counted: this is what a page that is loaded again comes to.
-        taken = any(key.name == wish.name.strip() for key in await self._app_keys.list_of(subject))
-        if wrong or taken:
-            return self._maker.show_form(visit, asked, typed, wrong={**wrong, "name": NAME_TAKEN} if taken else wrong)
-        try:
-            outcome = await self._app_keys.create(subject, wish, visit.visitor, now=visit.now)
-        except ConflictError:
-            return self._maker.show_form(visit, asked, typed, wrong={"name": NAME_TAKEN})
-        except WishError as error:
-            return self._maker.show_form(visit, asked, typed, problem=NOT_MADE, detail=error)
-        if isinstance(outcome, Refused):
-            return self._maker.show_form(visit, asked, typed, refused=outcome)
-        return self._maker.show_key(visit, asked, outcome)
 
     async def post_revoke(self, visit: Visit, form: Form) -> Response:
         """Take one back. No proof is asked for: whoever lost a phone is in a hurry."""

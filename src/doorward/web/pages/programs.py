@@ -8,22 +8,20 @@ from urllib.parse import quote
 
 from starlette.responses import Response
 
-from doorward.errors import Clash, ConflictError, InputError, NotFoundError
+from doorward.errors import ConflictError, InputError, NotFoundError
 from doorward.flows.acting import Actor, actor_of
 from doorward.flows.admin import Administration
 from doorward.flows.app_keys import AppKeys, KeyQuery
 from doorward.flows.factors import Factors
-from doorward.flows.outcome import Refused, Unacceptable
+from doorward.flows.outcome import Unacceptable
 from doorward.rules.identity import User
-from doorward.rules.key_wish import WishError
 from doorward.web.form import Form
 from doorward.web.pages.admit import admit_administrator, admit_key_giver
 from doorward.web.pages.desk import Desk, subject_of
-from doorward.web.pages.key_form import Typed, make_wish, read_typed
+from doorward.web.pages.key_form import Typed
 from doorward.web.pages.key_maker import Asked, KeyMaker
 from doorward.web.pages.key_rows import KeyRow, row_of
 from doorward.web.pages.marked import gather, split_groups
-from doorward.web.pages.own_keys import NAME_TAKEN, NOT_MADE
 from doorward.web.pages.proof import is_just_proven
 from doorward.web.visit import Visit
 
@@ -31,7 +29,6 @@ _PAGE: Final = "/admin/services"
 _NEW_KEY: Final = "/admin/services/key"
 _FIELDS: Final = ("name", "display_name", "groups")
 _MARKED: Final = "Please look at what is marked below. Nothing was made."
-_DISABLED: Final = "This service is disabled. Enable it first."
 _NOTES: Final = {
     "added": (
         "good",
@@ -143,30 +140,14 @@ class ProgramsPage:
         if isinstance(actor, Response):
             return actor
         user = await self._find(actor, login)
-        asked, typed = _asked(user), read_typed(form)
-        wish, wrong = make_wish(
-            typed,
-            self._app_keys.terms,
-            url_apps=self._maker.list_url_apps(user),
-            client=visit.visitor.address,
-            now=visit.now,
+        by = subject_of(visit)
+        return await self._maker.make(
+            visit,
+            form,
+            _asked(user),
+            taken={key.name for key, _ in await self._app_keys.list_all(actor, KeyQuery(login=user.name))},
+            create=lambda wish: self._app_keys.create_for(by, user.name, wish, visit.visitor, now=visit.now),
         )
-        own = await self._app_keys.list_all(actor, KeyQuery(login=user.name))
-        if any(key.name == wish.name.strip() for key, _ in own):
-            wrong["name"] = NAME_TAKEN
-        if wrong:
-            return self._maker.show_form(visit, asked, typed, wrong=wrong)
-        try:
-            outcome = await self._app_keys.create_for(subject_of(visit), user.name, wish, visit.visitor, now=visit.now)
-        except ConflictError as error:
-            if error.clash is Clash.DISABLED:
-                return self._maker.show_form(visit, asked, typed, problem=_DISABLED)
-            return self._maker.show_form(visit, asked, typed, wrong={"name": NAME_TAKEN})
-        except WishError as error:
-            return self._maker.show_form(visit, asked, typed, problem=NOT_MADE, detail=error)
-        if isinstance(outcome, Refused):
-            return self._maker.show_form(visit, asked, typed, refused=outcome)
-        return self._maker.show_key(visit, asked, outcome)
 
     def _back(self, visit: Visit, done: str) -> Response:
         return self._desk.redirect(visit, f"{_PAGE}?done={done}")
