@@ -220,7 +220,7 @@ class Minter:
             subject,
             self._groups_of(subject.user),
             issuer=self._issuer,
-            audience=app.audience or app.name,
+            audience=app.assertion_audience,
             method=method,
             url=url,
             jti=self._random.token(JTI_SIZE),

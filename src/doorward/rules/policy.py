@@ -247,6 +247,11 @@ class App:
     keys: bool = True
     url_keys: bool = False
 
+    @property
+    def assertion_audience(self) -> str:
+        """Whom assertions to it are meant for."""
+        return self.audience or self.name
+
 
 @dataclass(frozen=True, slots=True)
 class HostRules:

@@ -81,7 +81,7 @@ class Allowing:
         name = b"\r\n" + self._assertion_header + b": "
         before, _, rest = wire.partition(name)
         _, line, after = rest.partition(b"\r\n")
-        return HostAnswer(guards, before + name, _audience_of(app), line + after)
+        return HostAnswer(guards, before + name, app.assertion_audience, line + after)
 
     def repeat(
         self,
@@ -110,7 +110,7 @@ class Allowing:
         method, scheme, host, target = check.question
         url = request.url.partition("?")[0]
         path = target.partition(b"?")[0]
-        key = (subject.session.handle, _audience_of(app), method, scheme, host, path)
+        key = (subject.session.handle, app.assertion_audience, method, scheme, host, path)
         minted = self._minted.get(key)
         if minted is None or check.now >= minted.until:
             value = self._minter.mint(subject, app, request.method, url, check.now)
@@ -140,10 +140,6 @@ class Allowing:
         left = [(name, b"" if any(token in value for token in tokens) else value) for name, value in check.shown.left]
         left.insert(0, (b"cookie", without_cookies((cookie,), self._private)))
         return [(name, value.translate(None, _CONTROL)) for name, value in left]
-
-
-def _audience_of(app: App) -> str:
-    return app.audience or app.name
 
 
 _END = b"cache-control: no-store\r\ncontent-length: 0\r\n"

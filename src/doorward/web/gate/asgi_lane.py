@@ -63,19 +63,16 @@ def read_target(scope: Scope) -> bytes:
 
 def no_such_check(gate: Gate) -> Answer:
     """The answer under the gate's prefixes where there is no check."""
-    body = problem(HTTPStatus.NOT_FOUND, Reason.BAD_REQUEST)
-    headers = (
-        *gate.settings.refusal_headers,
-        (b"content-type", b"application/problem+json"),
-        (b"content-length", b"%d" % len(body)),
-    )
-    return Answer(HTTPStatus.NOT_FOUND, header_block(headers), body)
+    return _refuse(gate, HTTPStatus.NOT_FOUND, Reason.BAD_REQUEST)
 
 
 def unavailable(gate: Gate, dialect: Dialect) -> Answer:
     """The answer where nobody can say at the moment whether a key is good."""
-    status = dialect.status(HTTPStatus.SERVICE_UNAVAILABLE)
-    body = problem(status, Reason.UNAVAILABLE)
+    return _refuse(gate, dialect.status(HTTPStatus.SERVICE_UNAVAILABLE), Reason.UNAVAILABLE)
+
+
+def _refuse(gate: Gate, status: int, reason: Reason) -> Answer:
+    body = problem(status, reason)
     headers = (
         *gate.settings.refusal_headers,
         (b"content-type", b"application/problem+json"),
