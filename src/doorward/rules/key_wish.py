@@ -43,6 +43,11 @@ class KeyTerms:
     max_keys: int = 10
     max_per_app: int | None = None
 
+    @property
+    def most_days(self) -> int | None:
+        """The longest lifetime in whole days, one at least; None for no end."""
+        return None if self.max_lifetime is None else max(self.max_lifetime.days, 1)
+
 
 @dataclass(frozen=True, slots=True)
 class KeyWish:

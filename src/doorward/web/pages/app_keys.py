@@ -18,7 +18,7 @@ from doorward.rules.policy import Policy
 from doorward.web.form import Form
 from doorward.web.pages.admit import admit_administrator, admit_key_giver
 from doorward.web.pages.desk import Desk
-from doorward.web.pages.key_rows import row_of
+from doorward.web.pages.key_rows import KINDS, row_of
 from doorward.web.pages.paging import parse_offset
 from doorward.web.visit import Visit
 
@@ -28,11 +28,7 @@ PAGE_SIZE: Final = 50
 AGES: Final = (7, 30, 90, 180, 365)
 """Days that are offered for what was not used, and for what is older."""
 _STATES: Final = {"awake": "awake", "asleep": "asleep", "never": "never used"}
-_KINDS: Final = {
-    KeyKind.KEY.value: "made by hand",
-    KeyKind.DEVICE.value: "paired device",
-    KeyKind.TOKEN.value: "access token",
-}
+_KINDS: Final = {kind.value: words or "made by hand" for kind, words in KINDS.items()}
 _CHANGED: Final = "Meanwhile other keys fit. Nothing was revoked; look at the number again."
 _NOT_SURE: Final = "Tick the box that says you are sure. Nothing was done."
 _NOTES: Final = {
@@ -187,7 +183,7 @@ class AppKeysPage:
             states=_STATES,
             ages=AGES,
             terms=terms,
-            most_days=None if terms.max_lifetime is None else max(terms.max_lifetime.days, 1),
+            most_days=terms.most_days,
             revoke_many=_address(asked, page=_MANY),
             newer=_address(asked, offset=str(max(offset - PAGE_SIZE, 0))) if offset else "",
             older=_address(asked, offset=str(offset + PAGE_SIZE)) if len(found) > offset + PAGE_SIZE else "",

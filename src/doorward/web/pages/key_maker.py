@@ -6,7 +6,6 @@ keeps it out of what browsers keep. Whoever reloads that page sends the form aga
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -181,7 +180,7 @@ class KeyMaker:
             url_apps=[app.name for app in apps if app.url_keys],
             lifetimes=[days for days in choices_of(terms) if days != usual_days(terms)],
             usual=usual_days(terms),
-            most=None if terms.max_lifetime is None else max(terms.max_lifetime // timedelta(days=1), 1),
+            most=terms.most_days,
             here="" if client is None else network_of(client),
             may_administer=owner.administers,
             opened=bool(typed.flags & {"in_url", "here"})
