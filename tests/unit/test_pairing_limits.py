@@ -84,6 +84,19 @@ async def test_only_so_many_wait_altogether_and_who_was_answered_makes_room():
     await bench.begin(visitor=late)
 
 
+async def test_who_finds_no_room_is_not_counted_among_those_who_wait():
+    """Or whoever tries while others fill it would be kept out after there is room."""
+    bench = Bench(Town(), terms=PairingTerms(lifetime=timedelta(minutes=30), waiting=1))
+    subject = await bench.sign_in()
+    begun = await bench.begin(visitor=a_visitor("192.0.2.1", browser=""))
+    late = a_visitor("192.0.2.99", browser="")
+    for _ in range(10):
+        assert isinstance(await bench.pairing.begin("Late", "", late, now=bench.town.now), Refused)
+    bench.town.clock.advance(timedelta(minutes=16))
+    await bench.refuse(subject, begun)
+    await bench.begin(visitor=late)
+
+
 async def test_one_site_leaves_room_for_others_whatever_networks_it_has():
     bench = Bench(Town(), terms=PairingTerms(waiting=44))
     subject = await bench.sign_in()

@@ -173,9 +173,12 @@ class Pairing:
         spent = await self._throttle.spend(Bucket.PAIRING, visitor, now=now)
         if not spent.allowed:
             return self._limit(Bucket.PAIRING.value, spent.retry_after)
-        for key, most in list_places(visitor.address, self._terms.waiting):
+        places = list_places(visitor.address, self._terms.waiting)
+        for number, (key, most) in enumerate(places):
             spent = await self._counters.spend(key, (Window(most, self._terms.lifetime),), now)
             if not spent.allowed:
+                for counted, _ in places[:number]:  # it does not wait
+                    await self._counters.give_back(counted, now)
                 return self._limit(WAITING, spent.retry_after)
         device_code = encode(self._random.token(DEVICE_CODE_SIZE))
         until = now + self._terms.lifetime
