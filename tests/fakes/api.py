@@ -30,6 +30,7 @@ from doorward.web.api.application import build_api
 from doorward.web.api.parts import ApiParts
 from doorward.web.client import Trust
 from doorward.web.gate.key_failures import KeyFailures
+from doorward.web.gate.proven_keys import ProvenKeys
 from doorward.web.visit import Reader
 from tests.fakes.door import Answer, Browser, Door
 from tests.fakes.flows import SIGNING_KEY
@@ -50,6 +51,7 @@ class Ring:
         self.wait: timedelta | None = None
         self.key_lifetime: timedelta | None = None
         self.owes = False
+        self.proven = ProvenKeys()
         self.slow = KeyFailures((Window(2, timedelta(minutes=15)),))
 
     def note(self, address: Address | None, now: datetime) -> None:
@@ -81,6 +83,7 @@ class Ring:
             find_lockdown=door.flows.lockdowns.find,
             wrong=self,
             compared=self.slow,
+            proven=self.proven,
             note=self.use,
             tokens=TOKENS,
             max_lifetime=self.key_lifetime,

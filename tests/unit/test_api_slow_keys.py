@@ -68,7 +68,7 @@ async def test_what_is_remembered_of_slow_keys_has_an_end(
     door: Door, ring: Ring, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many keys there are."""
-    monkeypatch.setattr("doorward.flows.key_entry._MOST_KNOWN", 1)
+    monkeypatch.setattr(ring.proven, "_most", 1)
     keys = [
         await give_key(
             door, "alice", ApiScope.READ, number=n, digest=hash_secret(n.to_bytes(32)).replace("sha256:", "slow:")

@@ -15,6 +15,7 @@ from doorward.web.gate import key_reader
 from doorward.web.gate.endpoint import Gate
 from doorward.web.gate.key_failures import KeyFailures
 from doorward.web.gate.key_reader import KeyReader
+from doorward.web.gate.proven_keys import ProvenKeys
 from doorward.web.gate.shown import NOTHING
 from doorward.web.gate.table import SessionTable
 from tests.fakes.gate import PROXY, STRANGER, World, make_user
@@ -178,7 +179,6 @@ async def test_nothing_is_compared_for_who_may_not_ask_and_for_what_is_no_questi
 async def test_an_access_token_is_compared_like_a_key_and_what_is_remembered_is_bounded(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(key_reader, "MOST_VERIFIED", 1)
     monkeypatch.setattr(key_reader, "is_token", is_token)
     hasher = Hasher()
     world, key = make_world(hasher)
@@ -187,6 +187,7 @@ async def test_an_access_token_is_compared_like_a_key_and_what_is_remembered_is_
     assert parsed is not None
     world.change_key(other, digest=hasher.hash(parsed[1]))
     gate = world.make_gate()
+    gate.keys.proven = ProvenKeys(most=1)
     for shown in (key, other, key):
         world.end_sessions("nobody")
         assert await ask(gate, request(f"Bearer eyJ{shown}", "Authorization")) == b"200"

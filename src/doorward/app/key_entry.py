@@ -38,6 +38,7 @@ def build_key_entry(house: House, gate: KeyReader, tokens: TokenTerms | None, st
         find_lockdown=flows.lockdowns.find,
         wrong=gate.failures,
         compared=gate.compared,
+        proven=gate.proven,
         note=flows.key_uses.note,
         tokens=tokens,
         max_lifetime=house.config.api_keys.max_lifetime,

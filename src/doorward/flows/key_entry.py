@@ -1,10 +1,8 @@
 """Letting the owner of a key in at our own API: one row is looked at, and everything is as it is at this moment."""
 
-import hashlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from hmac import compare_digest
 from typing import Final, Protocol
 
 from doorward.flows.outcome import Refused
@@ -38,6 +36,18 @@ class WrongKeys(Protocol):
         ...
 
 
+class ProvenKeys(Protocol):
+    """Keys with slow hashes that were found right before. Gate and API share them."""
+
+    def knows(self, key: AppKey, secret: bytes) -> bool:
+        """Whether this was found to be the secret of this key."""
+        ...
+
+    def note(self, key: AppKey, secret: bytes) -> None:
+        """This is the secret of this key."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class TokenTerms:
     """What our access tokens are signed with, whom they name, and how many days one counts."""
@@ -60,9 +70,9 @@ class TokenTerms:
 class KeyEntry:
     """Whom a key stands for. `tokens` is None where access tokens are off.
 
-    `verify` compares a secret with a stored hash, slowly where the hash is slow. `wrong` counts all that do not count,
-    `compared` those for which a slow hash was compared. `note` takes down a use: key, instant,
-    user agent, address. `judge`: whether an account owes a second factor.
+    `verify` compares a secret with a stored hash, slowly where the hash is slow; `proven` are those of which that was
+    done. `wrong` counts all that do not count, `compared` those for which a slow hash was compared. `note` takes down
+    a use: key, instant, user agent, address. `judge`: whether an account owes a second factor.
     """
 
     def __init__(
@@ -73,6 +83,7 @@ class KeyEntry:
         find_lockdown: Callable[[], Awaitable[Lockdown | None]],
         wrong: WrongKeys,
         compared: WrongKeys,
+        proven: ProvenKeys,
         note: Callable[[KeyId, datetime, str, str], None],
         tokens: TokenTerms | None,
         max_lifetime: timedelta | None = None,
@@ -85,11 +96,11 @@ class KeyEntry:
         # SECURITY: apart, for what is no key at all costs no slow hash, and must not keep anybody's right one waiting.
         # tests/unit/test_api_slow_keys.py would fail.
         self._compared = compared
+        self._proven = proven
         self._note = note
         self._tokens = tokens
         self._max_lifetime = max_lifetime
         self._judge = judge
-        self._known: dict[KeyId, tuple[str, bytes]] = {}
         self._used: dict[tuple[KeyId, str], datetime] = {}
 
     async def enter(self, shown: str, visitor: Visitor, *, now: datetime) -> Subject | Refused | Reason | None:
@@ -141,9 +152,7 @@ class KeyEntry:
     async def _is_right(self, key: AppKey, secret: bytes, visitor: Visitor, now: datetime) -> bool | Refused:
         if key.digest.startswith(SHA256):
             return await self._verify(secret, key.digest)
-        proven = hashlib.sha256(b"doorward-proven-key-v1" + secret).digest()
-        digest, before = self._known.get(key.id, ("", b""))
-        if digest == key.digest and compare_digest(before, proven):
+        if self._proven.knows(key, secret):
             return True
         wait = self._compared.find_wait(visitor.address, now)
         if wait is not None:
@@ -151,9 +160,7 @@ class KeyEntry:
         if not await self._verify(secret, key.digest):
             self._compared.note(visitor.address, now)
             return False
-        while len(self._known) >= _MOST_KNOWN:
-            del self._known[next(iter(self._known))]
-        self._known[key.id] = (key.digest, proven)
+        self._proven.note(key, secret)
         return True
 
     def _refuse(self, visitor: Visitor, now: datetime) -> Refused | None:

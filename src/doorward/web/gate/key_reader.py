@@ -4,11 +4,9 @@ A key whose hash is slow (`api_keys.hash: bcrypt`) is verified before the check 
 (`asgi_lane`), and counts from then on like any other, as long as what is stored of it stays the same.
 """
 
-import hashlib
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
-from hmac import compare_digest
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from doorward.rules.access_token import is_token
 from doorward.rules.app_key import SHA256, AppKey, KeyId, matches, parse_key
@@ -16,6 +14,7 @@ from doorward.rules.policy import Address
 from doorward.rules.reason import Reason
 from doorward.web.gate.dialect import Fields
 from doorward.web.gate.key_failures import KeyFailures
+from doorward.web.gate.proven_keys import ProvenKeys
 from doorward.web.gate.shown import Shown, read_shown, take_from_target
 from doorward.web.gate.table import Entry, SessionTable
 
@@ -25,8 +24,6 @@ ReadToken = Callable[[str, datetime], tuple[KeyId, bytes] | None]
 """The row an access token of ours names and what the row's hash is of; None where it is not good at that instant."""
 VerifyKey = Callable[[bytes, str], Awaitable[bool]]
 """Whether this is the secret of a slow hash; elsewhere than on the loop."""
-
-MOST_VERIFIED: Final = 10_000
 
 
 class KeyRefusal(NamedTuple):
@@ -65,7 +62,7 @@ class KeyReader:
         # SECURITY: apart, for what is no key at all costs no slow hash, and must not keep anybody's right one waiting.
         # tests/unit/test_key_failures.py would fail.
         self.compared = KeyFailures(self.failures.windows)
-        self._verified: dict[tuple[KeyId, str], bytes] = {}
+        self.proven = ProvenKeys()
 
     def read(self, fields: Fields, target: bytes) -> tuple[Shown, bytes]:
         """What is shown in headers and address, and the address without it."""
@@ -111,9 +108,7 @@ class KeyReader:
         if self.verify is None or not await self.verify(found.secret, found.key.digest):
             self.compared.note(found.client, found.at)
             return
-        if len(self._verified) >= MOST_VERIFIED:
-            self._verified.clear()
-        self._verified[found.key.id, found.key.digest] = hashlib.sha256(found.secret).digest()
+        self.proven.note(found.key, found.secret)
 
     def _find_one(self, text: str, now: datetime) -> Entry | None:
         named = self._parse(text, now)
@@ -131,8 +126,7 @@ class KeyReader:
     def _matches(self, key: AppKey, secret: bytes) -> bool:
         if key.digest.startswith(SHA256):
             return matches(secret, key.digest)
-        known = self._verified.get((key.id, key.digest))
-        return known is not None and compare_digest(known, hashlib.sha256(secret).digest())
+        return self.proven.knows(key, secret)
 
     def _fail(self, client: Address | None, now: datetime) -> KeyRefusal:
         wait = self.failures.find_wait(client, now)
